@@ -1,0 +1,1 @@
+"""The domain nouns: frozen values and enums, no I/O, no clock, nothing third-party."""
