@@ -1,0 +1,92 @@
+"""A typed, asynchronous client for LogScale and for Falcon Next-Gen SIEM, usable alone.
+
+`LogScale` and `Falcon` join the parts; `HttpTransport`, `ScriptedTransport` and `ReplayTransport`
+carry requests over HTTP, from a list and from recordings. What comes back is in `types`, what can
+go wrong in `orchestrator.errors.ClientError`.
+"""
+
+from __future__ import annotations
+
+from orchestrator.client.actions import Actions
+from orchestrator.client.asset_wire import QueryOwnership
+from orchestrator.client.assets import Assets
+from orchestrator.client.auth import ClientCredentials
+from orchestrator.client.falcon import CLOUDS, CorrelationRules, Falcon
+from orchestrator.client.files import LookupFiles
+from orchestrator.client.logscale import LogScale
+from orchestrator.client.query_jobs import QueryJobs
+from orchestrator.client.replay import (
+    Cassette,
+    CassetteMismatch,
+    Origin,
+    ReplayTransport,
+    load_cassette,
+)
+from orchestrator.client.rest import Ingest
+from orchestrator.client.retry import RetryPolicy
+from orchestrator.client.transport import (
+    HttpTransport,
+    Request,
+    Response,
+    ScriptedTransport,
+    Transport,
+    json_response,
+    text_response,
+)
+from orchestrator.client.types import (
+    Action,
+    AggregateAlert,
+    Asset,
+    Completeness,
+    CorrelationRule,
+    FilterAlert,
+    JobProgress,
+    JobStats,
+    LookupFile,
+    QueryResult,
+    SavedQuery,
+    ScheduledSearch,
+    ServerStatus,
+    TimestampType,
+)
+
+__all__ = [
+    "CLOUDS",
+    "Action",
+    "Actions",
+    "AggregateAlert",
+    "Asset",
+    "Assets",
+    "Cassette",
+    "CassetteMismatch",
+    "ClientCredentials",
+    "Completeness",
+    "CorrelationRule",
+    "CorrelationRules",
+    "Falcon",
+    "FilterAlert",
+    "HttpTransport",
+    "Ingest",
+    "JobProgress",
+    "JobStats",
+    "LogScale",
+    "LookupFile",
+    "LookupFiles",
+    "Origin",
+    "QueryJobs",
+    "QueryOwnership",
+    "QueryResult",
+    "ReplayTransport",
+    "Request",
+    "Response",
+    "RetryPolicy",
+    "SavedQuery",
+    "ScheduledSearch",
+    "ScriptedTransport",
+    "ServerStatus",
+    "TimestampType",
+    "Transport",
+    "json_response",
+    "load_cassette",
+    "text_response",
+]

@@ -1,0 +1,142 @@
+"""Saved queries, scheduled searches and alerts of one view: list, create, update, delete.
+
+The API has no revision to write against and updates replace everything. So an update reads the
+asset again, compares it with what the caller saw, and refuses if someone changed it in between; a
+change in the moment between that read and the write is lost, which the API cannot prevent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from orchestrator.client.asset_kinds import AssetKind, kind_of
+from orchestrator.client.asset_wire import QueryOwnership, WriteContext
+from orchestrator.client.decode import Members
+from orchestrator.client.graphql.client import Graphql
+from orchestrator.client.types import Asset
+from orchestrator.client.versions import ServerVersion
+from orchestrator.errors import NotFound, RequestRejected
+
+A = TypeVar("A", bound=Asset)
+
+
+class Assets:
+    """The assets of one view or repository.
+
+    Args:
+        graphql: Where they are kept.
+        view: Name of the view or repository.
+        version: Gives the server's version; documents are chosen by it.
+        ownership: Who new assets run as; updates keep what is set.
+    """
+
+    def __init__(
+        self,
+        graphql: Graphql,
+        *,
+        view: str,
+        version: Callable[[], Awaitable[ServerVersion]],
+        ownership: QueryOwnership = QueryOwnership.ORGANIZATION,
+    ) -> None:
+        self._graphql, self._view = graphql, view
+        self._version, self._ownership = version, ownership
+
+    async def list(self, kind: type[A]) -> tuple[A, ...]:
+        """Return all assets of a kind, sorted by name; the API has no filter and no pages.
+
+        Raises:
+            GraphqlError: No such view, or no right to see it.
+        """
+        return await self._listed(kind_of(kind, await self._version()))
+
+    async def create(self, asset: A) -> A:
+        """Create an asset and return it as the server has it; its `id` is ignored.
+
+        Raises:
+            GraphqlError: The server refused it, such as for a name that is taken.
+            RequestRejected: The asset cannot exist on this server.
+        """
+        kind = kind_of(type(asset), await self._version())
+        context = await self._context(kind, ownership=self._ownership)
+        content = kind.to_input(asset, context)
+        data = await self._graphql.execute(kind.create_operation, {"input": content})
+        return kind.from_wire(kind.result(data))
+
+    async def update(self, asset: A, *, expected: A) -> A:
+        """Replace an asset, if it still is as `expected`, and return it as the server has it.
+
+        Args:
+            asset: The wanted content; its `id` is ignored in favour of the expected one's.
+            expected: The asset as it was read before, with its id.
+
+        Raises:
+            NotFound: The asset is gone.
+            RequestRejected: It changed since it was read.
+            GraphqlError: The server refused the new content.
+        """
+        kind = kind_of(type(asset), await self._version())
+        current = next(
+            (found for found in await self._listed(kind) if found.id == expected.id), None
+        )
+        if current is None:
+            raise NotFound(f"{expected.name} is gone from {self._view}")
+        if current != expected:
+            raise RequestRejected(
+                f"{expected.name} in {self._view} changed since it was read",
+                advice="Make the plan again.",
+            )
+        context = await self._context(kind, ownership=_ownership_of(current.raw, self._ownership))
+        content = {**kind.to_input(asset, context), "id": current.id}
+        data = await self._graphql.execute(kind.update_operation, {"input": content})
+        return kind.from_wire(kind.result(data))
+
+    async def delete(self, asset: A) -> None:
+        """Delete an asset by its id.
+
+        Raises:
+            ValueError: The asset has no id: it was never read from a server.
+            RequestRejected: The server answered that it did not delete it.
+            GraphqlError: No such asset, or no right.
+        """
+        if not asset.id:
+            raise ValueError(f"{asset.name} has no id")
+        kind = kind_of(type(asset), await self._version())
+        content = {"viewName": self._view, "id": asset.id}
+        data = await self._graphql.execute(kind.delete_operation, {"input": content})
+        if not was_done(data):
+            raise RequestRejected(f"{asset.name} in {self._view} was not deleted")
+
+    async def _listed(self, kind: AssetKind[A]) -> tuple[A, ...]:
+        data = await self._graphql.execute(kind.list_operation, {"view": self._view})
+        domain = data.member("searchDomain")
+        found = [kind.from_wire(members) for members in domain.members(kind.member)]
+        return tuple(sorted(found, key=lambda asset: asset.name))
+
+    async def _context(self, kind: AssetKind[A], *, ownership: QueryOwnership) -> WriteContext:
+        ids: dict[str, str] = {}
+        if kind.needs_action_ids:
+            data = await self._graphql.execute("ListActions", {"view": self._view})
+            listed = data.member("searchDomain").members("actions")
+            ids = {action.text("name"): action.text("id") for action in listed}
+        return WriteContext(view=self._view, ownership=ownership, action_ids=ids)
+
+
+def was_done(data: Members) -> bool:
+    """Return what a deletion answered: a bare boolean, or an object with `result`."""
+    name = next(iter(data.raw), "")
+    if isinstance(data.raw.get(name), bool):
+        return data.flag(name)
+    return data.member(name).flag("result")
+
+
+def _ownership_of(raw: object, default: QueryOwnership) -> QueryOwnership:
+    """Return who an asset runs as now, so that an update does not hand it to someone else."""
+    owner = raw.get("queryOwnership") if isinstance(raw, dict) else None
+    match owner:
+        case {"__typename": "OrganizationOwnership"}:
+            return QueryOwnership.ORGANIZATION
+        case {"__typename": "UserOwnership"}:
+            return QueryOwnership.USER
+        case _:
+            return default

@@ -1,0 +1,1 @@
+"""LogScale's GraphQL endpoint: the documents, and the client that knows its envelope."""

@@ -1,0 +1,170 @@
+"""The client of one LogScale server, as one object.
+
+    async with LogScale("https://logscale.example.com", token=token, clock=SystemClock()) as scale:
+        result = await scale.search("fdr", query, start=start, end=end, deadline=deadline)
+
+It only joins the parts; each part can be used alone. Entering it opens nothing: connections are
+made by the first request.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Self
+
+from orchestrator.client.actions import Actions
+from orchestrator.client.asset_wire import QueryOwnership
+from orchestrator.client.assets import Assets
+from orchestrator.client.auth import Auth, StaticToken
+from orchestrator.client.files import LookupFiles
+from orchestrator.client.graphql.client import Graphql
+from orchestrator.client.query_jobs import QueryJobs
+from orchestrator.client.rest import Ingest, fetch_status, stream_rows
+from orchestrator.client.retry import RetryPolicy
+from orchestrator.client.session import Session
+from orchestrator.client.transport import DEFAULT_TIMEOUT, AsgiApp, HttpTransport, Transport
+from orchestrator.client.types import JobProgress, QueryResult, ServerStatus
+from orchestrator.client.versions import ServerVersion, parse_version
+from orchestrator.clock import Clock
+from orchestrator.secret import SecretText
+
+
+class LogScale:
+    """A LogScale server, self-managed or the vendor's cloud.
+
+    Args:
+        base_url: Address of the web interface; a path prefix is kept.
+        token: A user, view or organization token; ingest tokens go to `ingest`.
+        clock: For pauses and deadlines.
+        timeout: Whole length of one HTTP exchange, not of a search.
+        transport: Carries the requests instead of HTTP; closed with this object.
+        asgi_app: An in-process server instead of the network.
+        tls: Trust settings; None trusts the system's authorities.
+        trust_env: Whether proxy settings come from the environment.
+        retry: Short retries inside one call.
+        ownership: Who new alerts and scheduled searches run as.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        token: SecretText,
+        clock: Clock,
+        timeout: timedelta = DEFAULT_TIMEOUT,
+        transport: Transport | None = None,
+        asgi_app: AsgiApp | None = None,
+        tls: ssl.SSLContext | None = None,
+        trust_env: bool = False,
+        retry: RetryPolicy | None = None,
+        ownership: QueryOwnership = QueryOwnership.ORGANIZATION,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._clock, self._ownership = clock, ownership
+        self._policy = retry or RetryPolicy()
+        self._transport = transport or HttpTransport(
+            base_url, timeout=timeout, asgi_app=asgi_app, tls=tls, trust_env=trust_env
+        )
+        self._session = self._session_as(StaticToken(token))
+        self._jobs = QueryJobs(self._session)
+        self._version: ServerVersion | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Wait shortly for jobs that are being deleted, then free the connections."""
+        await self._jobs.drain()
+        await self._transport.close()
+
+    async def status(self) -> ServerStatus:
+        """Return the server's state and version; proves nothing about the token.
+
+        Raises:
+            ClientError: The server could not be asked.
+        """
+        return await fetch_status(self._session)
+
+    async def search(
+        self,
+        repository: str,
+        query: str,
+        *,
+        start: datetime,
+        end: datetime,
+        deadline: timedelta,
+        use_ingest_time: bool = False,
+        arguments: Mapping[str, str] | None = None,
+        on_progress: Callable[[JobProgress], None] | None = None,
+    ) -> QueryResult:
+        """Return the result of `query` over `[start, end)`; see `QueryJobs.search`.
+
+        Raises:
+            QueryRejected: The server refused the query.
+            QueryIncomplete: The deadline passed or the job was cancelled.
+            QueryJobExpired: The job was lost twice.
+            ClientError: The server could not be asked.
+        """
+        return await self._jobs.search(
+            repository,
+            query,
+            start=start,
+            end=end,
+            deadline=deadline,
+            use_ingest_time=use_ingest_time,
+            arguments=arguments,
+            on_progress=on_progress,
+        )
+
+    async def stream(
+        self, repository: str, query: str, *, start: datetime, end: datetime
+    ) -> tuple[dict[str, str], ...]:
+        """Return rows without any word on completeness; see `rest.stream_rows`."""
+        return await stream_rows(self._session, repository, query=query, start=start, end=end)
+
+    def jobs(self) -> QueryJobs:
+        """Return the query-job endpoints, for callers that keep a job themselves."""
+        return self._jobs
+
+    def ingest(self, token: SecretText | None = None) -> Ingest:
+        """Return the ingest endpoints.
+
+        Args:
+            token: An ingest token; None sends this client's own.
+        """
+        session = self._session if token is None else self._session_as(StaticToken(token))
+        return Ingest(session)
+
+    def assets(self, view: str) -> Assets:
+        """Return the alerts, scheduled searches and saved queries of a view or repository."""
+        return Assets(self.graphql(), view=view, version=self.version, ownership=self._ownership)
+
+    def files(self, view: str) -> LookupFiles:
+        """Return the lookup files of a view or repository."""
+        return LookupFiles(self._session, graphql=self.graphql(), view=view)
+
+    def actions(self, view: str) -> Actions:
+        """Return what alerts and scheduled searches of a view or repository can invoke."""
+        return Actions(self.graphql(), view=view)
+
+    def graphql(self) -> Graphql:
+        """Return the GraphQL endpoint, for operations that this client has no method for."""
+        return Graphql(self._session)
+
+    async def version(self) -> ServerVersion:
+        """Return the server's version, asked for once.
+
+        Raises:
+            ClientError: The server could not be asked, or names no version.
+        """
+        if self._version is None:
+            self._version = parse_version((await self.status()).version)
+        return self._version
+
+    def _session_as(self, auth: Auth) -> Session:
+        return Session(self._transport, auth=auth, clock=self._clock, policy=self._policy)

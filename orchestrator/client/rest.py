@@ -1,0 +1,120 @@
+"""The REST endpoints that are not query jobs: status, streaming search, ingest.
+
+Ingest is at least once: a batch whose fate is unknown is not sent again by itself, since the
+server would store it twice; the error says so and the caller decides.
+Source: library.humio.com, logscale-api/api-ingest-structured, api-ingest-hec; cassettes/ingest/.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from urllib.parse import quote
+
+from orchestrator.client.decode import check_accepted, decode_status, decode_stream
+from orchestrator.client.session import Session, json_request
+from orchestrator.client.transport import Request
+from orchestrator.client.types import ServerStatus
+from orchestrator.client.wire import (
+    WireHecEvent,
+    WireMessages,
+    WireQueryJobInput,
+    WireStructuredBatch,
+)
+from orchestrator.units import to_epoch_ms
+
+BATCH_EVENTS = 500
+"""As the vendor's own command line does."""
+BATCH_BYTES = 1024 * 1024
+
+
+async def fetch_status(session: Session) -> ServerStatus:
+    """Return the server's state and version; needs no token and proves nothing about one."""
+    request = json_request("GET", "api/v1/status", idempotent=True)
+    return decode_status(await session.call(request))
+
+
+async def stream_rows(
+    session: Session, repository: str, *, query: str, start: datetime, end: datetime
+) -> tuple[dict[str, str], ...]:
+    """Return the rows of a streaming search over `[start, end)`, in no promised order.
+
+    A stream has no completeness signal: an early close looks like a short result. For looking at
+    events by hand; rules use query jobs.
+    """
+    body = WireQueryJobInput(
+        queryString=query, start=to_epoch_ms(start), end=to_epoch_ms(end), isLive=False
+    )
+    path = f"api/v1/repositories/{quote(repository, safe='')}/query"
+    request = json_request(
+        "POST", path, body, idempotent=True, headers={"Accept": "application/x-ndjson"}
+    )
+    return decode_stream(await session.call(request))
+
+
+class Ingest:
+    """Sends events, into the repository that its ingest token belongs to."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def structured(
+        self, batches: Sequence[WireStructuredBatch], *, repository: str | None = None
+    ) -> None:
+        """Store events as they are; no parser runs, tags become `#name` fields.
+
+        Args:
+            batches: Events by their tags; sent as one request.
+            repository: Given, the call goes to the older path of that repository, for user tokens.
+        """
+        path = "ingest/humio-structured" if repository is None else _of(repository, "ingest")
+        await self._post(json_request("POST", f"api/v1/{path}", batches))
+
+    async def unstructured(
+        self, batches: Sequence[WireMessages], *, repository: str | None = None
+    ) -> None:
+        """Store text lines through the token's parser, else the named one, else `kv`."""
+        name = "ingest/humio-unstructured"
+        path = name if repository is None else _of(repository, "ingest-messages")
+        await self._post(json_request("POST", f"api/v1/{path}", batches))
+
+    async def hec(self, events: Iterable[WireHecEvent]) -> int:
+        """Store events in batches and return how many were taken.
+
+        Batches hold at most `BATCH_EVENTS` events and, unless one event is larger, `BATCH_BYTES`.
+        An error leaves the batches before it stored.
+        """
+        count = 0
+        for batch in batched_lines(json.dumps(event, ensure_ascii=False) for event in events):
+            request = Request(
+                method="POST",
+                path="api/v1/ingest/hec",
+                headers={"Content-Type": "application/json"},
+                content="\n".join(batch).encode(),
+            )
+            await self._post(request)
+            count += len(batch)
+        return count
+
+    async def _post(self, request: Request) -> None:
+        check_accepted(await self._session.call(request))
+
+
+def batched_lines(lines: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """Yield lines in order, in batches within `BATCH_EVENTS` and `BATCH_BYTES`."""
+    batch: list[str] = []
+    batch_bytes = 0
+    for line in lines:
+        line_bytes = len(line.encode()) + 1
+        if batch and (len(batch) >= BATCH_EVENTS or batch_bytes + line_bytes > BATCH_BYTES):
+            yield tuple(batch)
+            batch, batch_bytes = [], 0
+        batch.append(line)
+        batch_bytes += line_bytes
+    if batch:
+        yield tuple(batch)
+
+
+def _of(repository: str, what: str) -> str:
+    return f"repositories/{quote(repository, safe='')}/{what}"

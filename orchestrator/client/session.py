@@ -1,0 +1,124 @@
+"""One authenticated conversation with one server: token, retries, errors by status.
+
+`Session.call` is what every API module uses; it returns a success or raises a `ClientError`, and
+nothing above it looks at a status. A 401 renews the token once where it can be renewed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from random import SystemRandom
+
+from orchestrator.client.auth import Auth
+from orchestrator.client.problems import error_for
+from orchestrator.client.retry import RetryPolicy, call_with_retries
+from orchestrator.client.transport import Request, Response, Transport
+from orchestrator.clock import Clock
+from orchestrator.errors import QueryRejected, RequestRejected, Unauthorized
+
+
+class Session:
+    """Sends requests as one identity.
+
+    Args:
+        transport: Carries the requests; closed by whoever made it.
+        auth: Gives the token.
+        clock: For pauses and dates in headers.
+        policy: Retries of one call.
+        jitter: Random numbers from 0 to 1 for the pauses.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        auth: Auth,
+        clock: Clock,
+        policy: RetryPolicy,
+        jitter: Callable[[], float] | None = None,
+    ) -> None:
+        self._transport, self._auth, self._clock, self._policy = transport, auth, clock, policy
+        # Spreads retries; nothing secret depends on it.
+        self._jitter = jitter or SystemRandom().random
+
+    @property
+    def clock(self) -> Clock:
+        """Return the clock that pauses run on."""
+        return self._clock
+
+    async def call(
+        self,
+        request: Request,
+        *,
+        policy: RetryPolicy | None = None,
+        bad_request: type[RequestRejected | QueryRejected] = RequestRejected,
+    ) -> Response:
+        """Return the 2xx answer to `request`.
+
+        Args:
+            request: What to send; its token is put in here.
+            policy: Other retries than the session's own.
+            bad_request: What a 400 means for this request.
+
+        Raises:
+            ClientError: The subclass that the status or the failure calls for.
+        """
+        return await call_with_retries(
+            lambda: self._once(request, bad_request=bad_request),
+            policy=policy or self._policy,
+            idempotent=request.idempotent,
+            clock=self._clock,
+            jitter=self._jitter,
+        )
+
+    async def _once(
+        self, request: Request, *, bad_request: type[RequestRejected | QueryRejected]
+    ) -> Response:
+        token = await self._auth.token()
+        try:
+            return await self._exchange(
+                replace(request, bearer=token or None), bad_request=bad_request
+            )
+        except Unauthorized:
+            if not await self._auth.renew(token):
+                raise
+        token = await self._auth.token()
+        return await self._exchange(replace(request, bearer=token or None), bad_request=bad_request)
+
+    async def _exchange(
+        self, request: Request, *, bad_request: type[RequestRejected | QueryRejected]
+    ) -> Response:
+        response = await self._transport.send(request)
+        if 200 <= response.status < 300:
+            return response
+        secrets = (request.bearer,) if request.bearer is not None else ()
+        raise error_for(
+            request,
+            response,
+            now=self._clock.now(),
+            secrets=secrets,
+            bad_request=bad_request,
+        )
+
+
+def json_request(
+    method: str,
+    path: str,
+    content: object = None,
+    *,
+    query: tuple[tuple[str, str], ...] = (),
+    headers: Mapping[str, str] | None = None,
+    idempotent: bool = False,
+) -> Request:
+    """Return a request with a JSON body, or without a body if `content` is None."""
+    body = b"" if content is None else json.dumps(content, ensure_ascii=False).encode()
+    return Request(
+        method=method,
+        path=path,
+        query=query,
+        headers={**({"Content-Type": "application/json"} if body else {}), **(headers or {})},
+        content=body,
+        idempotent=idempotent,
+    )

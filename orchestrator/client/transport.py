@@ -1,0 +1,361 @@
+"""The seam to HTTP, and the one file that knows the HTTP library.
+
+Everything above speaks `Request`, `Response` and `ClientError`. The library's known faults are
+dealt with here, so that it can be swapped in one place:
+
+* it leaks pool slots when a request is cancelled while it connects, so each request runs as a task
+  owned by the transport and a cancelled caller only stops waiting for it;
+* its timeouts count silence, so a server that drips holds a call for ever: a deadline ends it;
+* its pool limit deadlocks after a leak, so the pool is unbounded behind our own semaphore;
+* it logs whole URLs, follows the environment's proxies and has no size limit: all three are set.
+
+Source: encode/httpcore issue 1093; encode/httpx documentation, advanced/timeouts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any, Protocol, Self
+
+import httpx
+
+from orchestrator.errors import (
+    ClientError,
+    ConfigError,
+    ConnectionFailed,
+    RequestRejected,
+    RequestTimedOut,
+    UnexpectedResponse,
+)
+from orchestrator.secret import SecretText
+
+DEFAULT_TIMEOUT = timedelta(seconds=30)
+"""Whole length of one exchange; polls answer in well under a second, uploads may take longer."""
+DEFAULT_MAX_BODY_BYTES = 256 * 1024 * 1024
+"""Decoded bytes of one answer: 200 000 rows of a wide query fit, an endless stream does not."""
+_CONNECT_TIMEOUT_S = 5.0
+_MAX_CONCURRENT = 32
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+AsgiApp = Callable[
+    [
+        MutableMapping[str, Any],
+        Callable[[], Awaitable[MutableMapping[str, Any]]],
+        Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    ],
+    Awaitable[None],
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One HTTP request. Neither its secret nor its body shows in a repr."""
+
+    method: str
+    path: str
+    """Relative to the base address, segments already percent-encoded, no leading slash."""
+    query: tuple[tuple[str, str], ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    content: bytes = field(default=b"", repr=False)
+    bearer: SecretText | None = None
+    """Sent as `Authorization: Bearer`; revealed only on the wire."""
+    idempotent: bool = False
+    """Whether sending it twice does no harm; decides about retries, not sent."""
+    timeout: timedelta | None = None
+    """Whole length of this exchange, where shorter than the transport's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """One HTTP answer, read to its end and decompressed. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+    @property
+    def content_type(self) -> str:
+        """Return the media type without parameters, lower case; empty if the server named none."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+class Transport(Protocol):
+    """What can carry a request."""
+
+    async def send(self, request: Request) -> Response:
+        """Return the answer, whatever its status.
+
+        Raises:
+            ClientError: No answer, or one that cannot be read; nothing else is raised.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let running requests end and free the connections."""
+        ...
+
+
+class HttpTransport:
+    """HTTP/1.1 to one base address, or in process to an ASGI app.
+
+    Args:
+        base_url: Scheme, host and an optional path prefix, which is kept.
+        timeout: Whole length of one exchange.
+        asgi_app: Answers instead of the network; for tests and the embedded server.
+        tls: Trust settings; None trusts the system's authorities.
+        trust_env: Whether proxies and certificate paths are taken from the environment.
+        max_body_bytes: Largest answer, decompressed, that is read.
+
+    Raises:
+        ConfigError: The base address is not a URL.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout: timedelta = DEFAULT_TIMEOUT,
+        asgi_app: AsgiApp | None = None,
+        tls: ssl.SSLContext | None = None,
+        trust_env: bool = False,
+        max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
+    ) -> None:
+        self._timeout, self._max_body_bytes = timeout, max_body_bytes
+        self._slots = asyncio.Semaphore(_MAX_CONCURRENT)
+        self._tasks: set[asyncio.Task[Response]] = set()
+        # Both loggers print every full URL at INFO; URLs may hold secrets.
+        for name in ("httpx", "httpcore"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=_MAX_CONCURRENT)
+        carrier: httpx.AsyncBaseTransport | None = None
+        if asgi_app is not None:
+            carrier = httpx.ASGITransport(app=asgi_app, raise_app_exceptions=False)
+        elif not trust_env:
+            # One retry of the connect alone: safe for every method.
+            carrier = httpx.AsyncHTTPTransport(
+                verify=tls or ssl.create_default_context(), limits=limits, retries=1
+            )
+        try:
+            self._client = httpx.AsyncClient(
+                base_url=base_url.rstrip("/") + "/",
+                transport=carrier,
+                verify=tls or True,
+                limits=limits,
+                trust_env=trust_env,
+                follow_redirects=False,
+            )
+        except httpx.InvalidURL as exc:
+            raise ConfigError("the base address is not a URL") from exc
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def send(self, request: Request) -> Response:
+        """Return the answer; a cancelled caller leaves the request to end by its own deadline."""
+        await self._slots.acquire()
+        task = asyncio.create_task(self._exchange(request))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Wait for requests whose callers left, at most one connect, then close the pool."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_CONNECT_TIMEOUT_S)
+        for task in tuple(self._tasks):
+            task.cancel()
+        await self._client.aclose()
+
+    def _ended(self, task: asyncio.Task[Response]) -> None:
+        self._tasks.discard(task)
+        self._slots.release()
+        # Fetched, so that an abandoned failure is not reported as never retrieved.
+        if not task.cancelled():
+            task.exception()
+
+    async def _exchange(self, request: Request) -> Response:
+        limit = min(request.timeout or self._timeout, self._timeout)
+        try:
+            async with asyncio.timeout(limit.total_seconds()):
+                return await self._send(request, timeout_s=limit.total_seconds())
+        except TimeoutError as exc:
+            raise RequestTimedOut(
+                f"no whole answer within {limit.total_seconds():g} s",
+                method=request.method,
+                path=request.path,
+            ) from exc
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict) as exc:
+            raise translate(exc, request=request, host=self._client.base_url.host) from exc
+
+    async def _send(self, request: Request, *, timeout_s: float) -> Response:
+        headers = dict(request.headers)
+        if request.bearer is not None:
+            headers["Authorization"] = f"Bearer {request.bearer.reveal()}"
+        timeout = httpx.Timeout(timeout_s, connect=min(_CONNECT_TIMEOUT_S, timeout_s))
+        outgoing = self._client.build_request(
+            request.method,
+            request.path,
+            params=list(request.query) or None,
+            headers=headers,
+            content=request.content or None,
+            timeout=timeout,
+        )
+        answer = await self._client.send(outgoing, stream=True)
+        try:
+            body = await self._read(answer, request=request)
+        finally:
+            await answer.aclose()
+        return Response(status=answer.status_code, headers=_lowered(answer.headers), body=body)
+
+    async def _read(self, answer: httpx.Response, *, request: Request) -> bytes:
+        body = bytearray()
+        async for chunk in answer.aiter_bytes():
+            body += chunk
+            if len(body) > self._max_body_bytes:
+                raise UnexpectedResponse(
+                    f"the answer is larger than {self._max_body_bytes} bytes",
+                    method=request.method,
+                    path=request.path,
+                )
+        return bytes(body)
+
+
+def _lowered(headers: httpx.Headers) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+# The library's exceptions, the narrow before the wide. The sentences are ours: its own are empty
+# for timeouts and quote whole URLs for others.
+_UNSENT, _UNCERTAIN, _LATE, _OURS, _THEIRS = "unsent", "uncertain", "late", "ours", "theirs"
+_TRANSLATIONS: tuple[tuple[type[Exception], str, str], ...] = (
+    (httpx.ConnectTimeout, _UNSENT, "the connection was not accepted in time"),
+    (httpx.PoolTimeout, _UNSENT, "no connection became free in time"),
+    (httpx.ReadTimeout, _LATE, "the server fell silent before its answer was whole"),
+    (httpx.WriteTimeout, _LATE, "the server stopped reading the request"),
+    (httpx.TimeoutException, _LATE, "the exchange took too long"),
+    (httpx.ConnectError, _UNSENT, "no connection"),
+    (httpx.ReadError, _UNCERTAIN, "the connection broke while the answer was read"),
+    (httpx.WriteError, _UNCERTAIN, "the connection broke while the request was sent"),
+    (httpx.CloseError, _UNCERTAIN, "the connection broke while it was closed"),
+    (httpx.NetworkError, _UNCERTAIN, "the connection broke"),
+    (httpx.LocalProtocolError, _OURS, "the request is not valid HTTP"),
+    (httpx.RemoteProtocolError, _UNCERTAIN, "the server closed the connection or broke HTTP"),
+    (httpx.ProtocolError, _UNCERTAIN, "HTTP was broken"),
+    (httpx.ProxyError, _UNCERTAIN, "the proxy refused"),
+    (httpx.UnsupportedProtocol, _OURS, "the address must start with http:// or https://"),
+    (httpx.TransportError, _UNCERTAIN, "the connection failed"),
+    (httpx.DecodingError, _THEIRS, "the answer's compression is broken"),
+    (httpx.TooManyRedirects, _THEIRS, "the server redirects in circles"),
+    (httpx.RequestError, _UNCERTAIN, "the request failed"),
+    (httpx.HTTPStatusError, _THEIRS, "the server refused"),
+    (httpx.HTTPError, _UNCERTAIN, "the request failed"),
+    (httpx.InvalidURL, _OURS, "the address is not a URL"),
+    (httpx.CookieConflict, _THEIRS, "the server set contradictory cookies"),
+    (httpx.StreamError, _THEIRS, "the answer could not be read"),
+)
+
+
+def translate(exc: Exception, *, request: Request, host: str = "") -> ClientError:
+    """Return our exception for one of the HTTP library's.
+
+    Raises:
+        TypeError: The library has an exception that the table does not know.
+    """
+    found = next((row for row in _TRANSLATIONS if isinstance(exc, row[0])), None)
+    if found is None:
+        raise TypeError(f"{type(exc).__name__} has no translation")
+    _, outcome, sentence = found
+    advice = _tls_advice(exc)
+    problem = f"{sentence} ({host})" if host else sentence
+    method, path = request.method, request.path
+    match outcome:
+        case "unsent" | "uncertain":
+            sent = outcome == _UNCERTAIN
+            return ConnectionFailed(problem, sent=sent, method=method, path=path, advice=advice)
+        case "late":
+            return RequestTimedOut(problem, method=method, path=path)
+        case "ours":
+            return RequestRejected(problem, method=method, path=path)
+        case _:
+            return UnexpectedResponse(problem, method=method, path=path)
+
+
+def _tls_advice(exc: BaseException) -> str | None:
+    cause: BaseException | None = exc
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"The server's certificate is not trusted: {cause.verify_message}."
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+Step = Response | ClientError | Callable[[Request], Awaitable[Response]]
+
+
+class ScriptedTransport:
+    """Answers from a list, in order, and keeps what it was sent; for tests.
+
+    A step is an answer, an error to raise, or a coroutine function of the request.
+    """
+
+    def __init__(self, *steps: Step) -> None:
+        self._steps = list(steps)
+        self.requests: list[Request] = []
+        self.is_closed = False
+
+    @property
+    def left(self) -> int:
+        """Return how many steps nobody asked for."""
+        return len(self._steps)
+
+    async def send(self, request: Request) -> Response:
+        """Return or raise the next step.
+
+        Raises:
+            LookupError: The script is over.
+        """
+        self.requests.append(request)
+        if not self._steps:
+            raise LookupError(f"nothing scripted for {request.method} {request.path}")
+        step = self._steps.pop(0)
+        match step:
+            case Response():
+                return step
+            case ClientError():
+                raise step
+            case _:
+                return await step(request)
+
+    async def close(self) -> None:
+        """Note that the transport was closed."""
+        self.is_closed = True
+
+
+def json_response(
+    content: object, *, status: int = 200, headers: Mapping[str, str] = _NO_HEADERS
+) -> Response:
+    """Return an answer with a JSON body."""
+    all_headers = {"content-type": "application/json", **headers}
+    return Response(status=status, headers=all_headers, body=json.dumps(content).encode())
+
+
+def text_response(
+    text: str,
+    *,
+    status: int = 200,
+    content_type: str = "text/plain; charset=UTF-8",
+    headers: Mapping[str, str] = _NO_HEADERS,
+) -> Response:
+    """Return an answer with a text body."""
+    all_headers = {"content-type": content_type, **headers}
+    return Response(status=status, headers=all_headers, body=text.encode())

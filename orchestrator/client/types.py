@@ -1,0 +1,187 @@
+"""What the client gives to the rest: frozen values, whichever server answered.
+
+Durations are `timedelta`, instants aware UTC. Enumerations of the server are plain text where it
+may grow new members. Unknown members of an answer stay readable in `raw`, outside equality.
+Source of shapes: the vendor's GraphQL schema and OpenAPI text, and cassettes/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completeness:
+    """Whether a result is the whole answer; `reasons` is empty exactly if it is."""
+
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether nothing is known to be missing."""
+        return not self.reasons
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStats:
+    """What the server and the poll loop counted for one query job."""
+
+    job_id: str
+    polls: int = 0
+    elapsed: timedelta = timedelta(0)
+    event_count: int = 0
+    processed_bytes: int = 0
+    processed_events: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryResult:
+    """Rows of a finished query job; every value is text, as LogScale has it."""
+
+    rows: tuple[Mapping[str, str], ...]
+    fields: tuple[str, ...]
+    """Column order: the server's where it names one, else by first appearance."""
+    is_aggregate: bool
+    completeness: Completeness
+    warnings: tuple[str, ...]
+    stats: JobStats
+
+
+class TimestampType(StrEnum):
+    """Which time a scheduled search or aggregate alert reads."""
+
+    EVENT = "EventTimestamp"
+    INGEST = "IngestTimestamp"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedQuery:
+    """A saved search. `id` is empty before it exists."""
+
+    id: str = ""
+    name: str
+    description: str = ""
+    query: str
+    labels: tuple[str, ...] = ()
+    raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduledSearch:
+    """A scheduled search. Offset and backfill go with event time, `max_wait` with ingest time."""
+
+    id: str = ""
+    name: str
+    description: str = ""
+    query: str
+    labels: tuple[str, ...] = ()
+    enabled: bool
+    schedule: str
+    """Five-field cron."""
+    time_zone: str = "UTC"
+    search_interval: timedelta
+    search_interval_offset: timedelta | None = None
+    max_wait: timedelta | None = None
+    timestamp_type: TimestampType
+    backfill_limit_runs: int | None = None
+    trigger_on_empty: bool = False
+    actions: tuple[str, ...] = ()
+    """Names, sorted."""
+    raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AggregateAlert:
+    """An alert over a query that aggregates."""
+
+    id: str = ""
+    name: str
+    description: str = ""
+    query: str
+    labels: tuple[str, ...] = ()
+    enabled: bool
+    search_interval: timedelta
+    throttle: timedelta
+    throttle_field: str | None = None
+    timestamp_type: TimestampType = TimestampType.INGEST
+    trigger_mode: str = "CompleteMode"
+    actions: tuple[str, ...] = ()
+    raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilterAlert:
+    """An alert on each event that a filter keeps."""
+
+    id: str = ""
+    name: str
+    description: str = ""
+    query: str
+    labels: tuple[str, ...] = ()
+    enabled: bool
+    throttle: timedelta | None = None
+    throttle_field: str | None = None
+    actions: tuple[str, ...] = ()
+    raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrelationRule:
+    """A Falcon NG-SIEM correlation rule. `id` is its stable rule id."""
+
+    id: str = ""
+    name: str
+    description: str = ""
+    query: str
+    labels: tuple[str, ...] = ()
+    """NG-SIEM has none of its own: kept inside the description by the deploy code."""
+    enabled: bool
+    severity: int
+    """10 informational, 30 low, 50 medium, 70 high, 90 critical."""
+    tactic: str = ""
+    technique: str = ""
+    schedule: timedelta
+    lookback: timedelta
+    actions: tuple[str, ...] = ()
+    raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+
+
+Asset = SavedQuery | ScheduledSearch | AggregateAlert | FilterAlert | CorrelationRule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookupFile:
+    """A lookup file of a repository or view, as listed."""
+
+    name: str
+    raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """Something that an asset can invoke, by id and name; `kind` is GraphQL's type name."""
+
+    id: str
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerStatus:
+    """`/api/v1/status`: `OK` and the version text; reading it proves nothing about the token."""
+
+    status: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobProgress:
+    """One poll of a running job, for progress bars."""
+
+    work_done: int
+    total_work: int
+    event_count: int
+    polled_at: datetime

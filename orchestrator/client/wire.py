@@ -1,0 +1,95 @@
+"""Shapes that we send, as the servers spell them.
+
+Numbers carry their unit in the vendor's own name (`start` and `end` are epoch milliseconds).
+Answers are not described here: `decode.py` reads them member by member and keeps what it does not
+know.
+Source: LogScale Query API 1.1.0; GraphQL schema of server 1.204; gofalcon's rule models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NotRequired, TypedDict
+
+
+class WireQueryJobInput(TypedDict):
+    """Body of a query job or a streaming search; absent members are left out, never null."""
+
+    queryString: str
+    start: NotRequired[int | str]
+    end: NotRequired[int | str]
+    isLive: NotRequired[bool]
+    useIngestTime: NotRequired[bool]
+    ingestStart: NotRequired[int | str]
+    ingestEnd: NotRequired[int | str]
+    timeZone: NotRequired[str]
+    arguments: NotRequired[Mapping[str, str]]
+
+
+class WireStructuredEvent(TypedDict):
+    """One event of structured ingest; `timestamp` is ISO 8601 or epoch milliseconds."""
+
+    timestamp: str | int
+    attributes: NotRequired[Mapping[str, object]]
+    rawstring: NotRequired[str]
+    timezone: NotRequired[str]
+
+
+class WireStructuredBatch(TypedDict):
+    """Events that share their tags."""
+
+    tags: Mapping[str, str]
+    events: Sequence[WireStructuredEvent]
+
+
+class WireMessages(TypedDict):
+    """Text lines for a parser to read."""
+
+    messages: Sequence[str]
+    type: NotRequired[str]
+    fields: NotRequired[Mapping[str, str]]
+    tags: NotRequired[Mapping[str, str]]
+
+
+class WireHecEvent(TypedDict):
+    """One event of HEC ingest; `time` is epoch seconds, with a fraction."""
+
+    event: str | Mapping[str, object]
+    time: NotRequired[float]
+    sourcetype: NotRequired[str]
+    source: NotRequired[str]
+    host: NotRequired[str]
+    index: NotRequired[str]
+    fields: NotRequired[Mapping[str, object]]
+
+
+class WireGraphqlRequest(TypedDict):
+    """Body of a GraphQL call."""
+
+    query: str
+    operationName: str
+    variables: Mapping[str, object]
+
+
+class WireRuleSearch(TypedDict):
+    """The search of a correlation rule; `lookback` is a Go duration such as `1h15m`."""
+
+    filter: str
+    lookback: str
+    outcome: str
+    trigger_mode: str
+    execution_mode: NotRequired[str]
+    use_ingest_time: NotRequired[bool]
+
+
+class WireRuleSchedule(TypedDict):
+    """`definition` is `@every <Go duration>`, at least five minutes."""
+
+    definition: str
+
+
+class WireRuleOperation(TypedDict):
+    """When a correlation rule runs; `start_on` is RFC 3339."""
+
+    schedule: WireRuleSchedule
+    start_on: NotRequired[str]

@@ -1,0 +1,402 @@
+"""Assets over scripted GraphQL: versions, full replacement, lost updates, ownership."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from orchestrator.client.asset_kinds import kind_of
+from orchestrator.client.logscale import LogScale
+from orchestrator.client.retry import NO_RETRIES
+from orchestrator.client.transport import Response, ScriptedTransport, json_response
+from orchestrator.client.types import (
+    AggregateAlert,
+    Asset,
+    CorrelationRule,
+    FilterAlert,
+    SavedQuery,
+    ScheduledSearch,
+    TimestampType,
+)
+from orchestrator.clock import FrozenClock
+from orchestrator.errors import NotFound, RequestRejected, UnexpectedResponse
+from orchestrator.secret import SecretText
+
+NEW, MIDDLE, OLD = "1.204.0--build-1--sha-a", "1.190.2", "1.150.0"
+EVERY = timedelta(minutes=5)
+
+
+def make_client(*steps: Response, version: str = NEW) -> tuple[LogScale, ScriptedTransport]:
+    status = json_response({"status": "OK", "version": version})
+    transport = ScriptedTransport(status, *steps)
+    client = LogScale(
+        "https://logscale.example",
+        token=SecretText("token-canary"),
+        clock=FrozenClock(datetime(2026, 3, 10, tzinfo=UTC)),
+        transport=transport,
+        retry=NO_RETRIES,
+    )
+    return client, transport
+
+
+def listed(member: str, *items: Mapping[str, object]) -> Response:
+    return json_response({"data": {"searchDomain": {member: list(items)}}})
+
+
+def written(mutation: str, item: object) -> Response:
+    return json_response({"data": {mutation: item}})
+
+
+def sent(transport: ScriptedTransport, index: int = -1) -> dict[str, object]:
+    body = json.loads(transport.requests[index].content)
+    content = body["variables"]["input"]
+    assert isinstance(content, dict)
+    return content
+
+
+def wire_search(**changes: object) -> dict[str, object]:
+    return {
+        "id": "s1",
+        "name": "T1528",
+        "description": "d",
+        "queryString": "count()",
+        "queryTimestampType": "IngestTimestamp",
+        "searchIntervalSeconds": 300,
+        "searchIntervalOffsetSeconds": None,
+        "maxWaitTimeSeconds": 120,
+        "schedule": "*/5 * * * *",
+        "timeZone": "UTC",
+        "backfillLimitV2": None,
+        "enabled": True,
+        "triggerOnEmptyResult": False,
+        "labels": ["orchestrator"],
+        "actionsV2": [{"id": "2", "name": "b"}, {"id": "1", "name": "a"}],
+        "queryOwnership": {"__typename": "UserOwnership"},
+        "somethingNew": {"kept": True},
+        **changes,
+    }
+
+
+def make_search(**changes: object) -> ScheduledSearch:
+    search = ScheduledSearch(
+        id="s1",
+        name="T1528",
+        description="d",
+        query="count()",
+        labels=("orchestrator",),
+        enabled=True,
+        schedule="*/5 * * * *",
+        search_interval=EVERY,
+        max_wait=timedelta(minutes=2),
+        timestamp_type=TimestampType.INGEST,
+        actions=("a", "b"),
+    )
+    return replace(search, **changes)  # type: ignore[arg-type]  # test shorthand
+
+
+def wire_aggregate(**changes: object) -> dict[str, object]:
+    return {
+        "id": "a1",
+        "name": "agg",
+        "description": None,
+        "queryString": "count()",
+        "queryTimestampType": "IngestTimestamp",
+        "searchIntervalSeconds": 300,
+        "throttleTimeSeconds": 3600,
+        "throttleField": None,
+        "triggerMode": "CompleteMode",
+        "enabled": False,
+        "labels": [],
+        "actions": [],
+        **changes,
+    }
+
+
+# --- reading
+
+
+async def test_list_reads_units_sorts_actions_and_keeps_unknown_members() -> None:
+    client, _ = make_client(listed("scheduledSearches", wire_search()))
+
+    (found,) = await client.assets("v").list(ScheduledSearch)
+
+    assert found == make_search()
+    assert found.raw["somethingNew"] == {"kept": True}
+
+
+async def test_list_is_sorted_by_name() -> None:
+    client, _ = make_client(
+        listed("aggregateAlerts", wire_aggregate(name="z"), wire_aggregate(name="a"))
+    )
+
+    assert [item.name for item in await client.assets("v").list(AggregateAlert)] == ["a", "z"]
+
+
+async def test_list_reads_an_aggregate_alert() -> None:
+    client, _ = make_client(listed("aggregateAlerts", wire_aggregate()))
+
+    assert await client.assets("v").list(AggregateAlert) == (
+        AggregateAlert(
+            id="a1",
+            name="agg",
+            query="count()",
+            enabled=False,
+            search_interval=EVERY,
+            throttle=timedelta(hours=1),
+        ),
+    )
+
+
+async def test_list_reads_a_filter_alert_without_throttle() -> None:
+    wire = {
+        "id": "f1",
+        "name": "f",
+        "queryString": "x=1",
+        "enabled": True,
+        "labels": ["l"],
+        "actions": [{"id": "1", "name": "a"}],
+        "throttleTimeSeconds": None,
+    }
+    client, _ = make_client(listed("filterAlerts", wire))
+
+    assert await client.assets("v").list(FilterAlert) == (
+        FilterAlert(id="f1", name="f", query="x=1", labels=("l",), enabled=True, actions=("a",)),
+    )
+
+
+async def test_list_reads_a_saved_query() -> None:
+    wire = {"id": "q1", "name": "q", "labels": [], "query": {"queryString": "x=1"}}
+    client, _ = make_client(listed("savedQueries", wire))
+
+    assert await client.assets("v").list(SavedQuery) == (
+        SavedQuery(id="q1", name="q", query="x=1"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        (
+            {"searchIntervalSeconds": "300"},
+            "searchIntervalSeconds should be a whole number, is str",
+        ),
+        ({"enabled": None}, "enabled should be true or false, is NoneType"),
+        ({"queryTimestampType": "Moon"}, "queryTimestampType should be EventTimestamp"),
+        ({"actionsV2": ["a"]}, r"actionsV2\[0\] should be an object"),
+    ],
+)
+async def test_list_of_another_shape_names_the_member(
+    changes: dict[str, object], problem: str
+) -> None:
+    client, _ = make_client(listed("scheduledSearches", wire_search(**changes)))
+
+    with pytest.raises(UnexpectedResponse, match=problem):
+        await client.assets("v").list(ScheduledSearch)
+
+
+async def test_a_kind_of_another_system_is_our_bug() -> None:
+    client, _ = make_client()
+
+    with pytest.raises(TypeError, match="CorrelationRule is not managed through GraphQL"):
+        await client.assets("v").list(CorrelationRule)
+
+
+# --- which documents
+
+
+@pytest.mark.parametrize(
+    ("version", "asset", "operation"),
+    [
+        ((1, 204, 0), ScheduledSearch, "UpdateScheduledSearch"),
+        ((1, 300, 1), ScheduledSearch, "UpdateScheduledSearch"),
+        ((1, 203, 9), ScheduledSearch, "UpdateScheduledSearchV2"),
+        ((1, 180, 0), ScheduledSearch, "UpdateScheduledSearchV2"),
+        ((1, 179, 5), ScheduledSearch, "UpdateScheduledSearchV1"),
+        ((1, 204, 0), SavedQuery, "UpdateSavedQuery"),
+        ((1, 180, 0), SavedQuery, "UpdateSavedQueryBefore1204"),
+    ],
+)
+def test_documents_by_version(
+    version: tuple[int, int, int], asset: type[Asset], operation: str
+) -> None:
+    assert kind_of(asset, version).update_operation == operation
+
+
+async def test_version_is_asked_once() -> None:
+    client, transport = make_client(listed("filterAlerts"), listed("savedQueries"), version=MIDDLE)
+
+    await client.assets("v").list(FilterAlert)
+    await client.assets("w").list(SavedQuery)
+
+    assert [request.path for request in transport.requests] == ["api/v1/status"] + ["graphql"] * 2
+
+
+async def test_version_that_is_none_is_unexpected() -> None:
+    client, _ = make_client(version="main-branch")
+
+    with pytest.raises(UnexpectedResponse, match="does not start with numbers"):
+        await client.assets("v").list(SavedQuery)
+
+
+# --- writing
+
+
+async def test_create_by_ingest_time_sends_patience_and_no_backfill() -> None:
+    client, transport = make_client(written("createScheduledSearchV2", wire_search()))
+
+    created = await client.assets("v").create(make_search(id=""))
+
+    assert created.id == "s1"
+    assert sent(transport) == {
+        "viewName": "v",
+        "name": "T1528",
+        "description": "d",
+        "queryString": "count()",
+        "schedule": "*/5 * * * *",
+        "timeZone": "UTC",
+        "searchIntervalSeconds": 300,
+        "queryTimestampType": "IngestTimestamp",
+        "enabled": True,
+        "labels": ["orchestrator"],
+        "actionIdsOrNames": ["a", "b"],
+        "queryOwnershipType": "Organization",
+        "maxWaitTimeSeconds": 120,
+        "triggerOnEmptyResult": False,
+    }
+
+
+async def test_create_by_event_time_sends_backfill_and_offset() -> None:
+    client, transport = make_client(
+        written("createScheduledSearchV2", wire_search()), version=MIDDLE
+    )
+    search = make_search(
+        timestamp_type=TimestampType.EVENT,
+        max_wait=None,
+        backfill_limit_runs=3,
+        search_interval_offset=timedelta(seconds=30),
+    )
+
+    await client.assets("v").create(search)
+
+    content = sent(transport)
+    assert (content["backfillLimit"], content["searchIntervalOffsetSeconds"]) == (3, 30)
+    assert "maxWaitTimeSeconds" not in content
+    assert "triggerOnEmptyResult" not in content
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"timestamp_type": TimestampType.EVENT}, "by event time has no maximum wait"),
+        ({"backfill_limit_runs": 1}, "by ingest time has no backfill"),
+        ({"search_interval_offset": EVERY}, "by ingest time has no backfill and no offset"),
+    ],
+)
+async def test_create_of_what_the_server_would_refuse_is_not_sent(
+    changes: dict[str, object], problem: str
+) -> None:
+    client, transport = make_client()
+
+    with pytest.raises(RequestRejected, match=problem):
+        await client.assets("v").create(make_search(**changes))
+
+    assert len(transport.requests) == 1
+
+
+async def test_old_server_gets_relative_times_and_action_ids() -> None:
+    wire = wire_search(start="330s", end="30s", backfillLimit=2)
+    client, transport = make_client(
+        listed("actions", {"id": "9", "name": "a", "__typename": "WebhookAction"}),
+        written("createScheduledSearch", wire),
+        version=OLD,
+    )
+    search = make_search(
+        timestamp_type=TimestampType.EVENT,
+        max_wait=None,
+        search_interval_offset=timedelta(seconds=30),
+        backfill_limit_runs=2,
+        actions=("a",),
+    )
+
+    created = await client.assets("v").create(search)
+
+    content = sent(transport)
+    assert (content["queryStart"], content["queryEnd"]) == ("330s", "30s")
+    assert content["actions"] == ["9"]
+    assert (created.search_interval, created.search_interval_offset) == (
+        EVERY,
+        timedelta(seconds=30),
+    )
+
+
+async def test_old_server_cannot_search_by_ingest_time() -> None:
+    client, _ = make_client(listed("actions"), version=OLD)
+
+    with pytest.raises(RequestRejected, match=r"servers before 1\.180"):
+        await client.assets("v").create(make_search())
+
+
+async def test_old_server_needs_an_action_that_exists() -> None:
+    client, _ = make_client(listed("actions"), version=OLD)
+    search = make_search(timestamp_type=TimestampType.EVENT, max_wait=None)
+
+    with pytest.raises(RequestRejected, match="no action is called a"):
+        await client.assets("v").create(search)
+
+
+async def test_update_replaces_everything_and_keeps_the_owner() -> None:
+    client, transport = make_client(
+        listed("scheduledSearches", wire_search()),
+        written("updateScheduledSearchV3", wire_search(queryString="sum(x)")),
+    )
+
+    updated = await client.assets("v").update(
+        make_search(id="", query="sum(x)"), expected=make_search()
+    )
+
+    assert updated.query == "sum(x)"
+    content = sent(transport)
+    assert (content["id"], content["queryString"]) == ("s1", "sum(x)")
+    assert content["queryOwnershipType"] == "User"
+
+
+async def test_update_of_what_changed_meanwhile_is_refused_and_not_sent() -> None:
+    client, transport = make_client(listed("scheduledSearches", wire_search(enabled=False)))
+
+    with pytest.raises(RequestRejected, match="T1528 in v changed since it was read"):
+        await client.assets("v").update(make_search(), expected=make_search())
+
+    assert len(transport.requests) == 2
+
+
+async def test_update_of_what_is_gone_is_not_found() -> None:
+    client, _ = make_client(listed("scheduledSearches"))
+
+    with pytest.raises(NotFound, match="gone from v"):
+        await client.assets("v").update(make_search(), expected=make_search())
+
+
+async def test_delete_of_an_alert_answers_a_boolean() -> None:
+    client, transport = make_client(written("deleteScheduledSearch", item=True))
+
+    await client.assets("v").delete(make_search())
+
+    assert sent(transport) == {"viewName": "v", "id": "s1"}
+
+
+async def test_delete_of_a_saved_query_answers_an_object() -> None:
+    client, _ = make_client(written("deleteSavedQuery", {"result": False}))
+
+    with pytest.raises(RequestRejected, match="q in v was not deleted"):
+        await client.assets("v").delete(SavedQuery(id="q1", name="q", query=""))
+
+
+async def test_delete_without_an_id_is_our_bug() -> None:
+    client, _ = make_client()
+
+    with pytest.raises(ValueError, match="T1528 has no id"):
+        await client.assets("v").delete(make_search(id=""))

@@ -1,0 +1,116 @@
+"""Decoders on shapes that no server should send: the member is named, nothing is guessed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from orchestrator.client.decode import Members, decode_poll, decode_status, json_object
+from orchestrator.client.transport import Response, json_response, text_response
+from orchestrator.errors import UnexpectedResponse
+
+META: dict[str, object] = {
+    "eventCount": 1,
+    "isAggregate": False,
+    "queryStart": 1,
+    "queryEnd": 2,
+    "workDone": 1,
+    "totalWork": 1,
+}
+
+
+def poll(events: object, *, top: dict[str, object] | None = None, **meta: object) -> Response:
+    return json_response(
+        {
+            "done": True,
+            "cancelled": False,
+            "events": events,
+            "metaData": {**META, **meta},
+            **(top or {}),
+        }
+    )
+
+
+def test_poll_with_the_fewest_members_takes_defaults() -> None:
+    answer = decode_poll(poll([{"a": "1"}]))
+
+    assert answer.poll_after == timedelta(seconds=1)
+    assert (answer.processed_events, answer.field_order, answer.warnings) == (0, (), ())
+    assert answer.has_more_events is False
+
+
+def test_poll_values_become_text_as_they_were_written() -> None:
+    body = (
+        b'{"done":true,"cancelled":false,"events":[{"t":1585145569394,"f":1.50,"e":1e3,"b":false,'
+        b'"n":null,"o":{"k":[1]},"s":"x"}],"metaData":{"eventCount":1,"isAggregate":false,'
+        b'"queryStart":1,"queryEnd":2,"workDone":1,"totalWork":1}}'
+    )
+    response = Response(status=200, headers={"content-type": "application/json"}, body=body)
+
+    assert decode_poll(response).rows == (
+        {"t": "1585145569394", "f": "1.50", "e": "1e3", "b": "false", "o": '{"k": [1]}', "s": "x"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("response", "problem"),
+    [
+        (poll(None), r"poll\.events should be a list, is NoneType"),
+        (poll(["row"]), r"poll\.events\[0\] should be an object"),
+        (poll([], top={"done": "yes"}), r"poll\.done should be true or false, is str"),
+        (poll([], top={"metaData": []}), r"poll\.metaData should be an object, is list"),
+        (poll([], eventCount=True), r"poll\.metaData\.eventCount should be a whole number"),
+        (poll([], fieldOrder=[1]), r"poll\.metaData\.fieldOrder should be a list of text"),
+        (poll([], workDone=None), r"poll\.metaData\.workDone should be a whole number"),
+    ],
+)
+def test_poll_of_another_shape_names_the_member(response: Response, problem: str) -> None:
+    with pytest.raises(UnexpectedResponse, match=problem):
+        decode_poll(response)
+
+
+@pytest.mark.parametrize(
+    ("response", "problem"),
+    [
+        (text_response("<html>", content_type="text/html; charset=utf-8"), "is text/html"),
+        (Response(status=200, body=b"{}"), "is of no named type"),
+        (text_response('{"a', content_type="application/json"), r"not whole JSON \(3 bytes\)"),
+        (
+            Response(
+                status=200, headers={"content-type": "application/json"}, body=b"\xff\xfe\xfd"
+            ),
+            "not whole JSON",
+        ),
+        (text_response("[" * 100_000, content_type="application/json"), "not whole JSON"),
+        (json_response("text"), "should be an object, is str"),
+    ],
+)
+def test_json_object_of_something_else_is_unexpected(response: Response, problem: str) -> None:
+    with pytest.raises(UnexpectedResponse, match=problem) as caught:
+        decode_status(response)
+
+    assert "<html>" not in str(caught.value)
+
+
+def test_json_object_takes_every_json_type_name() -> None:
+    response = text_response("{}", content_type="application/problem+json; charset=UTF-8")
+
+    assert json_object(response, where="x").raw == {}
+
+
+def test_members_null_is_absent() -> None:
+    members = Members({"a": None}, where="x")
+
+    assert "a" not in members
+    assert members.optional_text("a") is None
+    assert members.texts("a") == ()
+    assert members.members("a") == ()
+    assert members.optional_member("a").raw == {}
+
+
+def test_members_names_nested_places() -> None:
+    members = Members({"list": [{"deep": {"flag": 1}}]}, where="top")
+
+    with pytest.raises(UnexpectedResponse, match=r"top\.list\[0\]\.deep\.flag should be true"):
+        members.members("list")[0].member("deep").flag("flag")

@@ -1,0 +1,133 @@
+"""Lookup files: unchanged content is not sent, changed content replaces."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from orchestrator.client.logscale import LogScale
+from orchestrator.client.retry import NO_RETRIES
+from orchestrator.client.transport import Response, ScriptedTransport, json_response, text_response
+from orchestrator.clock import FrozenClock
+from orchestrator.errors import NotFound, RequestRejected, UnexpectedResponse
+from orchestrator.secret import SecretText
+
+CONTENT = b"host,role\nweb-1,ci\n"
+
+
+def make_client(*steps: Response) -> tuple[LogScale, ScriptedTransport]:
+    transport = ScriptedTransport(*steps)
+    client = LogScale(
+        "https://logscale.example",
+        token=SecretText("token-canary"),
+        clock=FrozenClock(datetime(2026, 3, 10, tzinfo=UTC)),
+        transport=transport,
+        retry=NO_RETRIES,
+    )
+    return client, transport
+
+
+def listed(*files: tuple[str, int]) -> Response:
+    items = [
+        {"nameAndPath": {"name": name, "path": None}, "contentHash": "h", "fileSizeBytes": size}
+        for name, size in files
+    ]
+    return json_response({"data": {"searchDomain": {"files": items}}})
+
+
+def stored(content: bytes) -> Response:
+    return Response(status=200, headers={"content-type": "text/csv"}, body=content)
+
+
+async def test_upload_of_a_new_file_is_one_part_named_file() -> None:
+    client, transport = make_client(listed(), text_response("file-id"))
+
+    assert await client.files("v").upload('ho"sts.csv', CONTENT) is True
+
+    upload = transport.requests[-1]
+    boundary = upload.headers["Content-Type"].removeprefix("multipart/form-data; boundary=")
+    assert upload.path == "api/v1/repositories/v/files"
+    assert (
+        upload.content
+        == (
+            f"--{boundary}\r\n"
+            'Content-Disposition: form-data; name="file"; filename="ho\\"sts.csv"\r\n'
+            "Content-Type: text/csv\r\n\r\n"
+        ).encode()
+        + CONTENT
+        + f"\r\n--{boundary}--\r\n".encode()
+    )
+
+
+async def test_upload_of_the_same_content_sends_nothing() -> None:
+    client, transport = make_client(listed(("hosts.csv", len(CONTENT))), stored(CONTENT))
+
+    assert await client.files("v").upload("hosts.csv", CONTENT) is False
+    assert [request.method for request in transport.requests] == ["POST", "GET"]
+
+
+async def test_upload_of_another_size_does_not_even_download() -> None:
+    client, transport = make_client(listed(("hosts.csv", 1)), text_response("id"))
+
+    assert await client.files("v").upload("hosts.csv", CONTENT) is True
+    assert [request.method for request in transport.requests] == ["POST", "POST"]
+
+
+async def test_upload_of_same_size_and_other_content_replaces() -> None:
+    other = CONTENT.replace(b"ci", b"db")
+    client, transport = make_client(
+        listed(("hosts.csv", len(CONTENT))), stored(other), text_response("id")
+    )
+
+    assert await client.files("v").upload("hosts.csv", CONTENT) is True
+    assert transport.left == 0
+
+
+async def test_upload_of_a_file_deleted_meanwhile_sends_it() -> None:
+    client, _ = make_client(
+        listed(("hosts.csv", len(CONTENT))), text_response("no", status=404), text_response("id")
+    )
+
+    assert await client.files("v").upload("hosts.csv", CONTENT) is True
+
+
+async def test_upload_that_is_too_large_is_rejected() -> None:
+    client, _ = make_client(listed(), text_response("too large", status=413))
+
+    with pytest.raises(RequestRejected, match="too large"):
+        await client.files("v").upload("hosts.csv", CONTENT)
+
+
+async def test_list_is_sorted() -> None:
+    client, _ = make_client(listed(("b.csv", 1), ("a.csv", 2)))
+
+    assert [file.name for file in await client.files("v").list()] == ["a.csv", "b.csv"]
+
+
+async def test_download_escapes_the_name_as_one_segment() -> None:
+    client, transport = make_client(stored(CONTENT))
+
+    assert await client.files("v/w").download("a/b c.csv") == CONTENT
+    assert transport.requests[0].path == "api/v1/repositories/v%2Fw/files/a%2Fb%20c.csv"
+
+
+async def test_download_of_no_file_is_not_found() -> None:
+    client, _ = make_client(text_response("no", status=404))
+
+    with pytest.raises(NotFound):
+        await client.files("v").download("a.csv")
+
+
+async def test_download_of_a_web_page_is_unexpected() -> None:
+    client, _ = make_client(text_response("<html>", content_type="text/html"))
+
+    with pytest.raises(UnexpectedResponse, match="web page"):
+        await client.files("v").download("a.csv")
+
+
+async def test_delete_that_did_nothing_is_rejected() -> None:
+    client, _ = make_client(json_response({"data": {"removeFile": {"result": False}}}))
+
+    with pytest.raises(RequestRejected, match=r"a\.csv in v was not deleted"):
+        await client.files("v").delete("a.csv")

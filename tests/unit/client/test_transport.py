@@ -1,0 +1,256 @@
+"""The HTTP seam: translation of every library exception, deadlines, cancellation, limits."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import ssl
+from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from orchestrator.client.transport import (
+    HttpTransport,
+    Request,
+    Response,
+    ScriptedTransport,
+    json_response,
+    translate,
+)
+from orchestrator.errors import (
+    ClientError,
+    ConfigError,
+    ConnectionFailed,
+    RequestRejected,
+    RequestTimedOut,
+    UnexpectedResponse,
+)
+from orchestrator.secret import SecretText
+
+REQUEST = Request(method="GET", path="api/v1/status")
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+def library_exceptions() -> list[type[Exception]]:
+    return [
+        value
+        for _, value in inspect.getmembers(httpx, inspect.isclass)
+        if issubclass(value, Exception)
+    ]
+
+
+def make_exception(kind: type[Exception]) -> Exception:
+    request = httpx.Request("GET", "https://u:canary@h.example/?token=canary")
+    match kind:
+        case httpx.HTTPStatusError:
+            return httpx.HTTPStatusError("c", request=request, response=httpx.Response(500))
+        case httpx.StreamConsumed | httpx.StreamClosed | httpx.RequestNotRead:
+            return kind()
+        case httpx.ResponseNotRead:
+            return kind()
+        case _:
+            return kind("canary https://u:canary@h.example/?token=canary")
+
+
+@pytest.mark.parametrize("kind", library_exceptions())
+def test_translate_knows_every_exception_and_quotes_none(kind: type[Exception]) -> None:
+    error = translate(make_exception(kind), request=REQUEST, host="h.example")
+
+    assert isinstance(error, ClientError)
+    assert (error.method, error.path) == ("GET", "api/v1/status")
+    assert "canary" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (httpx.ConnectError, False),
+        (httpx.ConnectTimeout, False),
+        (httpx.PoolTimeout, False),
+        (httpx.ReadError, True),
+        (httpx.RemoteProtocolError, True),
+    ],
+)
+def test_translate_says_whether_the_request_may_have_arrived(
+    kind: type[Exception], expected: bool
+) -> None:
+    error = translate(make_exception(kind), request=REQUEST)
+
+    assert isinstance(error, ConnectionFailed)
+    assert error.sent is expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (httpx.ReadTimeout, RequestTimedOut),
+        (httpx.WriteTimeout, RequestTimedOut),
+        (httpx.UnsupportedProtocol, RequestRejected),
+        (httpx.InvalidURL, RequestRejected),
+        (httpx.DecodingError, UnexpectedResponse),
+    ],
+)
+def test_translate_by_kind(kind: type[Exception], expected: type[ClientError]) -> None:
+    assert type(translate(make_exception(kind), request=REQUEST)) is expected
+
+
+def test_translate_names_an_untrusted_certificate() -> None:
+    cause = ssl.SSLCertVerificationError()
+    cause.verify_message = "certificate has expired"
+    outer = httpx.ConnectError("x")
+    outer.__cause__ = cause
+
+    error = translate(outer, request=REQUEST, host="h.example")
+
+    assert "certificate has expired" in str(error)
+    assert "h.example" in str(error)
+
+
+def test_translate_unknown_exception_is_our_bug() -> None:
+    with pytest.raises(TypeError, match="KeyError has no translation"):
+        translate(KeyError("x"), request=REQUEST)
+
+
+def app_answering(
+    *,
+    body: bytes = b"{}",
+    chunks: int = 1,
+    pause: asyncio.Event | None = None,
+    asked: asyncio.Event | None = None,
+) -> tuple[Callable[[Message, Receive, Send], Awaitable[None]], list[Message]]:
+    scopes: list[Message] = []
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        scopes.append(scope)
+        if asked is not None:
+            asked.set()
+        await receive()
+        if pause is not None:
+            await pause.wait()
+        headers = [(b"Content-Type", b"application/json"), (b"X-Trace", b"1")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for _ in range(chunks):
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    return app, scopes
+
+
+async def test_send_keeps_a_proxy_prefix_and_sends_the_token() -> None:
+    app, scopes = app_answering()
+    async with HttpTransport("http://h.example/prefix/", asgi_app=app) as transport:
+        response = await transport.send(
+            Request(
+                method="GET",
+                path="api/v1/repositories/a%2Fb/queryjobs",
+                query=(("onlyHeartbeat", "true"),),
+                bearer=SecretText("token-1"),
+            )
+        )
+
+    assert response == Response(
+        status=200,
+        headers={"content-type": "application/json", "x-trace": "1"},
+        body=b"{}",
+    )
+    assert scopes[0]["raw_path"] == b"/prefix/api/v1/repositories/a%2Fb/queryjobs"
+    assert scopes[0]["query_string"] == b"onlyHeartbeat=true"
+    assert (b"authorization", b"Bearer token-1") in scopes[0]["headers"]
+
+
+async def test_send_past_its_deadline_times_out() -> None:
+    app, _ = app_answering(pause=asyncio.Event())
+    transport = HttpTransport("http://h", asgi_app=app, timeout=timedelta(milliseconds=1))
+
+    with pytest.raises(RequestTimedOut, match=r"no whole answer within 0\.001 s"):
+        await transport.send(REQUEST)
+
+    await transport.close()
+
+
+async def test_send_ends_at_the_shorter_of_both_timeouts() -> None:
+    app, _ = app_answering(pause=asyncio.Event())
+    transport = HttpTransport("http://h", asgi_app=app, timeout=timedelta(milliseconds=2))
+    short = Request(method="GET", path="p", timeout=timedelta(milliseconds=1))
+    long = Request(method="GET", path="p", timeout=timedelta(hours=1))
+
+    with pytest.raises(RequestTimedOut, match=r"within 0\.001 s"):
+        await transport.send(short)
+    with pytest.raises(RequestTimedOut, match=r"within 0\.002 s"):
+        await transport.send(long)
+
+    await transport.close()
+
+
+async def test_send_of_an_answer_over_the_limit_is_refused() -> None:
+    app, _ = app_answering(body=b"x" * 60, chunks=2)
+    transport = HttpTransport("http://h", asgi_app=app, max_body_bytes=100)
+
+    with pytest.raises(UnexpectedResponse, match="larger than 100 bytes"):
+        await transport.send(REQUEST)
+
+    await transport.close()
+
+
+async def test_send_cancelled_caller_leaves_the_request_to_end() -> None:
+    pause, asked = asyncio.Event(), asyncio.Event()
+    app, _ = app_answering(pause=pause, asked=asked)
+    transport = HttpTransport("http://h", asgi_app=app)
+    caller = asyncio.create_task(transport.send(REQUEST))
+    await asked.wait()
+
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    running = len(transport._tasks)
+    pause.set()
+    await transport.close()
+
+    assert running == 1
+    assert transport._tasks == set()
+
+
+async def test_send_to_a_bad_scheme_is_rejected() -> None:
+    async with HttpTransport("ftp://h") as transport:
+        with pytest.raises(RequestRejected, match="must start with http"):
+            await transport.send(REQUEST)
+
+
+def test_base_address_that_is_no_url_is_a_setting_to_edit() -> None:
+    with pytest.raises(ConfigError, match="not a URL"):
+        HttpTransport("http://h:port")
+
+
+async def test_library_loggers_are_quiet() -> None:
+    async with HttpTransport("http://h"):
+        pass
+
+    import logging
+
+    assert not logging.getLogger("httpx").isEnabledFor(logging.INFO)
+    assert not logging.getLogger("httpcore").isEnabledFor(logging.DEBUG)
+
+
+def test_request_repr_shows_neither_secret_nor_body() -> None:
+    request = Request(
+        method="POST",
+        path="p",
+        headers={"X": "canary"},
+        content=b"canary",
+        bearer=SecretText("canary"),
+    )
+
+    assert "canary" not in repr(request)
+
+
+async def test_scripted_transport_over_its_end_says_what_was_asked() -> None:
+    transport = ScriptedTransport(json_response({}))
+    await transport.send(REQUEST)
+
+    with pytest.raises(LookupError, match="nothing scripted for GET api/v1/status"):
+        await transport.send(REQUEST)
