@@ -1,0 +1,43 @@
+"""What is wrong with a query beyond its grammar: checks by topic, run in the order written here.
+
+A waiver in a comment, `// lint: allow CODE reason`, silences CODE on the rest of its line, on the
+next line that holds code, or (before the first step) in the whole query; errors of the grammar
+cannot be waived.
+"""
+
+from __future__ import annotations
+
+from orchestrator.cql.diagnostics import Diagnostic
+from orchestrator.cql.lint import (
+    aggregates,
+    arguments,
+    filters,
+    kinds,
+    regexes,
+)
+from orchestrator.cql.lint.base import Check, Context, QueryKind
+from orchestrator.cql.lint.waivers import apply_waivers
+from orchestrator.cql.parser import in_order, parse
+from orchestrator.cql.walk import walk
+
+__all__ = ["CHECKS", "Check", "QueryKind", "lint"]
+
+CHECKS: tuple[Check, ...] = (
+    *filters.CHECKS,
+    *arguments.CHECKS,
+    *aggregates.CHECKS,
+    *regexes.CHECKS,
+    *kinds.CHECKS,
+)
+
+
+def lint(text: str, *, kind: QueryKind) -> list[Diagnostic]:
+    """Return all there is to say about `text` as a query of this kind, by place.
+
+    The parser's own diagnostics are included. Never raises.
+    """
+    parsed = parse(text)
+    context = Context(query=parsed.query, kind=kind, nodes=tuple(walk(parsed.query)))
+    found = [diagnostic for check in CHECKS for diagnostic in check.run(context)]
+    kept = apply_waivers(found, query=parsed.query)
+    return list(in_order([*parsed.diagnostics, *kept]))

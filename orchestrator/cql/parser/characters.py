@@ -1,0 +1,78 @@
+"""Which characters make a field name, a word, a number: the lexical tables of CQL.
+
+Compiled patterns only, no state. A field name knows neither `-` nor `/`, a word (an unquoted
+pattern) knows both: that difference is why the parser says which of the two it wants at each place.
+Source: LogScale's syntax grammar guide, appendix C (character table).
+"""
+
+from __future__ import annotations
+
+import re
+
+# Letters from U+00A1 up, without the two guillemets, the not sign and the soft hyphen.
+_LETTERS = "\u00a1-\u00aa\u00ae-\u00ba\u00bc-\U0010ffff"
+_FIELD = rf"A-Za-z0-9_.#@%&\\^~{_LETTERS}"
+_WORD = rf"{_FIELD}*+\-\u00ac"
+
+FIELD = re.compile(rf"[{_FIELD}](?:[{_FIELD}]|\[[0-9]+\])*")
+"""An unquoted field name; array indexes may stand anywhere after the first character."""
+
+WORD = re.compile(rf"(?:[{_WORD}]|:(?!=))(?:[{_WORD}/]|:(?!=))*")
+"""An unquoted pattern. `/` is text inside a word and never starts one; `:=` ends it."""
+
+CALL_NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*(?::[A-Za-z_][A-Za-z0-9_]*)?)\(")
+"""A function's name with the parenthesis that touches it."""
+
+SPACED_CALL_NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*(?::[A-Za-z_][A-Za-z0-9_]*)?)[ \t\r\n\f]+\(")
+"""The same with white space before the parenthesis."""
+
+LABEL = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)[ \t\r\n\f]*:(?!=)[ \t\r\n\f]*")
+"""`name:` before a labelled subquery or an attribute of correlate()."""
+
+NUMBER = re.compile(rf"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![{_FIELD}])")
+"""A number of an expression; the sign is an operator."""
+
+SIGNED_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\Z")
+"""What a whole word must be to be a number right of `<` and its kin in a filter."""
+
+UNIT_MS: dict[str, int] = {
+    unit: length
+    for units, length in (
+        ("millisecond milliseconds millis ms", 1),
+        ("second seconds s sec secs", 1_000),
+        ("minute minutes m min", 60_000),
+        ("hour hours h hr hrs", 3_600_000),
+        ("day days d", 86_400_000),
+        ("week weeks w", 7 * 86_400_000),
+        ("month months mon", 30 * 86_400_000),
+        ("quarter quarters q qtr qtrs", 90 * 86_400_000),
+        ("year years y yr yrs", 365 * 86_400_000),
+    )
+    for unit in units.split()
+}
+"""Length of each unit of a relative time. Source: LogScale, relative time syntax."""
+
+DURATION = re.compile(
+    rf"([0-9]+) ?({'|'.join(sorted(UNIT_MS, key=len, reverse=True))})(?![{_FIELD}(])"
+)
+"""A relative time in an expression, with at most one blank before its unit."""
+
+WHITESPACE = re.compile(r"[ \t\r\n\f]+")
+KEYWORD = re.compile(rf"(and|or|not)(?![{_WORD}/:\[])", re.IGNORECASE)
+"""A logical operator as a whole word."""
+
+OPERATOR = re.compile(r"<=>|:=|=~|==|=>|!=|<=|>=|=(?![=~>])|<|>")
+"""What may follow a field name, longest first."""
+
+REGEX_FLAGS = "imdgF"
+"""Flags of a regex literal. Source: LogScale, regular expression flags."""
+
+
+def is_field_name(text: str) -> bool:
+    """Say whether `text` may stand as a field name without quotes."""
+    return FIELD.fullmatch(text) is not None
+
+
+def is_word(text: str) -> bool:
+    """Say whether `text` may stand as a pattern without quotes."""
+    return WORD.fullmatch(text) is not None and not text.endswith("//")

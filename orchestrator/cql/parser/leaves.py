@@ -1,0 +1,189 @@
+"""Parameters, saved queries and the small things that every area shares.
+
+Nothing here depends on whether a filter or an expression is being read, but for the characters of
+a parameter's name.
+"""
+
+from __future__ import annotations
+
+import re
+
+from orchestrator.cql.diagnostics import Fix, Level
+from orchestrator.cql.nodes import (
+    Bad,
+    Parameter,
+    SavedArgument,
+    SavedQuery,
+)
+from orchestrator.cql.parser.characters import (
+    FIELD,
+    WORD,
+)
+from orchestrator.cql.parser.scanner import Scanner
+from orchestrator.cql.span import Span
+
+_PARAMETER_NAME = re.compile(rf"{FIELD.pattern}")
+_FILTER_PARAMETER_NAME = re.compile(rf"(?:{FIELD.pattern})(?:-(?:{FIELD.pattern}))*")
+_SAVED_NAME = re.compile(r"[A-Za-z0-9_.@&~+\-*%#\\^/:\u00a1-\U0010ffff]+")
+
+
+class LeafParser(Scanner):
+    """Reads what holds no expression and no filter."""
+
+    # --- parameters and saved queries -------------------------------------------------------
+
+    def parameter(self, *, in_filter: bool) -> Parameter:
+        """Read `?name` or `?{name=default}`."""
+        start = self.pos
+        self.pos += 1
+        if self.peek() == "{":
+            return self._parameter_with_default(start)
+        if self.peek() == '"':
+            return self._parameter(start, self.quoted().value)
+        pattern = _FILTER_PARAMETER_NAME if in_filter else _PARAMETER_NAME
+        match = pattern.match(self.text, self.pos)
+        if match is None:
+            raise self.fail(
+                "parameter-name",
+                "`?` starts a parameter and needs its name.",
+                Span(start, start + 1),
+                help="Quote the text if a question mark is meant; "
+                "the single-character wildcard is a regex `.`.",
+            )
+        self.pos = match.end()
+        return self._parameter(start, match.group())
+
+    def _parameter(self, start: int, name: str) -> Parameter:
+        return Parameter(span=Span(start, self.pos), name=name, default=None)
+
+    def _parameter_with_default(self, start: int) -> Parameter:
+        self.pos += 1
+        name = self._plain_text("a parameter's name")
+        self.skip_blank()
+        if self.peek() != "=":
+            raise self.fail(
+                "parameter-default",
+                "`=` and a default are expected here.",
+                self.place(self.pos),
+                help=f"Write `?{{{name}=default}}`, or `?{name}` without one.",
+            )
+        self.pos += 1
+        default = self._plain_text("the default")
+        self._close(start + 1, "}", "unclosed-brace")
+        return Parameter(span=Span(start, self.pos), name=name, default=default)
+
+    def _plain_text(self, what: str) -> str:
+        """Read a quoted string or an unquoted word as plain text."""
+        self.skip_blank()
+        if self.peek() == '"':
+            return self.quoted().value
+        match = WORD.match(self.text, self.pos)
+        if match is None:
+            raise self.fail("missing-value", f"Here stands {what}.", self.place(self.pos))
+        self.pos = match.end()
+        return match.group()
+
+    def saved_query(self) -> SavedQuery:
+        """Read `$name(arg="text")`; the parentheses are mandatory."""
+        start = self.pos
+        self.pos += 1
+        if self.peek() == '"':
+            name = self.quoted().value
+        else:
+            match = _SAVED_NAME.match(self.text, self.pos)
+            if match is None:
+                raise self.fail(
+                    "saved-query-name",
+                    "`$` starts a saved query and needs its name.",
+                    Span(start, start + 1),
+                    help="Quote the text if a dollar sign is meant.",
+                )
+            name = match.group()
+            self.pos = match.end()
+        if self.peek() != "(":
+            span = Span(start, self.pos)
+            self.report(
+                "saved-query-parentheses",
+                "A saved query is called with parentheses.",
+                span,
+                help=f"Write `{self.text[start : self.pos]}()`.",
+                fix=Fix(span=Span(self.pos, self.pos), text="()", label="add ()"),
+            )
+            return SavedQuery(span=span, name=name, arguments=())
+        opened = self.pos
+        self.pos += 1
+        arguments: list[SavedArgument] = []
+        self.skip_blank()
+        while self.peek() not in (")", ""):
+            arguments.append(self._saved_argument())
+            self.skip_blank()
+            if self.peek() != ",":
+                break
+            self._comma(")")
+            self.skip_blank()
+        self._close(opened, ")", "unclosed-parenthesis")
+        return SavedQuery(span=Span(start, self.pos), name=name, arguments=tuple(arguments))
+
+    def _saved_argument(self) -> SavedArgument:
+        start = self.pos
+        name = self._plain_text("an argument's name")
+        self.skip_blank()
+        if self.peek() != "=":
+            raise self.fail(
+                "unexpected-text",
+                "Arguments of a saved query are named: `name=text`.",
+                self.place(self.pos),
+            )
+        self.pos += 1
+        value = self._plain_text("the argument's text")
+        return SavedArgument(span=Span(start, self.pos), name=name, value=value)
+
+    # --- shared small things ----------------------------------------------------------------
+
+    def _comma(self, closer: str) -> None:
+        start = self.pos
+        self.pos += 1
+        self.skip_blank()
+        if self.peek() == closer:
+            span = Span(start, start + 1)
+            self.report(
+                "trailing-comma",
+                "A comma before the closing bracket may be refused.",
+                span,
+                help="Delete it.",
+                level=Level.WARNING,
+                fix=Fix(span=span, text="", label="delete the comma"),
+            )
+
+    def _close(self, opened: int, closer: str, code: str) -> None:
+        """Read `closer`, or say that what was opened stays open."""
+        self.skip_blank()
+        if self.peek() == closer:
+            self.pos += 1
+            return
+        opener = self.text[opened]
+        raise self.fail(
+            code,
+            f"This `{opener}` is never closed.",
+            Span(opened, opened + 1),
+            help=f"`{closer}` is expected before {self.found_here()}.",
+        )
+
+    def found_here(self) -> str:
+        """Name what stands here, short, for a message."""
+        if self.at_end():
+            return "the end of the query"
+        word = WORD.match(self.text, self.pos)
+        shown = word.group() if word else self.peek()
+        return f"`{shown[:20]}…`" if len(shown) > 20 else f"`{shown}`"
+
+    def place(self, start: int) -> Span:
+        """Return the span of the one lexeme at `start`, empty at the end."""
+        if start >= len(self.text):
+            return Span(len(self.text), len(self.text))
+        word = WORD.match(self.text, start)
+        return Span(start, word.end() if word else start + 1)
+
+    def bad(self, start: int) -> Bad:
+        """Return what was skipped from `start` to here as a node."""
+        return Bad(span=Span(start, self.pos), text=self.text[start : self.pos])

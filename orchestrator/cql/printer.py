@@ -1,0 +1,261 @@
+"""Tree to text: the canonical form, on one line, without comments.
+
+Parentheses come from precedence alone. `parse(print_query(tree))` gives the same tree up to spans
+and the spelling of escapes.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from orchestrator.cql.nodes import (
+    And,
+    Argument,
+    Arm,
+    Array,
+    Assignment,
+    Bad,
+    Binary,
+    BinaryOperator,
+    Boolean,
+    Call,
+    Case,
+    Comparison,
+    ComparisonOperator,
+    Duration,
+    Expression,
+    FieldName,
+    FieldOperator,
+    Filter,
+    FreeText,
+    Match,
+    Not,
+    Number,
+    Or,
+    Parameter,
+    Pattern,
+    Pipeline,
+    Query,
+    Quoted,
+    Regex,
+    SavedQuery,
+    StatsShorthand,
+    Step,
+    Subquery,
+    Unary,
+    Word,
+)
+from orchestrator.cql.parser.characters import is_field_name, is_word
+
+_LEVELS = {
+    BinaryOperator.ADD: 2,
+    BinaryOperator.SUBTRACT: 2,
+    BinaryOperator.MULTIPLY: 3,
+    BinaryOperator.DIVIDE: 3,
+    BinaryOperator.MODULO: 3,
+}
+_TIGHT = (ComparisonOperator.EQUAL, ComparisonOperator.NOT_EQUAL)
+
+
+def print_query(query: Query) -> str:
+    """Return the query as one line of canonical text."""
+    return print_pipeline(query.pipeline)
+
+
+def print_pipeline(pipeline: Pipeline) -> str:
+    """Return steps joined by ` | `; empty for an empty pipeline."""
+    return " | ".join(print_step(step) for step in pipeline.steps)
+
+
+def print_step(step: Step) -> str:
+    """Return one step."""
+    match step:
+        case Assignment():
+            return _assignment(step)
+        case Case():
+            clauses = " ; ".join(print_pipeline(clause) for clause in step.clauses)
+            return f"case {{ {clauses} }}" if clauses else "case {}"
+        case Match():
+            arms = " ; ".join(_arm(arm) for arm in step.arms)
+            return (
+                f"{_field(step.field)} match {{ {arms} }}"
+                if arms
+                else (f"{_field(step.field)} match {{}}")
+            )
+        case StatsShorthand():
+            return print_expression(step.functions)
+        case _:
+            return print_filter(step)
+
+
+def print_filter(node: Filter) -> str:
+    """Return a filter."""
+    match node:
+        case And():
+            parts = [_operand(node.operands[0])]
+            for operand, explicit in zip(node.operands[1:], node.explicit, strict=True):
+                parts += ("and" if explicit else "", _operand(operand))
+            return " ".join(part for part in parts if part)
+        case Or():
+            return " or ".join(_operand(operand) for operand in node.operands)
+        case Not():
+            inner = _operand(node.operand)
+            return f"!{inner}" if node.bang else f"not {inner}"
+        case Comparison():
+            value = _comparison_value(node.value)
+            sign = node.operator.value if node.operator in _TIGHT else f" {node.operator.value} "
+            return f"{_field(node.field)}{sign}{value}"
+        case FreeText():
+            return _pattern(node.pattern)
+        case FieldOperator():
+            bang = "!" if node.negated else ""
+            return f"{_field(node.field)} =~ {bang}{_call(node.call)}"
+        case Call():
+            return _call(node)
+        case SavedQuery():
+            return _saved(node)
+        case Boolean():
+            return "true" if node.value else "false"
+        case Bad():
+            return node.text
+        case _:
+            assert_never(node)
+
+
+def print_expression(node: Expression, level: int = 1) -> str:
+    """Return an expression, in parentheses if it binds less tightly than `level`."""
+    match node:
+        case Binary():
+            own = _LEVELS.get(node.operator, 1)
+            left = print_expression(node.left, own)
+            right = print_expression(node.right, own + 1)
+            text = f"{left} {node.operator.value} {right}"
+            return f"({text})" if own < level else text
+        case Unary():
+            return f"{node.operator.value}{print_expression(node.operand, 4)}"
+        case Call():
+            return _call(node)
+        case Array():
+            elements = (
+                _assignment(item) if isinstance(item, Assignment) else print_expression(item)
+                for item in node.elements
+            )
+            return f"[{', '.join(elements)}]"
+        case Subquery():
+            return _subquery(node)
+        case SavedQuery():
+            return _saved(node)
+        case Quoted():
+            return _quoted(node)
+        case Parameter():
+            return _parameter(node)
+        case Word() | Number() | Duration() | Bad():
+            return node.text
+        case _:
+            assert_never(node)
+
+
+def quote(text: str) -> str:
+    """Return `text` as a quoted string on one line."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + escaped.replace("\n", "\\n").replace("\t", "\\t") + '"'
+
+
+def _operand(node: Filter) -> str:
+    # `or` inside `and` needs none by the grammar, and gets them: few readers know that it binds
+    # tighter.
+    needs = isinstance(node, And | Or)
+    return f"({print_filter(node)})" if needs else print_filter(node)
+
+
+def _comparison_value(value: Pattern | Number | FieldName) -> str:
+    match value:
+        case Number():
+            return value.text
+        case FieldName():
+            return _field(value)
+        case _:
+            return _pattern(value)
+
+
+def _pattern(pattern: Pattern) -> str:
+    match pattern:
+        case Word():
+            return pattern.text
+        case Quoted():
+            return _quoted(pattern)
+        case Regex():
+            return f"/{pattern.body}/{pattern.flags}"
+        case Parameter():
+            return _parameter(pattern)
+        case _:
+            assert_never(pattern)
+
+
+def _quoted(node: Quoted) -> str:
+    return quote(node.value) if "\n" in node.raw else node.raw
+
+
+def _field(field: FieldName) -> str:
+    plain = not field.quoted and is_field_name(field.name)
+    return field.name if plain else quote(field.name)
+
+
+def _parameter(node: Parameter) -> str:
+    name = node.name if is_field_name(node.name) else quote(node.name)
+    if node.default is None:
+        return f"?{name}"
+    return f"?{{{name}={quote(node.default)}}}"
+
+
+def _plain(text: str) -> str:
+    return text if is_word(text) else quote(text)
+
+
+def _saved(node: SavedQuery) -> str:
+    simple = all(char.isascii() and (char.isalnum() or char in "_-./:") for char in node.name)
+    name = node.name if node.name and simple else quote(node.name)
+    arguments = (f"{_plain(item.name)}={quote(item.value)}" for item in node.arguments)
+    return f"${name}({', '.join(arguments)})"
+
+
+def _assignment(node: Assignment) -> str:
+    return f"{_field(node.field)} := {print_expression(node.value)}"
+
+
+def _call(node: Call) -> str:
+    return f"{node.name}({', '.join(_argument(item) for item in node.arguments)})"
+
+
+def _argument(node: Argument) -> str:
+    value = print_expression(node.value)
+    if node.name is None:
+        return value
+    name = node.name if is_field_name(node.name) else quote(node.name)
+    return f"{name}={value}"
+
+
+def _arm(node: Arm) -> str:
+    match node.guard:
+        case Call():
+            guard = _call(node.guard)
+        case Boolean():
+            guard = "true" if node.guard.value else "false"
+        case _:
+            guard = _pattern(node.guard)
+    return f"{guard} => {print_pipeline(node.body)}".rstrip()
+
+
+def _subquery(node: Subquery) -> str:
+    inner = print_pipeline(node.pipeline)
+    text = f"{{ {inner} }}" if inner else "{}"
+    if node.label is not None:
+        label = (
+            node.label
+            if node.label.isidentifier() and node.label.isascii()
+            else (quote(node.label))
+        )
+        text = f"{label}: {text}"
+    for attribute in node.attributes:
+        text += f" {attribute.name}: {print_expression(attribute.value)}"
+    return text
