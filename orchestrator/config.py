@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
@@ -26,12 +25,11 @@ from pydantic_settings import (
 )
 
 from orchestrator.errors import ConfigError
-from orchestrator.secret import SecretText
+from orchestrator.secret import SecretText, resolve_secret
 from orchestrator.units import parse_duration
 
 ENV_PREFIX = "ORCHESTRATOR_"
 DEFAULT_PATH = Path("orchestrator.toml")
-_SECRET_REFERENCE = re.compile(r"(env|file):(.+)")
 
 
 class ConfigProblems(ConfigError):
@@ -47,25 +45,9 @@ def _duration(value: object) -> object:
 
 
 def _secret(value: object) -> SecretText:
-    """Resolve a reference; the error names the reference, never a value."""
     if isinstance(value, SecretText):
         return value
-    match = _SECRET_REFERENCE.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError("a secret is written as a reference: env:NAME or file:/path")
-    kind, name = match[1], match[2]
-    if kind == "env":
-        text = os.environ.get(name, "")
-        if not text:
-            raise ValueError(f"the environment variable {name} is not set")
-        return SecretText(text)
-    try:
-        text = Path(name).read_text(encoding="utf-8").strip()
-    except OSError as exc:
-        raise ValueError(f"cannot read the secret file {name}: {exc.strerror}") from exc
-    if not text:
-        raise ValueError(f"the secret file {name} is empty")
-    return SecretText(text)
+    return resolve_secret(value if isinstance(value, str) else "")
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]

@@ -1,8 +1,10 @@
-"""Text that must never be shown: tokens, keys, passwords."""
+"""Text that must never be shown: tokens, keys, passwords, and where it is kept until needed."""
 
 from __future__ import annotations
 
 import hmac
+import os
+from pathlib import Path
 
 
 class SecretText:
@@ -33,3 +35,26 @@ class SecretText:
 
     def __bool__(self) -> bool:
         return bool(self._value)
+
+
+def resolve_secret(reference: str) -> SecretText:
+    """Return the secret that `env:NAME` or `file:/path` names.
+
+    Raises:
+        ValueError: No such form, or nothing there; the text names the reference, never a value.
+    """
+    kind, _, name = reference.partition(":")
+    if kind == "env" and name:
+        text = os.environ.get(name, "")
+        if not text:
+            raise ValueError(f"the environment variable {name} is not set")
+        return SecretText(text)
+    if kind == "file" and name:
+        try:
+            text = Path(name).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as exc:
+            raise ValueError(f"cannot read the secret file {name}: {type(exc).__name__}") from exc
+        if not text:
+            raise ValueError(f"the secret file {name} is empty")
+        return SecretText(text)
+    raise ValueError("a secret is written as a reference: env:NAME or file:/path")
