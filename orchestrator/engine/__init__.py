@@ -1,0 +1,1 @@
+"""Evaluates CQL over local events: compiles a query to Polars, or a filter to a row test."""

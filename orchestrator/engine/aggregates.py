@@ -1,0 +1,147 @@
+"""Aggregate functions that give one row: each becomes named Polars aggregations.
+
+They read a symbolic row; a condition before them (`{filter | agg()}`) blanks the fields where it
+does not hold, which every one of them skips. Absent and non-numeric values are skipped; where none
+is left the output is absent. Distinct counts and percentiles are exact here, estimates in LogScale.
+Source: library.humio.com, data-analysis/functions-aggregate.html.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from orchestrator.engine.arguments import Args, unsupported
+from orchestrator.engine.events import TIMESTAMP
+from orchestrator.engine.globs import format_number
+from orchestrator.engine.rows import Rows
+from orchestrator.engine.values import number_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One column of the result: aggregated text."""
+
+    name: str
+    expr: pl.Expr
+    is_count: bool = False
+    """Counts are 0, not absent, where there was nothing."""
+
+
+AggregateFunction = Callable[[Args, Rows], list[Output]]
+
+
+def _masked(rows: Rows, expr: pl.Expr) -> pl.Expr:
+    condition = rows.condition()
+    return expr if condition is None else pl.when(condition).then(expr)
+
+
+def _text(rows: Rows, name: str) -> pl.Expr:
+    return _masked(rows, rows.field(name).text())
+
+
+def _number(rows: Rows, name: str) -> pl.Expr:
+    return _masked(rows, rows.number(name))
+
+
+def _count(args: Args, rows: Rows) -> list[Output]:
+    name = args.output("_count")
+    if not args.has("field"):
+        condition = rows.condition()
+        counted = pl.len() if condition is None else condition.sum()
+    elif args.flag("distinct"):
+        counted = _text(rows, args.text("field")).drop_nulls().n_unique()
+    else:
+        counted = _text(rows, args.text("field")).count()
+    return [Output(name=name, expr=counted.cast(pl.Int64).cast(pl.String), is_count=True)]
+
+
+def _statistic(default: str, compute: Callable[[pl.Expr], pl.Expr]) -> AggregateFunction:
+    def aggregate(args: Args, rows: Rows) -> list[Output]:
+        if args.has("type") and args.text("type") not in ("number", "numeric"):
+            raise unsupported(args.call, f"{args.function.name}(type=)", "numbers alone")
+        number = _number(rows, args.text("field"))
+        found = pl.when(number.count() > 0).then(compute(number))
+        return [Output(name=args.output(default), expr=number_text(found))]
+
+    return aggregate
+
+
+def _percentile(args: Args, rows: Rows) -> list[Output]:
+    number = _number(rows, args.text("field"))
+    prefix = args.output("")
+    outputs = []
+    for text in args.texts("percentiles") or ["50", "75", "99"]:
+        found = number.quantile(float(text) / 100, interpolation="nearest")
+        name = f"{prefix}_{format_number(float(text)).replace('.', '_')}"
+        outputs.append(Output(name=name, expr=number_text(found)))
+    return outputs
+
+
+def _collect(args: Args, rows: Rows) -> list[Output]:
+    if not args.flag("multival", default=True):
+        raise unsupported(args.call, "collect(multival=false)", "one joined value alone")
+    limit = args.integer("limit", default=2000, maximum=1_000_000)
+    separator = args.text("separator", "\n")
+    outputs = []
+    for name in args.texts("fields"):
+        text = _text(rows, name)
+        joined = text.drop_nulls().unique(maintain_order=True).head(limit).str.join(separator)
+        outputs.append(Output(name=name, expr=pl.when(text.count() > 0).then(joined)))
+    return outputs
+
+
+def _in_time(rows: Rows, expr: pl.Expr) -> pl.Expr:
+    """Return the values in the order of their events' time."""
+    if rows.has_times or not rows.has(TIMESTAMP):
+        return expr
+    return expr.sort_by(rows.number(TIMESTAMP), nulls_last=False, maintain_order=True)
+
+
+def _select_last(args: Args, rows: Rows) -> list[Output]:
+    outputs = []
+    for name in args.texts("fields"):
+        text = _in_time(rows, _text(rows, name))
+        outputs.append(Output(name=name, expr=text.drop_nulls().last()))
+    return outputs
+
+
+def _select_from(*, largest: bool) -> AggregateFunction:
+    def aggregate(args: Args, rows: Rows) -> list[Output]:
+        number = _number(rows, args.text("field"))
+        best = number.arg_max() if largest else number.arg_min()
+        return [
+            Output(
+                name=name,
+                expr=pl.when(number.count() > 0).then(
+                    rows.field(name).text().gather(best.fill_null(0)).first()
+                ),
+            )
+            for name in args.texts("include")
+        ]
+
+    return aggregate
+
+
+def _percentage(args: Args, rows: Rows) -> list[Output]:
+    truth = _masked(rows, args.value("condition").truth().fill_null(value=False))
+    return [Output(name=args.output("_percentage"), expr=number_text(truth.mean() * 100))]
+
+
+AGGREGATES: Mapping[str, AggregateFunction] = {
+    "count": _count,
+    "sum": _statistic("_sum", lambda x: x.sum()),
+    "avg": _statistic("_avg", lambda x: x.mean()),
+    "min": _statistic("_min", lambda x: x.min()),
+    "max": _statistic("_max", lambda x: x.max()),
+    "range": _statistic("_range", lambda x: x.max() - x.min()),
+    "stdDev": _statistic("_stddev", lambda x: x.std(ddof=0)),
+    "percentile": _percentile,
+    "collect": _collect,
+    "selectLast": _select_last,
+    "selectFromMax": _select_from(largest=True),
+    "selectFromMin": _select_from(largest=False),
+    "percentage": _percentage,
+}

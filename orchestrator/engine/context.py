@@ -1,0 +1,122 @@
+"""What a run is told, what it gathers on the way, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from orchestrator.cql.nodes import Node, Parameter
+from orchestrator.engine.events import Events
+from orchestrator.engine.lookups import Lookup
+from orchestrator.errors import CqlSemanticError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The cluster's maxima that `limit=max` stands for."""
+
+    groups: int = 1_000_000
+    rows: int = 200_000
+    join_rows: int = 200_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """One search's settings; times in epoch milliseconds, `[start_ms, end_ms)` half-open."""
+
+    start_ms: int
+    end_ms: int
+    now_ms: int
+    use_ingest_time: bool = False
+    """The window bounds `@ingesttimestamp` instead of `@timestamp`."""
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    """Values of `?name`."""
+    lookups: Mapping[str, Lookup] = field(default_factory=dict)
+    """Lookup files by name."""
+    saved: Mapping[str, str] = field(default_factory=dict)
+    """Texts of saved queries by name."""
+    repository: str = ""
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """Rows of text; an absent field is an absent key.
+
+    Events come oldest first; aggregate rows in the order the query gives them.
+    """
+
+    rows: list[dict[str, str]]
+    fields: tuple[str, ...]
+    is_aggregate: bool
+    warnings: tuple[str, ...]
+    events_scanned: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Execution:
+    """One run under way: the events, tables made so far, warnings, bound parameters."""
+
+    events: Events
+    context: Context
+    tables: dict[str, Lookup] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    arguments: dict[str, str] = field(default_factory=dict)
+    defaults: dict[str, str] = field(default_factory=dict)
+    events_scanned: int = 0
+    depth: int = 0
+    marks: int = 0
+
+    def mark(self, purpose: str) -> str:
+        """Return a fresh name for a hidden column."""
+        self.marks += 1
+        return f"\x00{purpose}{self.marks}"
+
+    def warn(self, text: str) -> None:
+        """Note a warning once."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+    def parameter(self, node: Parameter) -> str:
+        """Return the text of a parameter.
+
+        Raises:
+            CqlSemanticError: It has neither a value nor a default.
+        """
+        for values in (self.arguments, self.context.arguments, self.defaults):
+            if node.name in values:
+                return values[node.name]
+        if node.default is not None:
+            return node.default
+        raise CqlSemanticError(
+            f"the parameter ?{node.name} has no value", start=node.span.start, end=node.span.end
+        )
+
+    def table(self, name: str, *, node: Node) -> Lookup:
+        """Return an ad-hoc table or a lookup file.
+
+        Raises:
+            CqlSemanticError: There is none of this name.
+        """
+        found = self.tables.get(name) or self.context.lookups.get(name)
+        if found is None:
+            known = ", ".join(sorted({*self.tables, *self.context.lookups})) or "none"
+            raise CqlSemanticError(
+                f"there is no table or lookup file {name!r}; known: {known}",
+                start=node.span.start,
+                end=node.span.end,
+            )
+        return found
+
+    @contextmanager
+    def bound(self, arguments: Mapping[str, str]) -> Iterator[None]:
+        """Bind a saved query's arguments while its steps run."""
+        before = self.arguments
+        self.arguments = {**before, **arguments}
+        self.depth += 1
+        try:
+            yield
+        finally:
+            self.arguments = before
+            self.depth -= 1

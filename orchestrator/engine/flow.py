@@ -1,0 +1,88 @@
+"""Where a pipeline stands: a lazy frame, the fields it has by now, and the kind of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+
+from orchestrator.engine.context import Execution
+from orchestrator.engine.events import HIDDEN
+from orchestrator.engine.rows import Rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """The rows at one point of a pipeline.
+
+    A field that was dropped may still be a column of the frame; `columns` says what exists.
+    """
+
+    frame: pl.LazyFrame
+    columns: tuple[str, ...]
+    execution: Execution
+    has_times: bool
+    """Rows are events, sorted by time, with the hidden times."""
+    is_aggregate: bool = False
+    is_pristine: bool = True
+    """No field has changed: free text may read the columns themselves."""
+    searchable: tuple[str, ...] | None = None
+    free_text: Mapping[int, pl.Expr] = field(default_factory=dict)
+
+    def rows(self) -> Rows:
+        """Return a symbolic row over the frame."""
+        return Rows(
+            self.columns,
+            self.execution,
+            has_times=self.has_times,
+            free_text=self.free_text,
+            searchable=self.searchable if self.is_pristine else None,
+        )
+
+    def write(self, rows: Rows) -> Flow:
+        """Return the flow behind what was done to the row."""
+        frame, condition, written = self.frame, rows.condition(), rows.written()
+        if condition is not None:
+            frame = frame.filter(condition)
+        if written:
+            frame = frame.with_columns(written)
+        return replace(
+            self,
+            frame=frame,
+            columns=rows.names(),
+            is_pristine=self.is_pristine and not rows.changed(),
+        )
+
+    def collect(self) -> pl.DataFrame:
+        """Compute the rows; hidden columns are left out."""
+        return self.frame.select(self.columns).collect()
+
+    def behind_aggregate(self, frame: pl.DataFrame, columns: Iterable[str] | None = None) -> Flow:
+        """Return a flow over an aggregate's result."""
+        shown = tuple(frame.columns if columns is None else columns)
+        return Flow(
+            frame=frame.lazy(),
+            columns=tuple(name for name in shown if not name.startswith(HIDDEN)),
+            execution=self.execution,
+            has_times=False,
+            is_aggregate=True,
+            is_pristine=False,
+        )
+
+    def ordered(self, frame: pl.LazyFrame, *, has_times: bool) -> Flow:
+        """Return a flow whose rows an aggregate only chose or ordered (sort, head, tail)."""
+        return replace(
+            self,
+            frame=frame,
+            has_times=has_times and self.has_times,
+            is_aggregate=True,
+            is_pristine=False,
+            searchable=None,
+            free_text={},
+        )
+
+    def with_frame(self, frame: pl.LazyFrame, *, columns: Sequence[str] | None = None) -> Flow:
+        """Return the flow over another frame of the same kind of rows."""
+        shown = self.columns if columns is None else tuple(columns)
+        return replace(self, frame=frame, columns=shown, is_pristine=False)

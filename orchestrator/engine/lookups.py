@@ -1,0 +1,76 @@
+"""Lookup files: tables of text that match(), readFile() and cidr() read.
+
+Every cell is text, as LogScale keeps them; an empty cell is the empty text, not absent. A column
+that a query needs and the file lacks is an error that names the columns there are.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from orchestrator.errors import CqlSemanticError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """One table; all columns are text."""
+
+    frame: pl.DataFrame
+
+    @classmethod
+    def from_csv(cls, source: str | bytes | Path) -> Lookup:
+        """Return the table of a CSV file with a header line.
+
+        Args:
+            source: A path, or the file's own content as text or bytes (UTF-8).
+
+        Raises:
+            CqlSemanticError: Not UTF-8, no header, a column twice, or a line of another length.
+        """
+        content = source.read_bytes() if isinstance(source, Path) else source
+        if isinstance(content, bytes):
+            try:
+                content = content.decode("utf-8-sig")
+            except UnicodeDecodeError as exc:
+                raise CqlSemanticError(f"the lookup file is not UTF-8: {exc.reason}") from exc
+        reader = csv.reader(io.StringIO(content.removeprefix("\ufeff"), newline=""), strict=True)
+        try:
+            lines = [(reader.line_num, line) for line in reader if line]
+        except csv.Error as exc:
+            raise CqlSemanticError(f"line {reader.line_num} of the lookup file: {exc}") from exc
+        if not lines:
+            raise CqlSemanticError("the lookup file is empty; its first line must name the columns")
+        header = [name.strip() for name in lines[0][1]]
+        if len(set(header)) != len(header):
+            raise CqlSemanticError("the lookup file names a column twice")
+        for number, line in lines[1:]:
+            if len(line) != len(header):
+                raise CqlSemanticError(
+                    f"line {number} of the lookup file has {len(line)} cells, not {len(header)}"
+                )
+        columns = {name: [line[i] for _, line in lines[1:]] for i, name in enumerate(header)}
+        return cls(frame=pl.DataFrame(columns, schema=dict.fromkeys(header, pl.String)))
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Mapping[str, str]], *, columns: Sequence[str]) -> Lookup:
+        """Return a table of these columns; a row that lacks one has it absent."""
+        cells = list(rows)
+        data = {name: [row.get(name) for row in cells] for name in columns}
+        return cls(frame=pl.DataFrame(data, schema=dict.fromkeys(columns, pl.String)))
+
+    def need(self, columns: Iterable[str], *, file: str) -> None:
+        """Check that the table has the columns.
+
+        Raises:
+            CqlSemanticError: It lacks one.
+        """
+        for column in columns:
+            if column not in self.frame.columns:
+                there = ", ".join(self.frame.columns)
+                raise CqlSemanticError(f"{file} has no column {column!r}; it has {there}")

@@ -1,0 +1,319 @@
+"""Steps that work row by row: filters, assignments, case, match, and functions on fields.
+
+Each changes a symbolic row; none touches the frame, so they may stand inside a case clause too. One
+more transform is one function and its line in `TRANSFORMS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import polars as pl
+
+from orchestrator.cql.catalogue import FunctionKind, find
+from orchestrator.cql.nodes import (
+    And,
+    Arm,
+    Array,
+    Assignment,
+    Boolean,
+    Call,
+    Case,
+    Comparison,
+    ComparisonOperator,
+    FieldOperator,
+    FreeText,
+    Match,
+    Regex,
+    SavedQuery,
+    StatsShorthand,
+    Step,
+    Word,
+)
+from orchestrator.engine.arguments import Args, semantic, unsupported, with_field
+from orchestrator.engine.expressions import (
+    bind,
+    filter_of,
+    is_cheap,
+    pattern_text,
+    regex_of,
+    value_of,
+)
+from orchestrator.engine.filter_functions import array_columns, regex_arguments
+from orchestrator.engine.regexes import Dialects, translate
+from orchestrator.engine.rows import Rows
+from orchestrator.engine.value_functions import VALUES
+from orchestrator.engine.values import Value, equals_any, regex_found, regex_groups
+from orchestrator.errors import CqlSemanticError
+
+Transform = Callable[[Args, Rows], None]
+
+
+def apply_steps(steps: Sequence[Step], rows: Rows) -> None:
+    """Apply steps in order; see `apply_step`."""
+    for step in steps:
+        apply_step(step, rows)
+
+
+def apply_step(step: Step, rows: Rows) -> None:
+    """Apply one step to the row.
+
+    Raises:
+        CqlSemanticError: LogScale refuses it here, such as an aggregate in a case clause.
+        CqlUnsupported: The engine cannot do it row by row.
+    """
+    match step:
+        case Assignment():
+            _assign(step, rows)
+        case Case(clauses=clauses):
+            _branch([_clause(clause.steps, rows) for clause in clauses], rows)
+        case Match():
+            _branch([_arm(step, arm, rows) for arm in step.arms], rows)
+        case Call():
+            _call(step, rows)
+        case FieldOperator(field=field, negated=False, call=call):
+            _call(with_field(call, field), rows)
+        case SavedQuery(name=name):
+            raise unsupported(step, f"${name}()", "it must be a step of the query itself")
+        case StatsShorthand():
+            raise semantic(step, "an aggregate cannot stand here")
+        case And(operands=operands):
+            for operand in operands:
+                _filter(operand, rows)
+        case _:
+            _filter(step, rows)
+
+
+def _filter(step: Step, rows: Rows) -> None:
+    """Keep the rows that pass; a top-level regex sets its named groups."""
+    if isinstance(step, Call) and _is_extraction(step):
+        _call(step, rows)
+        return
+    if isinstance(step, Assignment | Case | Match | StatsShorthand):
+        raise semantic(step, "this is not a filter")
+    rows.keep(filter_of(step, rows), is_cheap=is_cheap(step))
+    match step:
+        case Comparison(operator=ComparisonOperator.EQUAL, value=Regex() as regex, field=field):
+            _extract(regex_of(regex), rows.masked(field.name), rows, step)
+        case FreeText(pattern=Regex() as regex):
+            translated = regex_of(regex)
+            if translated.fields:
+                raw = rows.field("@rawstring").text()
+                _extract(translated, raw, rows, step)
+        case _:
+            pass
+
+
+def _is_extraction(call: Call) -> bool:
+    return call.name.lower() == "regex"
+
+
+def _extract(regex: Dialects, text: pl.Expr, rows: Rows, step: Step) -> None:
+    if regex.repeats:
+        raise unsupported(step, "a regex with flag g", "one match an event alone")
+    for name, caught in regex_groups(text, regex).items():
+        rows.set(name, Value(expr=caught))
+
+
+def _assign(step: Assignment, rows: Rows) -> None:
+    name, value = step.field.name, step.value
+    if isinstance(value, Call):
+        function = find(value.name)
+        if function is not None and function.kind is FunctionKind.AGGREGATE:
+            raise semantic(step, f"{function.name}() is an aggregate and cannot stand here")
+        if function is not None and function.name in TRANSFORMS and function.name not in VALUES:
+            raise unsupported(step, f"{name} := {function.name}()", "write it as its own step")
+    rows.set(name, value_of(value, rows))
+
+
+# --- case and match -------------------------------------------------------------------------
+
+
+def clause_children(step: Case | Match, rows: Rows) -> list[Rows]:
+    """Return each clause applied to a copy of the row, in order."""
+    if isinstance(step, Case):
+        return [_clause(clause.steps, rows) for clause in step.clauses]
+    return [_arm(step, arm, rows) for arm in step.arms]
+
+
+def _clause(steps: Sequence[Step], rows: Rows) -> Rows:
+    child = rows.child()
+    apply_steps(steps, child)
+    return child
+
+
+def _arm(step: Match, arm: Arm, rows: Rows) -> Rows:
+    child = rows.child()
+    name, guard = step.field.name, arm.guard
+    match guard:
+        case Boolean(value=value):
+            child.keep(pl.lit(value))
+        case Word(text="*"):
+            pass
+        case Regex():
+            regex = regex_of(guard)
+            child.keep(regex_found(child.masked(name), regex))
+            _extract(regex, child.masked(name), child, step)
+        case Call():
+            child.keep(filter_of(with_field(guard, step.field), child), is_cheap=is_cheap(guard))
+        case _:
+            text = pattern_text(guard, child)
+            child.keep(equals_any(child.field(name), [text]), is_cheap=True)
+    apply_steps(arm.body.steps, child)
+    return child
+
+
+def clause_index(children: Sequence[Rows]) -> tuple[pl.Expr, bool]:
+    """Return the number of the first clause that lets the row through, null where none does.
+
+    The flag says that some clause lets every row through, so that null cannot occur.
+    """
+    index: pl.Expr = pl.lit(None, dtype=pl.Int32)
+    conditions = [child.condition() for child in children]
+    exhaustive = any(condition is None for condition in conditions)
+    for number in reversed(range(len(children))):
+        condition = conditions[number]
+        chosen = pl.lit(number, dtype=pl.Int32)
+        index = chosen if condition is None else pl.when(condition).then(chosen).otherwise(index)
+    return index, exhaustive
+
+
+def merge_clauses(children: Sequence[Rows], index: pl.Expr, rows: Rows) -> None:
+    """Give each field the value it has in the clause that was chosen."""
+    names = dict.fromkeys(name for child in children for name in child.changed())
+    for name in names:
+        merged = rows.field(name).text()
+        for number in reversed(range(len(children))):
+            child = children[number]
+            if name in child.changed():
+                text = child.field(name).text()
+                merged = pl.when(index == number).then(text).otherwise(merged)
+        rows.replace(name, Value(expr=merged))
+
+
+def _branch(children: Sequence[Rows], rows: Rows) -> None:
+    index, exhaustive = clause_index(children)
+    if not exhaustive:
+        rows.keep(index.is_not_null())
+    merge_clauses(children, index, rows)
+
+
+# --- functions ------------------------------------------------------------------------------
+
+
+def _call(call: Call, rows: Rows) -> None:
+    args = bind(call, rows)
+    name = args.function.name
+    if name in TRANSFORMS:
+        TRANSFORMS[name](args, rows)
+    elif name in VALUES:
+        function = VALUES[name]
+        rows.set(function.target(args), function.compute(args, rows))
+    elif args.function.kind is FunctionKind.FILTER:
+        rows.keep(filter_of(call, rows), is_cheap=is_cheap(call))
+    elif args.function.kind in (FunctionKind.AGGREGATE, FunctionKind.SEQUENCE):
+        raise semantic(call, f"{name}() is an aggregate and cannot stand here")
+    else:
+        raise unsupported(call, f"{name}()", "the engine does not have it in this place")
+
+
+def _regex(args: Args, rows: Rows) -> None:
+    if args.flag("repeat"):
+        raise unsupported(args.call, "regex(repeat=true)", "one match an event alone")
+    body, flags = regex_arguments(args)
+    try:
+        regex = translate(body, flags)
+    except CqlSemanticError as exc:
+        raise semantic(args.call, exc.problem) from exc
+    if regex.repeats:
+        raise semantic(args.call, "the flag g is not allowed in regex(flags=)")
+    text = rows.masked(args.text("field", "@rawstring"))
+    if args.flag("strict", default=True):
+        rows.keep(regex_found(text, regex))
+    _extract(regex, text, rows, args.call)
+
+
+def _rename(args: Args, rows: Rows) -> None:
+    elements = args.elements("field")
+    if any(isinstance(item, Array) for item in elements):
+        pairs = []
+        for item in elements:
+            if not isinstance(item, Array) or len(item.elements) != 2:
+                raise semantic(item, "rename() takes pairs: [[old, new], ...]")
+            pairs.append((args.plain(item.elements[0]), args.plain(item.elements[1])))
+    elif args.has("as") and len(elements) == 1:
+        pairs = [(args.plain(elements[0]), args.text("as"))]
+    elif len(elements) == 2:
+        pairs = [(args.plain(elements[0]), args.plain(elements[1]))]
+    else:
+        raise semantic(args.call, "rename() needs as=")
+    for old, new in pairs:
+        if rows.has(old) and old != new:
+            # Where the source is absent nothing moves, so the target keeps what it had.
+            rows.set(new, Value(expr=rows.field(old).text()))
+            rows.drop(old)
+
+
+def _default(args: Args, rows: Rows) -> None:
+    value = args.value("value")
+    for name in args.texts("field"):
+        text = rows.field(name).text()
+        if args.flag("replaceEmpty"):
+            text = pl.when(text != "").then(text)
+        known = rows.has(name)
+        rows.replace(name, Value(expr=pl.coalesce(text, value.text())) if known else value)
+
+
+def _drop(args: Args, rows: Rows) -> None:
+    for name in args.texts("fields"):
+        rows.drop(name)
+
+
+def _select(args: Args, rows: Rows) -> None:
+    rows.select(args.texts("fields"))
+
+
+def _eval(args: Args, rows: Rows) -> None:
+    for name, node in args.given().items():
+        rows.set(name, value_of(node, rows))
+
+
+def _set_field(args: Args, rows: Rows) -> None:
+    target = args.value("target").constant
+    if target is None:
+        raise unsupported(args.call, "setField()", "the name must be the same in every row")
+    rows.set(target, args.value("value"))
+
+
+def _lowercase(args: Args, rows: Rows) -> None:
+    if args.text("include", "values") != "values":
+        raise unsupported(args.call, "lowercase(include=)", "values alone")
+    for name in args.texts("field"):
+        if rows.has(name):
+            rows.replace(name, Value(expr=rows.field(name).text().str.to_lowercase()))
+
+
+def _array_drop(args: Args, rows: Rows) -> None:
+    for name in array_columns(rows, args.text("array")):
+        rows.drop(name)
+
+
+def _array_rename(args: Args, rows: Rows) -> None:
+    base = args.text("asArray").removesuffix("[]")
+    for number, name in enumerate(array_columns(rows, args.text("array"))):
+        rows.replace(f"{base}[{number}]", Value(expr=rows.field(name).text()))
+        rows.drop(name)
+
+
+TRANSFORMS: Mapping[str, Transform] = {
+    "regex": _regex,
+    "rename": _rename,
+    "default": _default,
+    "drop": _drop,
+    "select": _select,
+    "eval": _eval,
+    "setField": _set_field,
+    "lowercase": _lowercase,
+    "array:drop": _array_drop,
+    "array:rename": _array_rename,
+}

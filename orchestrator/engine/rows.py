@@ -1,0 +1,144 @@
+"""One row, symbolically: what each field is by now, and under which condition the row lives.
+
+A step that works row by row (filter, assignment, case clause, rename, ...) changes a `Rows`; the
+frame below is touched once, when the rows are written back. A child is a case clause: what it
+changes counts only if the whole clause lets the row through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import polars as pl
+
+from orchestrator.engine.context import Execution
+from orchestrator.engine.events import TIME_MS, TIMESTAMP
+from orchestrator.engine.values import NULL, Value
+from orchestrator.errors import CqlUnsupported
+
+
+class Rows:
+    """Fields and condition of one symbolic row over a frame's columns."""
+
+    def __init__(
+        self,
+        columns: Iterable[str],
+        execution: Execution,
+        *,
+        has_times: bool,
+        free_text: Mapping[int, pl.Expr] | None = None,
+        searchable: tuple[str, ...] | None = None,
+    ) -> None:
+        """Start over a frame.
+
+        Args:
+            columns: The fields there are, in order.
+            execution: What the run knows.
+            has_times: The frame holds the hidden times.
+            free_text: Free-text filters already decided, by the id of their node.
+            searchable: Fields free text looks at; None once there is no original event any more.
+        """
+        self.execution = execution
+        self.has_times = has_times
+        self.free_text = free_text or {}
+        self.searchable = searchable
+        self._values: dict[str, Value | None] = dict.fromkeys(columns)
+        self._changed: dict[str, None] = {}
+        self._conditions: list[pl.Expr] = []
+        self._masks: list[pl.Expr] = []
+
+    def child(self) -> Rows:
+        """Return a copy with no condition of its own, for a clause."""
+        copy = Rows((), self.execution, has_times=self.has_times, searchable=self.searchable)
+        copy.free_text = self.free_text
+        copy._values = dict(self._values)
+        copy._masks = list(self._masks)
+        return copy
+
+    # --- fields -----------------------------------------------------------------------------
+
+    def has(self, name: str) -> bool:
+        """Return whether some row may have the field."""
+        return name in self._values
+
+    def names(self) -> tuple[str, ...]:
+        """Return the fields that may exist, in order."""
+        return tuple(self._values)
+
+    def changed(self) -> tuple[str, ...]:
+        """Return the fields set or removed since the start."""
+        return tuple(self._changed)
+
+    def field(self, name: str) -> Value:
+        """Return the field's value; null where it is absent."""
+        if name not in self._values:
+            return NULL
+        value = self._values[name]
+        if value is not None:
+            return value
+        if name.startswith("^") or name == "*":
+            raise CqlUnsupported(f"the field {name!r}", "its name cannot be told from a pattern")
+        return Value(expr=pl.col(name))
+
+    def number(self, name: str) -> pl.Expr:
+        """Return the field as a number; the event's own time without parsing."""
+        if name == TIMESTAMP and self.has_times and self._values.get(name, NULL) is None:
+            return pl.col(TIME_MS).cast(pl.Float64)
+        return self.field(name).number()
+
+    def masked(self, name: str) -> pl.Expr:
+        """Return the field's text where the cheap conditions so far hold: regexes skip nulls."""
+        text = self.field(name).text()
+        if not self._masks:
+            return text
+        return pl.when(pl.all_horizontal(self._masks)).then(text)
+
+    def set(self, name: str, value: Value) -> None:
+        """Set the field; a row where the value is null keeps what it had."""
+        if value.is_null:
+            return
+        if self.has(name) and value.constant is None:
+            old = self.field(name)
+            value = Value(expr=pl.coalesce(value.text(), old.text()))
+        self.replace(name, value)
+
+    def replace(self, name: str, value: Value) -> None:
+        """Set the field, absent where the value is null."""
+        self._values[name] = value
+        self._changed[name] = None
+
+    def drop(self, name: str) -> None:
+        """Remove the field."""
+        if self._values.pop(name, NULL) is not NULL:
+            self._changed[name] = None
+
+    def select(self, names: Iterable[str]) -> None:
+        """Remove every field but these, in their order."""
+        kept = {name: self._values[name] for name in dict.fromkeys(names) if self.has(name)}
+        for name in self._values:
+            if name not in kept:
+                self._changed[name] = None
+        self._values = kept
+
+    # --- condition --------------------------------------------------------------------------
+
+    def keep(self, condition: pl.Expr, *, is_cheap: bool = False) -> None:
+        """Let only rows live for which the condition (never null) holds."""
+        self._conditions.append(condition)
+        if is_cheap:
+            self._masks.append(condition)
+
+    def condition(self) -> pl.Expr | None:
+        """Return the condition since the start; None keeps every row."""
+        if not self._conditions:
+            return None
+        result = self._conditions[0]
+        for condition in self._conditions[1:]:
+            result = result & condition
+        return result
+
+    def written(self) -> list[pl.Expr]:
+        """Return the changed fields that exist as text columns."""
+        return [
+            self.field(name).text().alias(name) for name in self._changed if name in self._values
+        ]

@@ -1,0 +1,260 @@
+"""Steps that read a second source: ad-hoc tables, lookup files, joins.
+
+A subquery runs on the same events; its own `start=` and `end=` look further back than the main
+window, relative ones counted from the main window's end.
+Source: library.humio.com, data-analysis/functions-definetable.html, functions-match.html,
+functions-join.html.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import polars as pl
+
+from orchestrator.cql.nodes import Duration, Pipeline
+from orchestrator.engine.arguments import Args, semantic, unsupported
+from orchestrator.engine.flow import Flow
+from orchestrator.engine.globs import parse_glob
+from orchestrator.engine.lookups import Lookup
+from orchestrator.engine.networks import parse_address, parse_network
+from orchestrator.engine.values import Value
+from orchestrator.errors import CqlSemanticError
+from orchestrator.units import parse_duration, parse_instant, to_epoch_ms
+
+Join = Literal["inner", "left", "anti"]
+RunPipeline = Callable[[Pipeline, int, int], pl.DataFrame]
+"""Runs a subquery over `[start_ms, end_ms)` and returns its rows."""
+
+
+def define_table(args: Args, run: RunPipeline) -> None:
+    """Run the subquery and keep the included columns under the table's name."""
+    (subquery,) = args.subqueries("query")
+    start, end = subquery_window(args)
+    frame = run(subquery.pipeline, start, end)
+    include = args.texts("include")
+    wanted = frame.columns if include == ["*"] else include
+    columns = [
+        pl.col(name) if name in frame.columns else pl.lit(None, dtype=pl.String).alias(name)
+        for name in dict.fromkeys(wanted)
+    ]
+    args.execution.tables[args.text("name")] = Lookup(frame=frame.select(columns))
+
+
+def subquery_window(args: Args) -> tuple[int, int]:
+    """Return the subquery's own window, else the main one, in epoch milliseconds."""
+    context = args.execution.context
+    for name in ("view", "repo", "live"):
+        if args.has(name) and args.text(name) not in ("false", "*", context.repository):
+            raise unsupported(
+                args.call, f"{args.function.name}({name}=)", "one set of events alone"
+            )
+    start = _instant(args, "start", context.start_ms)
+    return start, _instant(args, "end", context.end_ms)
+
+
+def _instant(args: Args, name: str, default: int) -> int:
+    if not args.has(name):
+        return default
+    node, end = args.node(name), args.execution.context.end_ms
+    if isinstance(node, Duration):
+        return end - node.length_ms
+    text = args.plain(node)
+    if text == "now":
+        return args.execution.context.now_ms
+    try:
+        return end - round(parse_duration(text).total_seconds() * 1000)
+    except ValueError:
+        pass
+    try:
+        return to_epoch_ms(parse_instant(text))
+    except ValueError as exc:
+        raise unsupported(node, f"{name}={text}", "a duration, or a time with its zone") from exc
+
+
+def match_table(args: Args, flow: Flow, *, negated: bool) -> Flow:
+    """Look fields up in a table or file: add its columns, or keep what it has (not)."""
+    source = "table" if args.has("table") else "file"
+    name = args.text(source)
+    try:
+        lookup = args.execution.table(name, node=args.node(source))
+    except CqlSemanticError as exc:
+        raise semantic(args.call, exc.problem) from exc
+    fields = args.texts("field")
+    columns = args.texts("column") or fields
+    if len(columns) != len(fields):
+        raise semantic(args.call, "column= needs one entry for each field")
+    include = args.texts("include")
+    if not args.has("include") or include == ["*"]:
+        include = [c for c in lookup.frame.columns if c not in columns]
+    try:
+        lookup.need([*columns, *include], file=name)
+    except CqlSemanticError as exc:
+        raise semantic(args.call, exc.problem) from exc
+    if args.has("glob"):
+        raise unsupported(args.call, "match(glob=)", "it is deprecated; write mode=glob")
+    how: Join = "anti" if negated else "inner" if args.flag("strict", default=True) else "left"
+    nrows = args.integer("nrows", default=1, maximum=100_000)
+    mode = args.choice("mode", ("string", "glob", "cidr"), default="string")
+    fold = args.flag("ignoreCase")
+    if mode == "string":
+        return join_rows(
+            flow, lookup.frame, fields, columns, include=include, how=how, nrows=nrows, fold=fold
+        )
+    if nrows != 1 or len(fields) != 1:
+        raise unsupported(args.call, f"match(mode={mode})", "one field and nrows=1 alone")
+    cells = lookup.frame.get_column(columns[0]).to_list()
+    find = _cidr_finder(cells) if mode == "cidr" else _glob_finder(cells, fold=fold)
+    return _join_found(flow, lookup.frame, fields[0], find, include=include, how=how)
+
+
+def join_rows(
+    flow: Flow,
+    table: pl.DataFrame,
+    fields: Sequence[str],
+    columns: Sequence[str],
+    *,
+    include: Sequence[str],
+    how: Join,
+    nrows: int = 1,
+    fold: bool = False,
+    fill: str | None = None,
+) -> Flow:
+    """Join the rows to a table of text.
+
+    Args:
+        flow: The rows.
+        table: Where to look.
+        fields: The rows' key fields.
+        columns: The table's key columns, parallel.
+        include: Columns to add; they overwrite fields of their name.
+        how: Keep hits, all, or misses.
+        nrows: Most table rows for one row, the first ones.
+        fold: Compare keys without case.
+        fill: What an included column is where the table's own cell is absent; None leaves it.
+    """
+    rows, execution = flow.rows(), flow.execution
+    left_marks = [execution.mark("left") for _ in fields]
+    right_marks = [execution.mark("right") for _ in columns]
+    value_marks = [execution.mark("value") for _ in include]
+    hit = execution.mark("hit")
+    keys = [pl.col(column).str.to_lowercase() if fold else pl.col(column) for column in columns]
+    right = table.select(
+        *(key.alias(mark) for key, mark in zip(keys, right_marks, strict=True)),
+        *(pl.col(name).alias(mark) for name, mark in zip(include, value_marks, strict=True)),
+        pl.lit(value=True).alias(hit),
+    )
+    if nrows == 1:
+        right = right.unique(subset=right_marks, keep="first", maintain_order=True)
+    else:
+        right = right.group_by(right_marks, maintain_order=True).head(nrows)
+    texts = [rows.field(name).text() for name in fields]
+    left = flow.frame.with_columns(
+        (text.str.to_lowercase() if fold else text).alias(mark)
+        for text, mark in zip(texts, left_marks, strict=True)
+    )
+    joined = left.join(
+        right.lazy(), left_on=left_marks, right_on=right_marks, how=how, maintain_order="left"
+    )
+    if how == "anti":
+        return flow.with_frame(joined)
+    for name, mark in zip(include, value_marks, strict=True):
+        found = pl.col(mark)
+        if fill is not None:
+            found = pl.when(pl.col(hit)).then(found.fill_null(fill))
+        rows.set(name, Value(expr=found))
+    return flow.with_frame(joined).write(rows)
+
+
+def _join_found(
+    flow: Flow,
+    table: pl.DataFrame,
+    field: str,
+    find: Callable[[str], int | None],
+    *,
+    include: Sequence[str],
+    how: Join,
+) -> Flow:
+    """Join by the number of the table's row that Python finds for each distinct text."""
+    mark = flow.execution.mark("row")
+
+    def rows_of(series: pl.Series) -> pl.Series:
+        known: dict[str | None, int | None] = {None: None}
+        numbers = []
+        for cell in series.to_list():
+            if cell not in known:
+                known[cell] = find(cell)
+            numbers.append(known[cell])
+        return pl.Series(series.name, numbers, dtype=pl.Int64).cast(pl.String)
+
+    found = flow.rows().field(field).text().map_batches(rows_of, return_dtype=pl.String)
+    numbered = table.with_columns(pl.int_range(pl.len()).cast(pl.String).alias(mark))
+    marked = flow.with_frame(
+        flow.frame.with_columns(found.alias(mark)), columns=(*flow.columns, mark)
+    )
+    joined = join_rows(marked, numbered, [mark], [mark], include=include, how=how)
+    return joined.with_frame(joined.frame, columns=[c for c in joined.columns if c != mark])
+
+
+def _cidr_finder(cells: Sequence[str | None]) -> Callable[[str], int | None]:
+    networks = [(parse_network(cell or ""), row) for row, cell in enumerate(cells)]
+    # The narrowest subnet first.
+    known = sorted(
+        ((n, row) for n, row in networks if n is not None), key=lambda pair: -pair[0].prefixlen
+    )
+
+    def find(text: str) -> int | None:
+        address = parse_address(text)
+        if address is None:
+            return None
+        return next((r for n, r in known if n.version == address.version and address in n), None)
+
+    return find
+
+
+def _glob_finder(cells: Sequence[str | None], *, fold: bool) -> Callable[[str], int | None]:
+    globs = [
+        (parse_glob(cell).python(ignore_case=fold), row)
+        for row, cell in enumerate(cells)
+        if cell is not None
+    ]
+    return lambda text: next((row for glob, row in globs if glob.search(text)), None)
+
+
+def join_query(args: Args, flow: Flow, run: RunPipeline, *, negated: bool) -> Flow:
+    """Join to the rows of a subquery."""
+    (subquery,) = args.subqueries("query")
+    start, end = subquery_window(args)
+    frame = run(subquery.pipeline, start, end)
+    limits = args.execution.context.limits
+    limit = args.integer("limit", default=100_000, maximum=limits.join_rows)
+    if frame.height > limit:
+        args.execution.warn(f"join read {limit} of {frame.height} rows of its subquery")
+        frame = frame.head(limit)
+    fields = args.texts("field")
+    keys = args.texts("key") or fields
+    if len(keys) != len(fields):
+        raise semantic(args.call, "key= needs one entry for each field")
+    include = args.texts("include")
+    if include == ["*"]:
+        include = [name for name in frame.columns if name not in keys]
+    lacking = [name for name in (*keys, *include) if name not in frame.columns]
+    frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in lacking)
+    how: Join = "anti" if negated else "inner"
+    if not negated and args.choice("mode", ("inner", "left"), default="inner") == "left":
+        how = "left"
+    nrows = args.integer("max", default=1, maximum=100_000)
+    return join_rows(flow, frame, fields, keys, include=include, how=how, nrows=nrows, fill="")
+
+
+def read_file(args: Args, flow: Flow) -> Flow:
+    """Replace the events by the rows of lookup files or tables."""
+    frames = [args.execution.table(n, node=args.node("file")).frame for n in args.texts("file")]
+    frame = pl.concat(frames, how="diagonal")
+    if args.has("include") and args.texts("include") != ["*"]:
+        Lookup(frame=frame).need(args.texts("include"), file=args.text("file"))
+        frame = frame.select(args.texts("include"))
+    if args.has("limit"):
+        frame = frame.head(args.integer("limit", default=1, maximum=1_000_000))
+    return flow.behind_aggregate(frame)
