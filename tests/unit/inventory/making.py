@@ -12,20 +12,8 @@ from orchestrator.inventory.index import FactIndex
 from orchestrator.model.inventory import Fact, FactTable, Subject
 from orchestrator.units import parse_instant
 
-DATA = Path(__file__).parents[2] / "data" / "inventory"
-FILES: Mapping[str, str] = {
-    "host": "hosts",
-    "runner": "runners",
-    "pipeline": "pipelines",
-    "cloud_agent": "cloud_agents",
-    "k8s_node": "k8s_nodes",
-    "node_runtime": "node_runtimes",
-    "k8s_workload": "k8s_workloads",
-    "workload_identity": "workload_identities",
-    "developer_host": "developer_hosts",
-    "native_tool": "native_tools",
-    "approved_app": "approved_apps",
-}
+DATA = Path(__file__).parents[3] / "queries" / "_inventory"
+FILES: Mapping[str, Path] = {path.stem: path for path in sorted(DATA.glob("*.csv"))}
 NOW = parse_instant("2026-03-10T18:00:00Z")
 NOON = parse_instant("2026-03-10T12:00:00Z")
 
@@ -109,8 +97,8 @@ def make_subject(
 
 
 def sample_inventory(*, now: datetime = NOW) -> Inventory:
-    """Load tests/data/inventory."""
+    """Load the sample inventory that ships with the rules."""
     return load_inventory(
-        {table: SourceSettings(path=DATA / f"{name}.csv") for table, name in FILES.items()},
+        {table: SourceSettings(path=path) for table, path in FILES.items()},
         now=now,
     )

@@ -406,14 +406,14 @@ def test_who_lists_every_fact_of_a_host_at_a_time() -> None:
     inside = [fact.id for fact in inventory.who("GH-Runner-04", at("02:30"))]
     outside = [fact.id for fact in inventory.who("GH-Runner-04", at("16:40"))]
 
-    assert inside == ["hosts.csv:8", "pipelines.csv:3", "runners.csv:3"]
-    assert outside == ["hosts.csv:8", "runners.csv:3"]
+    assert inside == ["host.csv:8", "pipeline.csv:3", "runner.csv:3"]
+    assert outside == ["host.csv:8", "runner.csv:3"]
 
 
 def test_who_takes_an_agent_id_and_finds_agents_on_the_host() -> None:
     facts = sample_inventory().who("a2d18f6ca0e45f7d9b3c2e1a8f7d6c5b", NOON)
 
-    assert [fact.id for fact in facts] == ["hosts.csv:4", "cloud_agents.csv:5"]
+    assert [fact.id for fact in facts] == ["host.csv:4", "cloud_agent.csv:5"]
 
 
 @pytest.mark.parametrize("host", ["", "localhost", "nobody", "10.0.0.1"])
