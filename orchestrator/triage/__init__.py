@@ -1,0 +1,1 @@
+"""From result rows to judged findings: enrich, suppress, score, redact, deduplicate."""
