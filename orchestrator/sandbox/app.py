@@ -1,0 +1,147 @@
+"""The app: every route in one table, and what turns refusals into answers.
+
+`app.state.sandbox` is the whole state, for in-process use. Paths under `/humio` are the Falcon
+gateway's: the same routes, with errors in its JSON envelope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from orchestrator.clock import Clock
+from orchestrator.sandbox import (
+    control_routes,
+    file_routes,
+    gateway,
+    ingest_routes,
+    query_routes,
+)
+from orchestrator.sandbox.answers import Refusal, text_answer
+from orchestrator.sandbox.fault_layer import FaultLayer
+from orchestrator.sandbox.graphql.route import graphql, load_schema
+from orchestrator.sandbox.settings import SandboxSettings
+from orchestrator.sandbox.state import Sandbox
+
+_GZIP_FROM_BYTES = 500
+_GATEWAY_PREFIXES = ("/humio/", "/correlation-rules/", "/oauth2/")
+
+
+def create_app(settings: SandboxSettings, *, clock: Clock) -> Starlette:
+    """Return the sandbox as an ASGI app, its data read back from `settings.data_dir`.
+
+    Shut down through the ASGI lifespan, or call `app.state.sandbox.close()`.
+
+    Raises:
+        StoreBusy: Another process holds the data directory.
+    """
+    sandbox = Sandbox(settings, clock=clock)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        sandbox.close()
+
+    app = Starlette(
+        routes=_routes(),
+        middleware=[
+            Middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES),
+            Middleware(FaultLayer, plan=sandbox.faults),
+        ],
+        exception_handlers={Refusal: _refused},
+        lifespan=lifespan,
+    )
+    app.state.sandbox = sandbox
+    app.state.graphql_schema = load_schema()
+    return app
+
+
+def _routes() -> list[BaseRoute]:
+    return [
+        *_rest_routes(),
+        Mount("/humio", routes=_search_routes()),
+        *_falcon_routes(),
+        Route("/graphql", graphql, methods=["POST"]),
+        Route("/services/collector", ingest_routes.ingest_hec, methods=["POST"]),
+        Route("/services/collector/event", ingest_routes.ingest_hec, methods=["POST"]),
+        Route("/services/collector/raw", ingest_routes.ingest_hec_raw, methods=["POST"]),
+        Route("/_sandbox/state", control_routes.state),
+        Route("/_sandbox/faults", control_routes.set_faults, methods=["POST"]),
+        Route("/_sandbox/faults", control_routes.clear_faults, methods=["DELETE"]),
+        Route("/api/{rest:path}", control_routes.unknown_api, methods=["GET", "POST", "DELETE"]),
+        Route("/{rest:path}", control_routes.home),
+    ]
+
+
+def _search_routes() -> list[BaseRoute]:
+    """Return the routes under a repository, in both spellings, and those of a job alone."""
+    found: list[BaseRoute] = []
+    for base in ("/api/v1/repositories/{repository}", "/api/v1/dataspaces/{repository}"):
+        found += [
+            Route(f"{base}/queryjobs", query_routes.start_job, methods=["POST"]),
+            Route(f"{base}/queryjobs/{{job_id}}", query_routes.poll_job),
+            Route(f"{base}/queryjobs/{{job_id}}", query_routes.delete_job, methods=["DELETE"]),
+            Route(f"{base}/query", query_routes.stream_query, methods=["POST"]),
+            Route(f"{base}/ingest", ingest_routes.ingest_structured, methods=["POST"]),
+            Route(f"{base}/ingest-messages", ingest_routes.ingest_unstructured, methods=["POST"]),
+            Route(f"{base}/files", file_routes.upload_file, methods=["POST"]),
+            Route(f"{base}/files", file_routes.list_files),
+            Route(f"{base}/files/{{file_name:path}}", file_routes.download_file),
+            Route(f"{base}/files/{{file_name:path}}", file_routes.delete_file, methods=["DELETE"]),
+        ]
+    jobs = "/api/v1/queryjobs"
+    return [
+        *found,
+        Route(jobs, query_routes.start_job, methods=["POST"]),
+        Route(f"{jobs}/{{job_id}}", query_routes.poll_job),
+        Route(f"{jobs}/{{job_id}}", query_routes.delete_job, methods=["DELETE"]),
+    ]
+
+
+def _rest_routes() -> list[BaseRoute]:
+    ingest = "/api/v1/ingest"
+    return [
+        Route("/api/v1/status", control_routes.status),
+        Route("/api/v1/users", control_routes.users),
+        Route(f"{ingest}/humio-structured", ingest_routes.ingest_structured, methods=["POST"]),
+        Route(f"{ingest}/humio-unstructured", ingest_routes.ingest_unstructured, methods=["POST"]),
+        Route(f"{ingest}/json", ingest_routes.ingest_json, methods=["POST"]),
+        Route(f"{ingest}/raw", ingest_routes.ingest_raw, methods=["POST"]),
+        Route(f"{ingest}/hec", ingest_routes.ingest_hec, methods=["POST"]),
+        Route(f"{ingest}/hec/raw", ingest_routes.ingest_hec_raw, methods=["POST"]),
+        *_search_routes(),
+    ]
+
+
+def _falcon_routes() -> list[BaseRoute]:
+    rules = "/correlation-rules"
+    listing = [
+        Route(f"{rules}/{what}/rules/{version}", gateway.list_rules)
+        for what in ("combined", "queries")
+        for version in ("v1", "v2")
+    ]
+    return [
+        Route("/oauth2/token", gateway.oauth_token, methods=["POST"]),
+        Route("/oauth2/revoke", gateway.revoke_token, methods=["POST"]),
+        *listing,
+        Route(f"{rules}/entities/rules/v1", gateway.get_rules),
+        Route(f"{rules}/entities/rules/v1", gateway.create_rule, methods=["POST"]),
+        Route(f"{rules}/entities/rules/v1", gateway.update_rules, methods=["PATCH"]),
+        Route(f"{rules}/entities/rules/v1", gateway.delete_rules, methods=["DELETE"]),
+        Route(f"{rules}/entities/latest-rules/v1", gateway.get_rules),
+    ]
+
+
+async def _refused(request: Request, exc: Exception) -> Response:
+    if not isinstance(exc, Refusal):
+        raise exc
+    if request.url.path.startswith(_GATEWAY_PREFIXES):
+        return gateway.envelope_answer(exc)
+    return text_answer(exc.status, exc.text, exc.headers)

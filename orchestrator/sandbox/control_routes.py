@@ -1,0 +1,113 @@
+"""Routes that LogScale does not have: status for all, state and faults for people and tests.
+
+    GET    /_sandbox/state     counts of events, jobs, assets, and the faults still to come
+    POST   /_sandbox/faults    {"pattern": "POST */queryjobs", "faults": [{"kind": "unavailable"}]}
+    DELETE /_sandbox/faults    let everything pass again
+
+Both need a token with the right ADMIN.
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from orchestrator.sandbox.answers import Refusal, forbidden, json_answer, page
+from orchestrator.sandbox.auth import caller_of, demand, sandbox_of
+from orchestrator.sandbox.faults import fault_from_json, fault_to_json
+from orchestrator.sandbox.requests import body_of
+from orchestrator.sandbox.settings import VERSION, Right
+from orchestrator.sandbox.state import Sandbox
+from orchestrator.units import format_instant
+
+_HOME = """<p>A local LogScale for trying things out. It speaks query jobs, ingest, lookup files and
+GraphQL under <code>/api/v1</code> and <code>/graphql</code>; it has no pages of its own.</p>
+<table><tr><th>repository</th><th>events</th></tr>{rows}</table>"""
+
+
+async def status(request: Request) -> Response:
+    """`GET /api/v1/status`: needs no token."""
+    del request
+    return json_answer({"status": "OK", "version": VERSION})
+
+
+async def users(request: Request) -> Response:
+    """`GET /api/v1/users`: the one user there is, for root only."""
+    _, role = caller_of(request)
+    demand(role, Right.ADMIN)
+    return json_answer([{"userID": role.name, "username": role.name, "isRoot": True}])
+
+
+async def state(request: Request) -> Response:
+    """`GET /_sandbox/state`."""
+    sandbox = _controlled(request)
+    domains = [
+        {
+            "name": domain.name,
+            "events": domain.log.count,
+            "files": sorted(domain.files),
+            "assets": {kind.value: len(found) for kind, found in domain.assets.items()},
+        }
+        for domain in sandbox.domains.values()
+    ]
+    return json_answer(
+        {
+            "now": format_instant(sandbox.clock.now()),
+            "domains": domains,
+            "jobs": sandbox.jobs.ids(),
+            "faults": _pending(sandbox),
+        }
+    )
+
+
+async def set_faults(request: Request) -> Response:
+    """`POST /_sandbox/faults`: what the next requests that fit the pattern meet, in order."""
+    sandbox = _controlled(request)
+    body = body_of(await request.body())
+    pattern, raw = body.get("pattern"), body.get("faults")
+    if not isinstance(pattern, str) or not isinstance(raw, list):
+        raise Refusal(400, 'a body such as {"pattern": "POST */queryjobs", "faults": [...]}')
+    try:
+        sandbox.faults.set(pattern, [fault_from_json(entry) for entry in raw])
+    except ValueError as exc:
+        raise Refusal(400, str(exc)) from exc
+    return json_answer({"faults": _pending(sandbox)})
+
+
+async def clear_faults(request: Request) -> Response:
+    """`DELETE /_sandbox/faults`."""
+    _controlled(request).faults.clear()
+    return Response(status_code=204)
+
+
+async def unknown_api(request: Request) -> Response:
+    """An API path that nobody serves: 401 or 403 first, then 404 as text."""
+    _, role = caller_of(request)
+    if Right.READ not in role.rights:
+        raise forbidden()
+    raise Refusal(404, "The requested resource could not be found.")
+
+
+async def home(request: Request) -> Response:
+    """Any other path: a page, as LogScale's web UI answers whatever it does not know."""
+    sandbox = sandbox_of(request)
+    rows = "".join(
+        f"<tr><td>{_escaped(domain.name)}</td><td>{domain.log.count}</td></tr>"
+        for domain in sandbox.domains.values()
+    )
+    return page("orchestrator sandbox", _HOME.format(rows=rows))
+
+
+def _controlled(request: Request) -> Sandbox:
+    sandbox, role = caller_of(request)
+    demand(role, Right.ADMIN)
+    return sandbox
+
+
+def _pending(sandbox: Sandbox) -> dict[str, object]:
+    pending = sandbox.faults.pending().items()
+    return {pattern: [fault_to_json(fault) for fault in queue] for pattern, queue in pending}
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")

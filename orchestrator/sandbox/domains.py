@@ -1,0 +1,133 @@
+"""Repositories and views with what hangs on them: events, assets, lookup files.
+
+A repository stores events, a view joins filtered repositories and stores none; both are search
+domains and share one name space. Assets are kept as the JSON objects they were created from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from orchestrator.ids import derive
+from orchestrator.sandbox.storage import EventLog
+
+Record = dict[str, Any]
+"""An asset as JSON: its input's fields, and `id`, `createdAt`, `modifiedAt` in epoch ms."""
+
+
+class AssetKind(StrEnum):
+    """The kinds of asset, by their list's name in GraphQL."""
+
+    SAVED_QUERY = "savedQueries"
+    SCHEDULED_SEARCH = "scheduledSearches"
+    FILTER_ALERT = "filterAlerts"
+    AGGREGATE_ALERT = "aggregateAlerts"
+    ACTION = "actions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One repository behind a view, and the CQL filter on it."""
+
+    repository: str
+    filter: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A lookup file; times in epoch ms."""
+
+    name: str
+    content: bytes = field(repr=False)
+    content_hash: str
+    """SHA-256 of the content, in hex."""
+    created_ms: int
+    modified_ms: int
+    modified_by: str
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Domain:
+    """A repository or, with connections, a view."""
+
+    name: str
+    description: str = ""
+    connections: tuple[Connection, ...] | None = None
+    """None for a repository."""
+    log: EventLog = field(default_factory=EventLog, repr=False)
+    assets: dict[AssetKind, dict[str, Record]] = field(
+        default_factory=lambda: {kind: {} for kind in AssetKind}, repr=False
+    )
+    files: dict[str, StoredFile] = field(default_factory=dict, repr=False)
+
+    @property
+    def id(self) -> str:
+        """Return an opaque id that depends on the name alone."""
+        return derive("domain", self.name)[:24]
+
+    @property
+    def is_view(self) -> bool:
+        """Return whether events come from elsewhere."""
+        return self.connections is not None
+
+    def prefix(self) -> str:
+        """Return the filter that a view puts in front of each query, empty for none."""
+        if not self.connections:
+            return ""
+        filters = [_prefix_part(c, alone=len(self.connections) == 1) for c in self.connections]
+        return " or ".join(filters) if any(c.filter.strip("* ") for c in self.connections) else ""
+
+    def to_json(self) -> Record:
+        """Return all but the events as JSON; a file's content is named by its hash, as `blob`."""
+        files = [
+            {
+                "name": file.name,
+                "blob": file.content_hash,
+                "created_ms": file.created_ms,
+                "modified_ms": file.modified_ms,
+                "modified_by": file.modified_by,
+                "labels": list(file.labels),
+            }
+            for file in self.files.values()
+        ]
+        connections = None if self.connections is None else [asdict(c) for c in self.connections]
+        return {
+            "name": self.name,
+            "description": self.description,
+            "connections": connections,
+            "assets": {kind.value: list(found.values()) for kind, found in self.assets.items()},
+            "files": files,
+        }
+
+
+def domain_from_json(raw: Record, blobs: dict[str, bytes]) -> Domain:
+    """Return the domain that `Domain.to_json` described; `blobs` holds the files' contents."""
+    connections = raw["connections"]
+    domain = Domain(
+        name=raw["name"],
+        description=raw["description"],
+        connections=None
+        if connections is None
+        else tuple(Connection(repository=c["repository"], filter=c["filter"]) for c in connections),
+    )
+    for kind in AssetKind:
+        domain.assets[kind] = {record["id"]: record for record in raw["assets"].get(kind, [])}
+    for file in raw["files"]:
+        domain.files[file["name"]] = StoredFile(
+            name=file["name"],
+            content=blobs[file["blob"]],
+            content_hash=file["blob"],
+            created_ms=file["created_ms"],
+            modified_ms=file["modified_ms"],
+            modified_by=file["modified_by"],
+            labels=tuple(file["labels"]),
+        )
+    return domain
+
+
+def _prefix_part(connection: Connection, *, alone: bool) -> str:
+    text = connection.filter.strip() or "*"
+    return text if alone else f'(#repo="{connection.repository}" ({text}))'

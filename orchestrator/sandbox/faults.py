@@ -1,0 +1,182 @@
+"""Faults on demand: what goes wrong, on which route, how many times.
+
+A plan maps a route pattern, `METHOD /path/with/*` (either part may be `*`), to faults met in
+order, each `count` times. Faults of the transport (`RATE_LIMITED`, `HTML`, …) replace the answer
+before the route is reached; faults of a query job (`LOST`, `SLOW`, …) match the job's poll path and
+bend the answer. Faults are set from `SandboxSettings.faults` and by `POST /_sandbox/faults`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+FOREVER = -1
+"""A count that never runs out."""
+
+
+class FaultKind(StrEnum):
+    """What goes wrong."""
+
+    RATE_LIMITED = "rate-limited"
+    """429 with Retry-After (`retry_after_s`)."""
+    UNAVAILABLE = "unavailable"
+    """503 with a text body."""
+    SERVER_ERROR = "server-error"
+    """500 with a text body."""
+    EXPIRED_TOKEN = "expired-token"  # noqa: S105 -- names a fault
+    """401, as if the token had just expired."""
+    FORBIDDEN = "forbidden"
+    """403, as if a right had just been taken away."""
+    HTML = "html"
+    """200 with a login page instead of JSON."""
+    BROKEN_JSON = "broken-json"
+    """200 with a JSON text that ends in the middle."""
+    RESET = "reset"
+    """The connection breaks without an answer, before the request is handled."""
+    RESET_AFTER = "reset-after"
+    """The request is handled, then the connection breaks: the caller cannot know."""
+    GRAPHQL_ERROR = "graphql-error"
+    """200 with an error whose reasons stand in `state` only."""
+    LOST = "lost"
+    """Poll: the job is gone, 404."""
+    SLOW = "slow"
+    """Poll: `done: false`, though the work may be finished."""
+    CANCELLED = "cancelled"
+    """Poll: `cancelled: true`, with no rows."""
+    WARNINGS = "warnings"
+    """Poll: done, with a warning that makes the result incomplete."""
+    PARTIAL = "partial"
+    """Poll: done, half of the rows, `workDone` short of `totalWork`, and a warning."""
+
+
+JOB_FAULTS = frozenset(
+    {FaultKind.LOST, FaultKind.SLOW, FaultKind.CANCELLED, FaultKind.WARNINGS, FaultKind.PARTIAL}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that goes wrong `count` times in a row."""
+
+    kind: FaultKind
+    count: int = 1
+    """Requests that meet it; `FOREVER` for all of them."""
+    skip: int = 0
+    """Requests that pass before the first one meets it."""
+    retry_after_s: int = 1
+    """For RATE_LIMITED: the header's value."""
+    message: str = ""
+    """Text of the error or warning; empty takes the kind's own."""
+
+    def __post_init__(self) -> None:
+        if self.count < FOREVER or self.count == 0:
+            raise ValueError("count must be 1 or more, or -1 for ever")
+        if self.skip < 0 or self.retry_after_s < 0:
+            raise ValueError("skip and retry_after_s must not be negative")
+
+
+class FaultPlan:
+    """The faults still to come, per route pattern, tried in the order they were set."""
+
+    def __init__(self, faults: Mapping[str, Sequence[Fault]] | None = None) -> None:
+        self._pending: dict[str, list[Fault]] = {}
+        for pattern, queue in (faults or {}).items():
+            self.set(pattern, queue)
+
+    def set(self, pattern: str, faults: Sequence[Fault]) -> None:
+        """Replace what `pattern` meets; an empty sequence clears it."""
+        if faults:
+            self._pending[pattern] = list(faults)
+        else:
+            self._pending.pop(pattern, None)
+
+    def clear(self) -> None:
+        """Let everything pass from now on."""
+        self._pending.clear()
+
+    def pending(self) -> dict[str, list[Fault]]:
+        """Return what is still to come, by pattern."""
+        return {pattern: list(queue) for pattern, queue in self._pending.items()}
+
+    def take(self, method: str, path: str, *, job: bool = False) -> Fault | None:
+        """Return the fault that this request meets, and count it as met.
+
+        Args:
+            method: HTTP method, upper case.
+            path: Path without the query string.
+            job: Whether to look at query-job faults rather than at transport faults.
+        """
+        for pattern, queue in self._pending.items():
+            if not queue or not matches(pattern, method, path):
+                continue
+            first = queue[0]
+            if (first.kind in JOB_FAULTS) is not job:
+                continue
+            if first.skip:
+                queue[0] = replace(first, skip=first.skip - 1)
+                return None
+            self._count(pattern, queue)
+            return first
+        return None
+
+    def _count(self, pattern: str, queue: list[Fault]) -> None:
+        first = queue[0]
+        if first.count == FOREVER:
+            return
+        if first.count > 1:
+            queue[0] = replace(first, count=first.count - 1)
+            return
+        del queue[0]
+        if not queue:
+            del self._pending[pattern]
+
+
+def matches(pattern: str, method: str, path: str) -> bool:
+    """Return whether `METHOD /path*` (or `/path*` for any method) fits the request."""
+    verb, _, rest = pattern.partition(" ")
+    if not rest:
+        verb, rest = "*", pattern
+    return fnmatchcase(method, verb.upper()) and fnmatchcase(path, rest)
+
+
+def fault_from_json(raw: object) -> Fault:
+    """Return the fault that a JSON object describes: `kind` and any of the other fields.
+
+    Raises:
+        ValueError: Not an object, an unknown member or kind, or a value out of range.
+    """
+    if not isinstance(raw, Mapping):
+        # One kind of error for all that can be wrong with the text.
+        problem = 'a fault is an object such as {"kind": "unavailable", "count": 2}'
+        raise ValueError(problem)  # noqa: TRY004 -- a wrong value, like the others here
+    unknown = sorted(set(raw) - {"kind", "count", "skip", "retry_after_s", "message"})
+    if unknown:
+        raise ValueError(f"unknown member {unknown[0]!r}")
+    return Fault(
+        kind=FaultKind(str(raw.get("kind", ""))),
+        count=_whole(raw, "count", 1),
+        skip=_whole(raw, "skip", 0),
+        retry_after_s=_whole(raw, "retry_after_s", 1),
+        message=str(raw.get("message", "")),
+    )
+
+
+def fault_to_json(fault: Fault) -> dict[str, object]:
+    """Return the JSON object that `fault_from_json` reads back."""
+    return {
+        "kind": fault.kind.value,
+        "count": fault.count,
+        "skip": fault.skip,
+        "retry_after_s": fault.retry_after_s,
+        "message": fault.message,
+    }
+
+
+def _whole(raw: Mapping[object, object], name: str, default: int) -> int:
+    value = raw.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{name} must be a whole number")  # noqa: TRY004 -- as above
+    return value

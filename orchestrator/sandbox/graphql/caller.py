@@ -1,0 +1,60 @@
+"""Who calls GraphQL and what comes back when an input is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator.sandbox.auth import demand
+from orchestrator.sandbox.domains import AssetKind, Domain
+from orchestrator.sandbox.settings import Right, TokenRole
+from orchestrator.sandbox.state import Sandbox
+
+_CHANGE_RIGHTS = {
+    AssetKind.SAVED_QUERY: Right.CHANGE_SAVED_QUERIES,
+    AssetKind.ACTION: Right.CHANGE_ACTIONS,
+}
+
+
+class InputRefused(Exception):
+    """The answer is 200 with an error; `state` holds field to reason, as LogScale sends them."""
+
+    def __init__(self, message: str, state: Mapping[str, str] | None = None) -> None:
+        self.state = dict(state or {})
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """One request's sandbox and role."""
+
+    sandbox: Sandbox
+    role: TokenRole
+
+    def readable(self, name: str) -> Domain:
+        """Return a search domain that the caller may read.
+
+        Raises:
+            Refusal: 403, no right to read there.
+            InputRefused: There is none of this name.
+        """
+        demand(self.role, Right.READ, repository=name)
+        domain = self.sandbox.domains.get(name)
+        if domain is None:
+            raise InputRefused(f"Could not find a search domain with the name '{name}'")
+        return domain
+
+    def changeable(self, name: str, kind: AssetKind) -> Domain:
+        """Return a search domain in which the caller may change assets of `kind`.
+
+        Raises:
+            Refusal: 403, no right to.
+            InputRefused: There is none of this name.
+        """
+        domain = self.readable(name)
+        demand(self.role, _CHANGE_RIGHTS.get(kind, Right.CHANGE_TRIGGERS), repository=name)
+        return domain
+
+    def may(self, right: Right) -> bool:
+        """Return whether the caller's token has the right."""
+        return right in self.role.rights

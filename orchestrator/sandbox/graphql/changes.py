@@ -1,0 +1,281 @@
+"""Mutations on assets: inputs become records, records are checked, stored, saved.
+
+Updates replace everything that their input names; only a saved query's update keeps what it leaves
+out. What each mutation returns, object or Boolean, differs by kind as on LogScale.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from orchestrator.sandbox.domains import AssetKind, Domain, Record
+from orchestrator.sandbox.graphql.caller import Caller, InputRefused
+from orchestrator.sandbox.graphql.checks import action_ids, check_asset
+from orchestrator.sandbox.graphql.reading import asset_node, find_asset
+from orchestrator.sandbox.timespans import TimeBase, TimeRefused, resolve
+
+Input = Mapping[str, Any]
+Resolver = Callable[..., Any]
+FromInput = Callable[[Input, Domain], Record]
+
+ACTION_TYPES = (
+    "Email",
+    "Webhook",
+    "Slack",
+    "SlackPostMessage",
+    "PagerDuty",
+    "OpsGenie",
+    "VictorOps",
+    "HumioRepo",
+    "UploadFile",
+)
+
+
+def asset_mutations(caller: Caller) -> dict[str, Resolver]:
+    """Return the resolvers of every mutation that touches an asset, by field name."""
+    change = _Change(caller)
+    found: dict[str, Resolver] = {
+        "createSavedQuery": _wrapped(change.create, AssetKind.SAVED_QUERY, _saved_query),
+        "updateSavedQuery": _wrapped(change.update, AssetKind.SAVED_QUERY, _saved_query_update),
+        "deleteSavedQuery": lambda _info, input: {  # noqa: A006 -- the schema's name
+            "result": change.delete(AssetKind.SAVED_QUERY, input)
+        },
+        "deleteAction": _mutation(change.delete, AssetKind.ACTION),
+    }
+    for typename in ACTION_TYPES:
+        from_input = partial(_action, typename=f"{typename}Action")
+        found[f"create{typename}Action"] = _mutation(change.create, AssetKind.ACTION, from_input)
+        found[f"update{typename}Action"] = _mutation(change.update, AssetKind.ACTION, from_input)
+    found |= _alert_mutations(change, AssetKind.FILTER_ALERT, "FilterAlert", _filter_alert)
+    found |= _alert_mutations(change, AssetKind.AGGREGATE_ALERT, "AggregateAlert", _aggregate_alert)
+    return found | _scheduled_mutations(change)
+
+
+class _Change:
+    """The verbs, over any kind of asset."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def create(self, kind: AssetKind, given: Input, from_input: FromInput) -> dict[str, Any]:
+        """Store a new asset and return its node."""
+        domain = self._caller.changeable(given["viewName"], kind)
+        now_ms = self._caller.sandbox.now_ms()
+        record = from_input(given, domain) | {
+            "id": secrets.token_hex(16),
+            "createdAt": now_ms,
+            "modifiedAt": now_ms,
+            "by": self._caller.role.name,
+        }
+        return self._store(kind, record, domain)
+
+    def update(self, kind: AssetKind, given: Input, from_input: FromInput) -> dict[str, Any]:
+        """Replace an asset and return its node."""
+        domain = self._caller.changeable(given["viewName"], kind)
+        old = find_asset(kind, given["id"], domain)
+        record = old | from_input(given, domain) | self._touched(old)
+        if record.get("typename") != old.get("typename"):
+            raise InputRefused(f"The action '{old['name']}' is a {old['typename']}")
+        return self._store(kind, record, domain)
+
+    def delete(self, kind: AssetKind, given: Input) -> bool:
+        """Remove an asset."""
+        domain = self._caller.changeable(given["viewName"], kind)
+        del domain.assets[kind][find_asset(kind, given["id"], domain)["id"]]
+        self._caller.sandbox.save()
+        return True
+
+    def switch(self, kind: AssetKind, given: Input, *, enabled: bool) -> dict[str, Any]:
+        """Enable or disable a trigger and return its node."""
+        return self._edit(kind, given, lambda _old: {"enabled": enabled})
+
+    def label(self, kind: AssetKind, given: Input, *, add: bool) -> dict[str, Any]:
+        """Add or remove one label and return the node."""
+
+        def edited(old: Record) -> Record:
+            rest = [label for label in old["labels"] if label != given["label"]]
+            return {"labels": [*rest, given["label"]] if add else rest}
+
+        return self._edit(kind, given, edited)
+
+    def keep(self, kind: AssetKind, given: Input) -> dict[str, Any]:
+        """Return the node as it is: the sandbox runs no trigger, so there is no error to clear."""
+        return self._edit(kind, given, lambda _old: {})
+
+    def _edit(
+        self, kind: AssetKind, given: Input, edited: Callable[[Record], Record]
+    ) -> dict[str, Any]:
+        domain = self._caller.changeable(given["viewName"], kind)
+        old = find_asset(kind, given["id"], domain)
+        return self._store(kind, old | edited(old) | self._touched(old), domain)
+
+    def _touched(self, old: Record) -> Record:
+        # Two changes within one millisecond must not look like one.
+        now_ms = max(self._caller.sandbox.now_ms(), old["modifiedAt"] + 1)
+        return {"modifiedAt": now_ms, "by": self._caller.role.name}
+
+    def _store(self, kind: AssetKind, record: Record, domain: Domain) -> dict[str, Any]:
+        check_asset(kind, record, domain)
+        domain.assets[kind][record["id"]] = record
+        self._caller.sandbox.save()
+        return asset_node(kind, record, domain)
+
+
+def _mutation(verb: Callable[..., Any], kind: AssetKind, *rest: Any, **named: Any) -> Resolver:
+    return lambda _info, input: verb(kind, input, *rest, **named)  # noqa: A006 -- the schema's name
+
+
+def _wrapped(verb: Callable[..., Any], kind: AssetKind, from_input: FromInput) -> Resolver:
+    """Return a mutation whose payload holds the node under `savedQuery`."""
+    return lambda _info, input: {"savedQuery": verb(kind, input, from_input)}  # noqa: A006 -- the schema's name
+
+
+def _done(mutation: Resolver) -> Resolver:
+    """Return a mutation that answers true in place of the node."""
+    return lambda info, input: mutation(info, input) is not None  # noqa: A006 -- the schema's name
+
+
+def _alert_mutations(
+    change: _Change, kind: AssetKind, typename: str, from_input: FromInput
+) -> dict[str, Resolver]:
+    return {
+        f"create{typename}": _mutation(change.create, kind, from_input),
+        f"update{typename}": _mutation(change.update, kind, from_input),
+        f"delete{typename}": _mutation(change.delete, kind),
+        f"enable{typename}": _done(_mutation(change.switch, kind, enabled=True)),
+        f"disable{typename}": _done(_mutation(change.switch, kind, enabled=False)),
+        f"add{typename}Label": _done(_mutation(change.label, kind, add=True)),
+        f"remove{typename}Label": _done(_mutation(change.label, kind, add=False)),
+        f"clearErrorOn{typename}": _mutation(change.keep, kind),
+    }
+
+
+def _scheduled_mutations(change: _Change) -> dict[str, Resolver]:
+    kind = AssetKind.SCHEDULED_SEARCH
+    return {
+        "createScheduledSearch": _mutation(change.create, kind, _scheduled_v1),
+        "updateScheduledSearch": _mutation(change.update, kind, _scheduled_v1),
+        "createScheduledSearchV2": _mutation(change.create, kind, _scheduled_created),
+        "updateScheduledSearchV2": _mutation(change.update, kind, _scheduled),
+        "updateScheduledSearchV3": _mutation(change.update, kind, _scheduled),
+        "deleteScheduledSearch": _mutation(change.delete, kind),
+        "enableScheduledSearch": _mutation(change.switch, kind, enabled=True),
+        "disableScheduledSearch": _mutation(change.switch, kind, enabled=False),
+        "addScheduledSearchLabel": _mutation(change.label, kind, add=True),
+        "removeScheduledSearchLabel": _mutation(change.label, kind, add=False),
+        "clearErrorOnScheduledSearch": _mutation(change.keep, kind),
+    }
+
+
+# --- inputs to records ----------------------------------------------------------------------
+
+
+def _saved_query(given: Input, _domain: Domain) -> Record:
+    return {
+        "name": given["name"],
+        "queryString": given["queryString"],
+        "description": given.get("description"),
+        "start": given.get("start") or "24h",
+        "end": given.get("end") or "now",
+        "isLive": given.get("isLive") or False,
+        "widgetType": given.get("widgetType") or "list-view",
+        "options": given.get("options") or "{}",
+        "labels": given.get("labels") or [],
+    }
+
+
+def _saved_query_update(given: Input, _domain: Domain) -> Record:
+    members = _saved_query({"name": "", "queryString": ""}, _domain)
+    return {name: given[name] for name in members if given.get(name) is not None}
+
+
+def _action(given: Input, _domain: Domain, *, typename: str) -> Record:
+    own = {name: value for name, value in given.items() if name not in {"viewName", "id"}}
+    record = {**own, "typename": typename, "labels": given.get("labels") or []}
+    if typename == "EmailAction":
+        defaults = {"attachCsv": False, "subjectTemplate": None, "bodyTemplate": None}
+        record = defaults | {k: v for k, v in record.items() if v is not None or k != "attachCsv"}
+    return record
+
+
+def _trigger(given: Input, domain: Domain) -> Record:
+    """Return what every trigger's input has."""
+    given_actions = given.get("actionIdsOrNames", given.get("actions", ()))
+    enabled = given.get("enabled")
+    return {
+        "name": given["name"],
+        "description": given.get("description"),
+        "queryString": given["queryString"],
+        "enabled": True if enabled is None else enabled,
+        "labels": given.get("labels") or [],
+        "actionIds": action_ids(given_actions, domain),
+        "queryOwnershipType": given.get("queryOwnershipType") or "User",
+        "runAsUserId": given.get("runAsUserId"),
+    }
+
+
+def _filter_alert(given: Input, domain: Domain) -> Record:
+    return _trigger(given, domain) | {
+        "throttleTimeSeconds": given.get("throttleTimeSeconds"),
+        "throttleField": given.get("throttleField"),
+    }
+
+
+def _aggregate_alert(given: Input, domain: Domain) -> Record:
+    return _trigger(given, domain) | {
+        "throttleTimeSeconds": given["throttleTimeSeconds"],
+        "throttleField": given.get("throttleField"),
+        "searchIntervalSeconds": given["searchIntervalSeconds"],
+        "queryTimestampType": given["queryTimestampType"],
+        "triggerMode": given.get("triggerMode") or "CompleteMode",
+    }
+
+
+def _scheduled(given: Input, domain: Domain) -> Record:
+    record = _trigger(given, domain) | {
+        "schedule": given["schedule"],
+        "timeZone": given["timeZone"],
+        "queryTimestampType": given["queryTimestampType"],
+        "searchIntervalSeconds": given["searchIntervalSeconds"],
+        "searchIntervalOffsetSeconds": given.get("searchIntervalOffsetSeconds"),
+        "maxWaitTimeSeconds": given.get("maxWaitTimeSeconds"),
+        "backfillLimit": given.get("backfillLimit"),
+    }
+    # The V2 update does not know this member and leaves it as it was.
+    if given.get("triggerOnEmptyResult") is not None:
+        record["triggerOnEmptyResult"] = given["triggerOnEmptyResult"]
+    return record
+
+
+def _scheduled_created(given: Input, domain: Domain) -> Record:
+    return {"triggerOnEmptyResult": False} | _scheduled(given, domain)
+
+
+def _scheduled_v1(given: Input, domain: Domain) -> Record:
+    """Return the record of the older form, whose window is two relative times."""
+    start, end = (_seconds_ago(given, member) for member in ("queryStart", "queryEnd"))
+    return _scheduled_created(
+        {
+            **given,
+            "queryTimestampType": "EventTimestamp",
+            "searchIntervalSeconds": start - end,
+            "searchIntervalOffsetSeconds": end,
+            "maxWaitTimeSeconds": None,
+        },
+        domain,
+    )
+
+
+def _seconds_ago(given: Input, member: str) -> int:
+    try:
+        ago_ms = -resolve(given[member], TimeBase(now_ms=0, live=True), default_ms=0)
+    except TimeRefused as exc:
+        raise InputRefused("There were errors in the input.", {member: str(exc)}) from exc
+    if ago_ms < 0 or ago_ms % 1000:
+        raise InputRefused(
+            "There were errors in the input.", {member: "must be relative, in whole seconds"}
+        )
+    return ago_ms // 1000

@@ -1,0 +1,146 @@
+"""Lookup files through GraphQL: read, edit by rows, remove. Rows are text cells under a header."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from orchestrator.sandbox.auth import demand
+from orchestrator.sandbox.domains import Domain, StoredFile
+from orchestrator.sandbox.graphql.caller import Caller, InputRefused
+from orchestrator.sandbox.settings import Right
+
+_PAGE_ROWS = 200
+Cells = list[list[str]]
+
+
+def file_queries(caller: Caller) -> dict[str, Callable[..., Any]]:
+    """Return the resolvers that read files."""
+
+    def content(
+        _info: Any,
+        name: str,
+        fileName: str,  # noqa: N803 -- the schema's name
+        offset: int | None = None,
+        limit: int | None = None,
+        filterString: str | None = None,  # noqa: N803 -- the schema's name
+    ) -> dict[str, Any]:
+        domain = caller.readable(name)
+        file = _found(domain, fileName)
+        return _snapshot(file, domain, offset=offset, limit=limit, wanted=filterString)
+
+    return {"getFileContent": content}
+
+
+def file_mutations(caller: Caller) -> dict[str, Callable[..., Any]]:
+    """Return the resolvers that change files."""
+
+    def writable(name: str) -> Domain:
+        domain = caller.readable(name)
+        demand(caller.role, Right.CHANGE_FILES, repository=name)
+        return domain
+
+    def new_file(
+        _info: Any,
+        fileName: str,  # noqa: N803 -- the schema's name
+        name: str,
+        labels: Sequence[str] | None = None,
+    ) -> dict[str, Any]:
+        domain = writable(name)
+        if fileName in domain.files:
+            raise InputRefused(f"The file '{fileName}' already exists")
+        del labels
+        file = caller.sandbox.put_file(domain, fileName, b"", by=caller.role.name)
+        return _snapshot(file, domain)
+
+    def update_file(
+        _info: Any,
+        fileName: str,  # noqa: N803 -- the schema's name
+        name: str,
+        changedRows: Cells,  # noqa: N803 -- the schema's name
+        headers: list[str],
+        columnChanges: Sequence[Any],  # noqa: N803 -- the schema's name
+        limit: int | None = None,
+        offset: int | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> dict[str, Any]:
+        del labels, columnChanges
+        domain = writable(name)
+        _, rows = cells(_found(domain, fileName).content)
+        first = offset or 0
+        rows[first : first + (limit if limit is not None else len(rows))] = changedRows
+        content = _to_csv([headers, *rows])
+        file = caller.sandbox.put_file(domain, fileName, content, by=caller.role.name)
+        return _snapshot(file, domain, offset=offset, limit=limit)
+
+    def remove_file(
+        _info: Any,
+        fileName: str,  # noqa: N803 -- the schema's name
+        name: str,
+    ) -> dict[str, Any]:
+        domain = writable(name)
+        del domain.files[_found(domain, fileName).name]
+        caller.sandbox.save()
+        return {"result": True}
+
+    return {"newFile": new_file, "updateFile": update_file, "removeFile": remove_file}
+
+
+def csv_problem(content: bytes) -> str:
+    """Return why `content` is no CSV lookup, empty when it is one."""
+    try:
+        header, rows = cells(content)
+    except (UnicodeDecodeError, csv.Error) as exc:
+        return str(exc)
+    if not header:
+        return "the first row must name the columns"
+    if len(set(header)) != len(header):
+        return "two columns have one name"
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(header):
+            return f"row {number} has {len(row)} cells and the header {len(header)}"
+    return ""
+
+
+def cells(content: bytes) -> tuple[list[str], Cells]:
+    """Return a CSV file's header and rows; an empty file has neither."""
+    rows = [row for row in csv.reader(io.StringIO(content.decode("utf-8-sig"))) if row]
+    return (rows[0], rows[1:]) if rows else ([], [])
+
+
+def _found(domain: Domain, name: str) -> StoredFile:
+    if name not in domain.files:
+        raise InputRefused(f"The file '{name}' does not exist")
+    return domain.files[name]
+
+
+def _snapshot(
+    file: StoredFile,
+    domain: Domain,
+    *,
+    offset: int | None = None,
+    limit: int | None = None,
+    wanted: str | None = None,
+) -> dict[str, Any]:
+    header, rows = cells(file.content)
+    if wanted:
+        rows = [row for row in rows if any(wanted in cell for cell in row)]
+    first, most = offset or 0, _PAGE_ROWS if limit is None else limit
+    return {
+        "nameAndPath": {"name": file.name, "path": None},
+        "headers": header,
+        "lines": rows[first : first + most],
+        "totalLinesCount": len(rows),
+        "limit": most,
+        "offset": first,
+        "filterString": wanted,
+        "resource": f"search-domains/{domain.id}/files/{file.name}",
+    }
+
+
+def _to_csv(rows: Sequence[Sequence[str]]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    return out.getvalue().encode()

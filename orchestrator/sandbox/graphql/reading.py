@@ -1,0 +1,301 @@
+"""A stored asset as GraphQL reads it: plain dicts, lazy where a value needs a look elsewhere.
+
+The default resolver takes members of a dict and calls those that are functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.sandbox.domains import AssetKind, Domain, Record, StoredFile
+from orchestrator.sandbox.graphql.caller import Caller, InputRefused
+from orchestrator.sandbox.settings import Right
+from orchestrator.units import format_instant, from_epoch_ms
+
+Node = dict[str, Any]
+
+LEGACY: Node = {
+    "name": "legacy",
+    "futureName": None,
+    "version": {"name": "legacy"},
+    "isKnown": True,
+}
+ORGANIZATION: Node = {"id": "sandbox", "name": "sandbox", "cid": None}
+_ASSET_ACTIONS = ["Read", "Update", "Delete", "ReadMetadata"]
+_VIEW_ACTIONS: Mapping[Right, tuple[str, ...]] = {
+    Right.READ: ("ReadEvents", "ExportQueryResults"),
+    Right.CHANGE_TRIGGERS: ("CreateTriggers", "ChangeTriggers", "ChangeOrganizationOwnedQueries"),
+    Right.CHANGE_ACTIONS: ("CreateActions", "ChangeActions", "TestActions"),
+    Right.CHANGE_SAVED_QUERIES: ("CreateSavedQueries", "ChangeSavedQueries"),
+    Right.CHANGE_FILES: ("CreateFiles", "ChangeFiles"),
+    Right.ADMIN: (
+        "ChangeConnections",
+        "ChangeIngestTokens",
+        "ChangeRetention",
+        "DeleteRepositoryOrView",
+    ),
+}
+
+
+def user_node(name: str) -> Node:
+    """Return the user behind a token; the sandbox has no other users."""
+    return {
+        "id": name,
+        "username": name,
+        "displayName": name,
+        "fullName": None,
+        "email": None,
+        "isRoot": True,
+        "isOrgRoot": True,
+        "createdAt": "1970-01-01T00:00:00Z",
+    }
+
+
+def asset_node(kind: AssetKind, record: Record, domain: Domain) -> Node:
+    """Return the GraphQL object of an asset."""
+    node = _common(kind, record, domain)
+    match kind:
+        case AssetKind.SAVED_QUERY:
+            return node | _saved_query(record)
+        case AssetKind.ACTION:
+            own = {k: v for k, v in record.items() if k not in node and k not in _INTERNAL}
+            return node | own | {"__typename": record["typename"], "labels": record["labels"]}
+        case AssetKind.SCHEDULED_SEARCH:
+            return node | _trigger(record, domain) | _scheduled_search(record, domain)
+        case AssetKind.FILTER_ALERT | AssetKind.AGGREGATE_ALERT:
+            alert = {"lastSuccessfulPoll": None, "lastTriggered": None, "lastErrorTime": None}
+            own = {name: record[name] for name in _ALERT_FIELDS if name in record}
+            return node | _trigger(record, domain) | alert | own
+
+
+_INTERNAL = {"createdAt", "modifiedAt", "by", "typename"}
+_ALERT_FIELDS = (
+    "throttleTimeSeconds",
+    "throttleField",
+    "searchIntervalSeconds",
+    "queryTimestampType",
+    "triggerMode",
+)
+
+
+def file_node(file: StoredFile, domain: Domain) -> Node:
+    """Return the GraphQL object of a lookup file."""
+    return {
+        "nameAndPath": {"name": file.name, "path": None},
+        "contentHash": file.content_hash,
+        "fileSizeBytes": len(file.content),
+        "createdAt": format_instant(from_epoch_ms(file.created_ms)),
+        "createdBy": file.modified_by,
+        "modifiedAt": format_instant(from_epoch_ms(file.modified_ms)),
+        "modifiedBy": file.modified_by,
+        "packageId": None,
+        "package": None,
+        "labels": list(file.labels),
+        "allowedActions": _ASSET_ACTIONS,
+        "resource": f"search-domains/{domain.id}/files/{file.name}",
+    }
+
+
+def domain_node(domain: Domain, caller: Caller) -> Node:
+    """Return the GraphQL object of a repository or view."""
+    allowed = [a for right, names in _VIEW_ACTIONS.items() if caller.may(right) for a in names]
+    node: Node = {
+        "__typename": "View" if domain.is_view else "Repository",
+        "id": domain.id,
+        "name": domain.name,
+        "description": domain.description or None,
+        "deletedDate": None,
+        "isStarred": False,
+        "automaticSearch": True,
+        "resource": f"search-domains/{domain.id}",
+        "viewerQueryPrefix": domain.prefix(),
+        "tags": [],
+        "allowedViewActions": allowed,
+        "isActionAllowed": lambda _info, action: action in allowed,
+        "defaultQuery": None,
+        "alerts": [],
+        "alert": _no_legacy_alert,
+        "installedPackages": [],
+        "files": lambda _info: [file_node(file, domain) for file in domain.files.values()],
+    }
+    for kind in AssetKind:
+        node[kind.value] = _listing(kind, domain)
+        node[_singular(kind)] = _one(kind, domain)
+    return node | (_view(domain, caller) if domain.is_view else _repository(domain, caller))
+
+
+def find_asset(kind: AssetKind, asset_id: str, domain: Domain) -> Record:
+    """Return the stored asset.
+
+    Raises:
+        InputRefused: There is none with this id.
+    """
+    record = domain.assets[kind].get(asset_id)
+    if record is None:
+        raise InputRefused(f"Could not find an entry with the id '{asset_id}' in {kind.value}")
+    return record
+
+
+def _common(kind: AssetKind, record: Record, domain: Domain) -> Node:
+    author = {
+        "__typename": "UserCommitAuthor",
+        "displayString": record["by"],
+        "user": user_node(record["by"]),
+    }
+    return {
+        "id": record["id"],
+        "name": record["name"],
+        "displayName": record["name"],
+        "labels": record["labels"],
+        "packageId": None,
+        "package": None,
+        "yamlTemplate": f"name: {record['name']}\n",
+        "templateYaml": f"name: {record['name']}\n",
+        "isStarred": False,
+        "isAllowedToRun": True,
+        "requiresOrganizationOwnedQueriesPermissionToEdit": False,
+        "allowedActions": _ASSET_ACTIONS,
+        "resource": f"search-domains/{domain.id}/{kind.value}/{record['id']}",
+        "createdInfo": {"timestamp": record["createdAt"], "author": author},
+        "modifiedInfo": {"timestamp": record["modifiedAt"], "author": author},
+    }
+
+
+def _saved_query(record: Record) -> Node:
+    return {
+        "description": record["description"],
+        "widgetType": record["widgetType"],
+        "options": record["options"],
+        "query": {
+            "queryString": record["queryString"],
+            "start": record["start"],
+            "end": record["end"],
+            "isLive": record["isLive"],
+            "arguments": [],
+            "languageVersion": LEGACY,
+        },
+    }
+
+
+def _trigger(record: Record, domain: Domain) -> Node:
+    owner: Node = {"__typename": "OrganizationOwnership", "id": "sandbox"}
+    if record["queryOwnershipType"] == "User":
+        user = user_node(record["runAsUserId"] or record["by"])
+        owner = {"__typename": "UserOwnership", "id": user["id"], "user": user}
+    else:
+        owner["organization"] = ORGANIZATION
+    return {
+        "description": record["description"],
+        "queryString": record["queryString"],
+        "enabled": record["enabled"],
+        "lastError": None,
+        "lastWarnings": [],
+        "queryOwnership": owner,
+        "actions": lambda _info: _actions(record, domain),
+        "modifiedInfo": {
+            "__typename": "ModifiedInfoUser",
+            "modifiedAt": record["modifiedAt"],
+            "user": user_node(record["by"]),
+        },
+    }
+
+
+def _scheduled_search(record: Record, domain: Domain) -> Node:
+    interval, offset = record["searchIntervalSeconds"], record["searchIntervalOffsetSeconds"] or 0
+    is_user = record["queryOwnershipType"] == "User"
+    own = (
+        "searchIntervalSeconds",
+        "searchIntervalOffsetSeconds",
+        "maxWaitTimeSeconds",
+        "timeZone",
+        "schedule",
+        "queryTimestampType",
+        "triggerOnEmptyResult",
+    )
+    return {name: record[name] for name in own} | {
+        "start": f"{interval + offset}s",
+        "end": f"{offset}s" if offset else "now",
+        "backfillLimit": record["backfillLimit"] or 0,
+        "backfillLimitV2": record["backfillLimit"],
+        # Ids here, objects in actionsV2: the reverse of the alerts.
+        "actions": record["actionIds"],
+        "actionsV2": lambda _info: _actions(record, domain),
+        "runAsUser": user_node(record["runAsUserId"] or record["by"]) if is_user else None,
+        "lastExecuted": None,
+        "lastTriggered": None,
+        "timeOfNextPlannedExecution": None,
+    }
+
+
+def _actions(record: Record, domain: Domain) -> list[Node]:
+    actions = domain.assets[AssetKind.ACTION]
+    found = [actions[i] for i in record["actionIds"] if i in actions]
+    return [asset_node(AssetKind.ACTION, action, domain) for action in found]
+
+
+def _listing(kind: AssetKind, domain: Domain) -> Any:
+    def listed(_info: Any, actionIds: list[str] | None = None) -> list[Node]:  # noqa: N803 -- the schema's name
+        records = domain.assets[kind].values()
+        return [
+            asset_node(kind, record, domain)
+            for record in records
+            if actionIds is None or record["id"] in actionIds
+        ]
+
+    return listed
+
+
+def _one(kind: AssetKind, domain: Domain) -> Any:
+    return lambda _info, id: asset_node(kind, find_asset(kind, id, domain), domain)  # noqa: A006 -- the schema's name
+
+
+def _singular(kind: AssetKind) -> str:
+    return {
+        AssetKind.SAVED_QUERY: "savedQuery",
+        AssetKind.SCHEDULED_SEARCH: "scheduledSearch",
+        AssetKind.FILTER_ALERT: "filterAlert",
+        AssetKind.AGGREGATE_ALERT: "aggregateAlert",
+        AssetKind.ACTION: "action",
+    }[kind]
+
+
+def _no_legacy_alert(_info: Any, id: str) -> Node:  # noqa: A002 -- the schema's name
+    raise InputRefused(f"Could not find an entry with the id '{id}' in alerts")
+
+
+def _view(domain: Domain, caller: Caller) -> Node:
+    connections = [
+        {
+            "repository": domain_node(caller.sandbox.domains[c.repository], caller),
+            "filter": c.filter,
+            "languageVersion": LEGACY,
+        }
+        for c in domain.connections or ()
+        if c.repository in caller.sandbox.domains
+    ]
+    return {"connections": connections, "isFederated": False}
+
+
+def _repository(domain: Domain, caller: Caller) -> Node:
+    tokens = [
+        {
+            "name": role.name,
+            "token": text,
+            "parser": {"id": role.parser, "name": role.parser} if role.parser else None,
+        }
+        for text, role in caller.sandbox.tokens.items()
+        if role.repository == domain.name
+    ]
+    return {
+        "type": "DEFAULT",
+        "dataType": "ANYDATA",
+        "timeBasedRetention": None,
+        "ingestSizeBasedRetention": None,
+        "storageSizeBasedRetention": None,
+        "compressedByteSize": 0,
+        "uncompressedByteSize": 0,
+        "timeOfLatestIngest": None,
+        # A token is a secret: only who may make one sees it.
+        "ingestTokens": tokens if caller.may(Right.ADMIN) else [],
+    }

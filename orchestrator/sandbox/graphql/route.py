@@ -1,0 +1,109 @@
+"""`POST /graphql`: 200 with `data` and `errors`; only authentication answers another status."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+from graphql import (
+    ExecutionResult,
+    GraphQLError,
+    GraphQLScalarType,
+    GraphQLSchema,
+    ValueNode,
+    build_schema,
+    graphql_sync,
+    value_from_ast_untyped,
+)
+from starlette.requests import Request
+from starlette.responses import Response
+
+from orchestrator.errors import StoreFull
+from orchestrator.sandbox.answers import Refusal, json_answer
+from orchestrator.sandbox.auth import caller_of
+from orchestrator.sandbox.graphql.caller import Caller, InputRefused
+from orchestrator.sandbox.graphql.roots import root_of
+
+_MAX_LONG = 2**63 - 1
+
+
+def load_schema() -> GraphQLSchema:
+    """Return the schema built from the packaged text, its scalars checked."""
+    text = files("orchestrator.sandbox.graphql").joinpath("schema.graphql").read_text("utf-8")
+    schema = build_schema(text)
+    _check_scalar(schema, "Long", _whole)
+    for name in ("RepoOrViewName", "VersionedPackageSpecifier"):
+        _check_scalar(schema, name, _text)
+    return schema
+
+
+async def graphql(request: Request) -> Response:
+    """Run one operation; the schema is the app's, built once."""
+    sandbox, role = caller_of(request)
+    body = _body(await request.body())
+    result = graphql_sync(
+        request.app.state.graphql_schema,
+        body["query"],
+        root_value=root_of(Caller(sandbox=sandbox, role=role)),
+        variable_values=body.get("variables"),
+        operation_name=body.get("operationName"),
+    )
+    for error in result.errors or ():
+        match error.original_error:
+            case Refusal() as refusal:
+                # A missing right answers as everywhere: 403 and its text.
+                raise refusal
+            case StoreFull() as full:
+                raise Refusal(503, str(full)) from full
+    return json_answer(_envelope(result))
+
+
+def _body(raw: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError) as exc:
+        raise Refusal(400, "The request content was malformed: not JSON") from exc
+    if not isinstance(body, dict) or not isinstance(body.get("query"), str):
+        raise Refusal(400, "The request content was malformed: query must be a string")
+    if not isinstance(body.get("variables"), dict | None):
+        raise Refusal(400, "The request content was malformed: variables must be an object")
+    return body
+
+
+def _envelope(result: ExecutionResult) -> dict[str, Any]:
+    envelope: dict[str, Any] = {"data": result.data}
+    if result.errors:
+        envelope["errors"] = [_error(error) for error in result.errors]
+    return envelope
+
+
+def _error(error: GraphQLError) -> dict[str, Any]:
+    wire: dict[str, Any] = dict(error.formatted)
+    wire.setdefault("path", error.path or [])
+    if isinstance(error.original_error, InputRefused) and error.original_error.state:
+        wire["state"] = error.original_error.state
+    return wire
+
+
+def _check_scalar(schema: GraphQLSchema, name: str, check: Any) -> None:
+    scalar = schema.type_map[name]
+    assert isinstance(scalar, GraphQLScalarType)  # noqa: S101 -- the schema text declares it so
+
+    def literal(node: ValueNode, variables: dict[str, Any] | None = None) -> Any:
+        return check(value_from_ast_untyped(node, variables))
+
+    scalar.parse_value = check  # type: ignore[method-assign]  # the library's own way to set it
+    scalar.parse_literal = literal  # type: ignore[method-assign]  # the library's own way to set it
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _MAX_LONG:
+        raise GraphQLError(f"Long cannot represent {value!r}")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise GraphQLError(f"a name cannot be {value!r}")
+    return value

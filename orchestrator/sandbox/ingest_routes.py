@@ -1,0 +1,137 @@
+"""Routes of ingest: structured, unstructured, JSON, raw and HEC; all answer `{}`.
+
+An ingest token decides the repository. A user's token names it in the path, or, for HEC, as
+`index`; where the sandbox has one repository only, that one is meant.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from orchestrator.errors import StoreFull
+from orchestrator.sandbox.answers import Refusal, forbidden, json_answer
+from orchestrator.sandbox.auth import caller_of, demand
+from orchestrator.sandbox.ingest_shapes import (
+    BodyRefused,
+    Row,
+    hec_rows,
+    json_rows,
+    structured_rows,
+    text_row,
+    unstructured_rows,
+)
+from orchestrator.sandbox.settings import Right, TokenRole
+from orchestrator.sandbox.state import Sandbox
+
+Decoded = TypeVar("Decoded")
+
+
+async def ingest_structured(request: Request) -> Response:
+    """`humio-structured`, by ingest token or by a repository in the path."""
+    sandbox, role = _sender(request)
+    repository = _repository(request, sandbox, role)
+    await _store(sandbox, repository, await _decoded(structured_rows, request))
+    return json_answer({})
+
+
+async def ingest_unstructured(request: Request) -> Response:
+    """`humio-unstructured` or `ingest-messages`."""
+    sandbox, role = _sender(request)
+    repository = _repository(request, sandbox, role)
+    now_ms, parser = sandbox.now_ms(), role.parser
+    rows = await _decoded(partial(unstructured_rows, now_ms=now_ms, parser=parser), request)
+    await _store(sandbox, repository, rows)
+    return json_answer({})
+
+
+async def ingest_json(request: Request) -> Response:
+    """`ingest/json`: one object is one event, an array one event each."""
+    sandbox, role = _sender(request)
+    repository = _repository(request, sandbox, role)
+    rows = await _decoded(partial(json_rows, now_ms=sandbox.now_ms()), request)
+    await _store(sandbox, repository, rows)
+    return json_answer({})
+
+
+async def ingest_raw(request: Request) -> Response:
+    """`ingest/raw`: the whole body is one event."""
+    sandbox, role = _sender(request)
+    repository = _repository(request, sandbox, role)
+    text = (await request.body()).decode("utf-8", "replace")
+    row = text_row(text, now_ms=sandbox.now_ms(), parser=role.parser or "kv")
+    await _store(sandbox, repository, [row])
+    return json_answer({})
+
+
+async def ingest_hec(request: Request) -> Response:
+    """HEC: JSON objects one after the other; Splunk's own form of success."""
+    sandbox, role = _sender(request)
+    found = await _decoded(partial(hec_rows, now_ms=sandbox.now_ms()), request)
+    by_repository: dict[str, list[Row]] = {}
+    for index, row in found:
+        demand(role, Right.INGEST, repository=index)
+        repository = index or _repository(request, sandbox, role)
+        by_repository.setdefault(repository, []).append(row)
+    for repository, rows in by_repository.items():
+        await _store(sandbox, repository, rows)
+    return json_answer({"text": "Success", "code": 0})
+
+
+async def ingest_hec_raw(request: Request) -> Response:
+    """HEC raw: every line is an event."""
+    sandbox, role = _sender(request)
+    repository = _repository(request, sandbox, role)
+    text = (await request.body()).decode("utf-8", "replace")
+    parser = role.parser or request.query_params.get("sourcetype", "kv")
+    rows = [
+        text_row(line, now_ms=sandbox.now_ms(), parser=parser)
+        for line in text.splitlines()
+        if line.strip()
+    ]
+    await _store(sandbox, repository, rows)
+    return json_answer({"text": "Success", "code": 0})
+
+
+def _sender(request: Request) -> tuple[Sandbox, TokenRole]:
+    sandbox, role = caller_of(request)
+    demand(role, Right.INGEST, repository=request.path_params.get("repository"))
+    return sandbox, role
+
+
+def _repository(request: Request, sandbox: Sandbox, role: TokenRole) -> str:
+    """Return the repository that the path, the token or the lack of any other names."""
+    named = request.path_params.get("repository") or role.repository
+    if named is not None:
+        return str(named)
+    names = [domain.name for domain in sandbox.domains.values() if not domain.is_view]
+    if len(names) != 1:
+        # On LogScale this path takes ingest tokens only, and they are bound to one repository.
+        raise forbidden()
+    return names[0]
+
+
+async def _decoded(decode: Callable[[bytes], list[Decoded]], request: Request) -> list[Decoded]:
+    """Return the body's rows; decoding is CPU work and runs in a thread.
+
+    Raises:
+        Refusal: 400, the body is not of this path's shape.
+    """
+    try:
+        return await asyncio.to_thread(decode, await request.body())
+    except BodyRefused as exc:
+        raise Refusal(400, f"The request content was malformed: {exc}") from exc
+
+
+async def _store(sandbox: Sandbox, repository: str, rows: list[Row]) -> None:
+    try:
+        await sandbox.ingest(repository, rows)
+    except BodyRefused as exc:
+        raise Refusal(400, f"The request content was malformed: {exc}") from exc
+    except StoreFull as exc:
+        raise Refusal(503, str(exc)) from exc

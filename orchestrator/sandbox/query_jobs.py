@@ -1,0 +1,230 @@
+"""Query jobs: started, polled, forgotten.
+
+A job lives until it is deleted or nobody polled it for its life (90 s static, 1 h live), by the
+injected clock. Its work runs in a thread; a poll waits a moment for it, then says `done: false`.
+A live job is searched again at each poll, over a window that slides with the clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import string
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from orchestrator.clock import Clock
+from orchestrator.errors import CqlError
+from orchestrator.sandbox.faults import Fault, FaultKind
+from orchestrator.sandbox.job_wire import TOTAL_WORK, PollState, Warned
+from orchestrator.sandbox.search import Answer, Search, run
+from orchestrator.sandbox.settings import SandboxSettings
+from orchestrator.sandbox.storage import Snapshot
+
+_ID_CHARS = string.ascii_letters + string.digits
+_SECOND = timedelta(seconds=1)
+
+Snapshots = Callable[[], Sequence[Snapshot]]
+"""Reads the events of a search domain as they are now."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """One query job; mutable, and known only to `QueryJobs`."""
+
+    id: str
+    domain: str
+    search: Search
+    snapshots: Snapshots
+    is_live: bool
+    started: float
+    """Monotonic seconds."""
+    polled: float
+    polls: int = 0
+    answer: Answer | None = None
+    problem: str = ""
+    """Why the work failed; such a job reads as cancelled."""
+    queued_ms: int = 0
+    task: asyncio.Task[None] | None = field(default=None, repr=False)
+
+
+class QueryJobs:
+    """The jobs of a sandbox."""
+
+    def __init__(self, settings: SandboxSettings, *, clock: Clock) -> None:
+        self._settings, self._clock = settings, clock
+        self._jobs: dict[str, Job] = {}
+        self._slots = asyncio.Semaphore(settings.concurrent_queries)
+
+    def __len__(self) -> int:
+        self._expire()
+        return len(self._jobs)
+
+    def ids(self) -> list[str]:
+        """Return the ids of the jobs that are alive, oldest first."""
+        self._expire()
+        return list(self._jobs)
+
+    def start(self, domain: str, search: Search, snapshots: Snapshots, *, is_live: bool) -> Job:
+        """Start a job and return at once."""
+        self._expire()
+        now = self._clock.monotonic()
+        job = Job(
+            id=f"24-{_random_text(24)}",
+            domain=domain,
+            search=search,
+            snapshots=snapshots,
+            is_live=is_live,
+            started=now,
+            polled=now,
+        )
+        self._jobs[job.id] = job
+        job.task = asyncio.create_task(self._work(job))
+        return job
+
+    def find(self, job_id: str, *, domain: str | None) -> Job | None:
+        """Return a job that is alive, None for an unknown, expired or foreign one."""
+        self._expire()
+        job = self._jobs.get(job_id)
+        return None if job is None or domain not in {None, job.domain} else job
+
+    def forget(self, job: Job) -> None:
+        """Stop the job and drop it; a search already in its thread runs to its end, unheard."""
+        self._jobs.pop(job.id, None)
+        if job.task is not None:
+            job.task.cancel()
+
+    def close(self) -> None:
+        """Forget every job."""
+        for job in list(self._jobs.values()):
+            self.forget(job)
+
+    async def poll(self, job: Job, *, fault: Fault | None = None) -> PollState:
+        """Return the job's state now, bent by the fault it meets, and count it as polled.
+
+        `LOST` is the caller's to answer.
+        """
+        job.polled = self._clock.monotonic()
+        job.polls += 1
+        is_held = job.polls == 1 and not self._settings.first_poll_done
+        if job.is_live and job.polls > 1 and (job.task is None or job.task.done()):
+            self._slide(job)
+        if not is_held and job.task is not None:
+            patience = self._settings.poll_patience.total_seconds()
+            await asyncio.wait({job.task}, timeout=patience)
+        return self._bent(self._state(job, is_held=is_held), fault)
+
+    async def finished(self, search: Search, snapshots: Snapshots) -> Answer:
+        """Run a search to its end, without a job: the streaming endpoint.
+
+        Raises:
+            CqlError: The engine cannot run it.
+        """
+        async with self._slots:
+            return await asyncio.to_thread(run, search, snapshots())
+
+    def _slide(self, job: Job) -> None:
+        """Search again, over a window of the same length that ends now."""
+        now_ms = int(self._clock.now().timestamp() * 1000)
+        moved_ms = now_ms - job.search.now_ms
+        job.search = replace(
+            job.search,
+            start_ms=job.search.start_ms + moved_ms,
+            end_ms=job.search.end_ms + moved_ms,
+            now_ms=now_ms,
+        )
+        job.task = asyncio.create_task(self._work(job))
+
+    async def _work(self, job: Job) -> None:
+        queued_at = self._clock.monotonic()
+        async with self._slots:
+            job.queued_ms = int((self._clock.monotonic() - queued_at) * 1000)
+            try:
+                job.answer = await asyncio.to_thread(run, job.search, job.snapshots())
+            except CqlError as exc:
+                job.problem = str(exc)
+            except Exception as exc:  # noqa: BLE001 -- a fault of the engine ends this job, not the server
+                job.problem = f"the search failed: {type(exc).__name__}: {exc}"
+
+    def _state(self, job: Job, *, is_held: bool) -> PollState:
+        answer = None if is_held else job.answer
+        done = not is_held and (answer is not None or bool(job.problem))
+        settings = self._settings
+        if not done:
+            poll_after_ms = settings.poll_after_running_ms
+        elif job.is_live:
+            poll_after_ms = settings.poll_after_live_ms
+        else:
+            poll_after_ms = settings.poll_after_done_ms
+        warnings = [Warned(code="QueryWarning", message=text) for text in _warnings_of(answer)]
+        if job.problem and done:
+            warnings.append(Warned(code="QueryFailed", message=job.problem))
+        return PollState(
+            search=job.search,
+            is_live=job.is_live,
+            done=done,
+            cancelled=bool(job.problem) and done,
+            answer=answer,
+            warnings=warnings,
+            poll_after_ms=poll_after_ms,
+            age_ms=int((self._clock.monotonic() - job.started) * 1000),
+            queued_ms=job.queued_ms,
+            work_done=TOTAL_WORK if done else 0,
+        )
+
+    def _bent(self, state: PollState, fault: Fault | None) -> PollState:
+        """Return the state as the fault makes it look."""
+        if fault is None:
+            return state
+        message = fault.message
+        match fault.kind:
+            case FaultKind.SLOW:
+                return replace(
+                    state,
+                    done=False,
+                    answer=None,
+                    work_done=0,
+                    warnings=(),
+                    poll_after_ms=self._settings.poll_after_running_ms,
+                )
+            case FaultKind.CANCELLED:
+                return replace(state, done=True, cancelled=True, answer=None, work_done=0)
+            case FaultKind.WARNINGS:
+                text = message or "Ingest is delayed; recent events may be missing."
+                warned = Warned(code="IngestDelayed", message=text, category="CLUSTER")
+                return replace(state, warnings=[*state.warnings, warned])
+            case FaultKind.PARTIAL:
+                text = message or "Some data could not be searched."
+                answer = state.answer
+                if answer is not None:
+                    answer = replace(answer, rows=answer.rows[: len(answer.rows) // 2])
+                return replace(
+                    state,
+                    answer=answer,
+                    work_done=TOTAL_WORK - 1,
+                    warnings=[*state.warnings, Warned(code="DataUnavailable", message=text)],
+                )
+            case _:
+                return state
+
+    def _expire(self) -> None:
+        now = self._clock.monotonic()
+        for job in list(self._jobs.values()):
+            settings = self._settings
+            life = settings.live_job_life if job.is_live else settings.static_job_life
+            if now - job.polled > life / _SECOND:
+                self.forget(job)
+
+
+def query_id() -> str:
+    """Return an id for the `humio-query-id` header of a streamed answer."""
+    return f"IQ-{_random_text(24)}"
+
+
+def _random_text(length: int) -> str:
+    return "".join(secrets.choice(_ID_CHARS) for _ in range(length))
+
+
+def _warnings_of(answer: Answer | None) -> Sequence[str]:
+    return () if answer is None else answer.warnings

@@ -1,0 +1,179 @@
+"""Routes of searching: query jobs, in both spellings of their path, and the streaming query."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from orchestrator.errors import CqlError
+from orchestrator.ids import derive
+from orchestrator.sandbox.answers import Refusal, json_answer, text_answer
+from orchestrator.sandbox.auth import caller_of, demand
+from orchestrator.sandbox.faults import FaultKind
+from orchestrator.sandbox.job_wire import Page, event_to_wire, poll_answer
+from orchestrator.sandbox.query_jobs import Job, query_id
+from orchestrator.sandbox.requests import body_of, is_live, search_of
+from orchestrator.sandbox.search import refusal_text
+from orchestrator.sandbox.settings import Right
+from orchestrator.sandbox.state import ALL_EVENTS, Sandbox
+
+_NDJSON = "application/x-ndjson"
+_MAX_INT = 2**31 - 1
+_CHUNK_ROWS = 2_000
+
+
+async def start_job(request: Request) -> Response:
+    """`POST …/queryjobs`: check the query, start it, answer with its id."""
+    sandbox, name = _reader(request)
+    domain = sandbox.domain(name)
+    body = body_of(await request.body())
+    search = search_of(body, sandbox=sandbox, domain=domain, limit=sandbox.settings.filter_limit)
+    job = sandbox.jobs.start(
+        domain.name, search, lambda: sandbox.snapshots(domain), is_live=is_live(body)
+    )
+    started = {"id": job.id, "queryOnView": search.checked.text}
+    if not sandbox.settings.recorded_metadata_only:
+        started["hashedQueryOnView"] = derive("query", search.checked.text)
+    return json_answer(started)
+
+
+async def poll_job(request: Request) -> Response:
+    """`GET …/queryjobs/{id}`: the full snapshot so far, or an export of it."""
+    sandbox, job = _job(request)
+    page = _page(request.query_params)
+    fault = sandbox.faults.take("GET", request.url.path, job=True)
+    if fault is not None and fault.kind is FaultKind.LOST:
+        sandbox.jobs.forget(job)
+        raise _no_such_job(job.id)
+    state = await sandbox.jobs.poll(job, fault=fault)
+    mime = request.query_params.get("mimeType", "")
+    if mime and not page.is_heartbeat:
+        rows = state.answer.rows if state.answer is not None else ()
+        fields = [f for f in request.query_params.get("fieldsToExport", "").split(",") if f]
+        return _export(rows, mime, fields)
+    recorded_only = sandbox.settings.recorded_metadata_only
+    return json_answer(poll_answer(state, page, recorded_only=recorded_only))
+
+
+async def delete_job(request: Request) -> Response:
+    """`DELETE …/queryjobs/{id}`: stop and forget; 204 without a body."""
+    sandbox, job = _job(request)
+    sandbox.jobs.forget(job)
+    return Response(status_code=204)
+
+
+async def stream_query(request: Request) -> Response:
+    """`POST …/query`: every row of the answer, none of its metadata."""
+    sandbox, name = _reader(request)
+    domain = sandbox.domain(name)
+    body = body_of(await request.body())
+    search = search_of(body, sandbox=sandbox, domain=domain, limit=None)
+    if is_live(body):
+        # A live filter would stay open for ever; a live aggregate is an error on LogScale too.
+        raise Refusal(400, "the sandbox does not stream live queries; start a query job")
+    try:
+        answer = await sandbox.jobs.finished(search, lambda: sandbox.snapshots(domain))
+    except CqlError as exc:
+        raise Refusal(400, refusal_text(search.checked.text, str(exc), exc.start, exc.end)) from exc
+    mime = request.headers.get("accept", "")
+    headers = {"humio-query-id": query_id()}
+    if wanted := request.headers.get("x-desired-filename"):
+        safe = "".join(c for c in wanted if c.isalnum() or c in "-_. ")
+        headers["Content-Disposition"] = f'attachment; filename="{safe}"'
+    if _NDJSON in mime:
+        return StreamingResponse(_lines(answer.rows), headers=headers, media_type=_NDJSON)
+    if "application/json" in mime:
+        return Response(_array(answer.rows), headers=headers, media_type="application/json")
+    return text_answer(200, _as_text(answer.rows), headers)
+
+
+def _reader(request: Request) -> tuple[Sandbox, str]:
+    sandbox, role = caller_of(request)
+    name = str(request.path_params.get("repository", ALL_EVENTS))
+    demand(role, Right.READ, repository=name)
+    return sandbox, name
+
+
+def _job(request: Request) -> tuple[Sandbox, Job]:
+    sandbox, _ = _reader(request)
+    job_id = str(request.path_params["job_id"])
+    job = sandbox.jobs.find(job_id, domain=request.path_params.get("repository"))
+    if job is None:
+        raise _no_such_job(job_id)
+    return sandbox, job
+
+
+def _no_such_job(job_id: str) -> Refusal:
+    return Refusal(404, f"Could not find the query job with id={job_id}")
+
+
+def _page(parameters: Mapping[str, str]) -> Page:
+    return Page(
+        offset=_count(parameters, "paginationOffset") or 0,
+        limit=_count(parameters, "paginationLimit"),
+        sort_by=parameters.get("sortBy", ""),
+        descending=parameters.get("sortOrder", "asc") == "desc",
+        is_heartbeat=parameters.get("onlyHeartbeat") == "true",
+    )
+
+
+def _count(parameters: Mapping[str, str], name: str) -> int | None:
+    text = parameters.get(name)
+    if text is None:
+        return None
+    if not text.isdecimal() or int(text) > _MAX_INT:
+        raise Refusal(400, f"The query parameter '{name}' was malformed: a count is expected")
+    return int(text)
+
+
+def _export(rows: Sequence[Mapping[str, str]], mime: str, fields: Sequence[str]) -> Response:
+    """Return the rows alone, in the form that `mimeType` names."""
+    match mime:
+        case "application/x-ndjson":
+            return StreamingResponse(_lines(rows), media_type=_NDJSON)
+        case "application/json":
+            return Response(_array(rows), media_type="application/json")
+        case "text/csv":
+            if not fields:
+                raise Refusal(400, "text/csv needs fieldsToExport")
+            return Response(_as_csv(rows, fields), media_type="text/csv")
+        case "text/plain":
+            return text_answer(200, _as_text(rows))
+        case _:
+            raise Refusal(400, f"mimeType '{mime}' is not one of the exports")
+
+
+def _lines(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    # Many lines a chunk: each chunk costs a hop to another thread.
+    for start in range(0, len(rows), _CHUNK_ROWS):
+        chunk = rows[start : start + _CHUNK_ROWS]
+        yield "".join(_dumps(event_to_wire(row)) + "\n" for row in chunk)
+
+
+def _array(rows: Iterable[Mapping[str, str]]) -> str:
+    return _dumps([event_to_wire(row) for row in rows])
+
+
+def _dumps(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _as_text(rows: Iterable[Mapping[str, str]]) -> str:
+    lines = (
+        row.get("@rawstring") or ", ".join(f"{name}->{value}" for name, value in row.items())
+        for row in rows
+    )
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _as_csv(rows: Iterable[Mapping[str, str]], fields: Sequence[str]) -> str:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fields, extrasaction="ignore", restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()

@@ -1,0 +1,276 @@
+"""One query over one repository's events: check it, run it, say what came out.
+
+The only file of the sandbox that calls the engine. Checking is cheap and happens in the request;
+running is CPU work on an immutable snapshot and belongs in a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import polars as pl
+
+from orchestrator.cql import QueryKind, find, lint, nodes, parse, walk
+from orchestrator.cql.catalogue import FunctionKind
+from orchestrator.cql.diagnostics import Diagnostic, Level
+from orchestrator.engine.compile import compile_query
+from orchestrator.engine.context import Context
+from orchestrator.engine.events import Events
+from orchestrator.engine.lookups import Lookup
+from orchestrator.engine.run import run_query
+from orchestrator.errors import CqlError
+from orchestrator.sandbox.answers import Refusal
+from orchestrator.sandbox.storage import EVERYTHING, TIMESTAMP, Snapshot, Span
+
+MAX_QUERY_CHARS = 66_000
+EVENT_ID = "@id"
+
+# What the linter knows and the server itself refuses; the other checks are advice.
+_REFUSED_CODES = frozenset(
+    {
+        "aggregate-as-filter",
+        "aggregate-in-branch",
+        "argument-twice",
+        "collect-as",
+        "free-text-after-aggregate",
+        "missing-parameter",
+        "second-unnamed-argument",
+        "unknown-parameter",
+        "value-not-allowed",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A query that LogScale would start."""
+
+    text: str
+    query: nodes.Query
+    is_aggregate: bool
+    is_timechart: bool
+    filter_text: str
+    """The leading filter steps as text; `*` where there are none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """The events near one event, in place of the newest."""
+
+    event_id: str
+    before: int = 100
+    after: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """A checked query with all that its run depends on; `start_ms` to `end_ms` is half-open."""
+
+    checked: Checked
+    start_ms: int
+    end_ms: int
+    now_ms: int
+    use_ingest_time: bool = False
+    ingest: Span = EVERYTHING
+    """Further bounds on `@ingesttimestamp`."""
+    around: Around | None = None
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    saved: Mapping[str, str] = field(default_factory=dict)
+    lookups: Mapping[str, Lookup] = field(default_factory=dict)
+    prefix: str = ""
+    """Filter of the view, put in front of the query."""
+    repository: str = ""
+    limit: int | None = None
+    """Most rows to keep of a filter query, the newest; None keeps all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came out; a filter query's rows are newest first."""
+
+    rows: Sequence[Mapping[str, str]]
+    field_order: Sequence[str]
+    is_aggregate: bool
+    has_more: bool
+    warnings: Sequence[str]
+    events_scanned: int
+    bytes_scanned: int
+
+
+@lru_cache(maxsize=256)
+def check(text: str) -> Checked:
+    """Return the query, parsed and looked at.
+
+    Raises:
+        Refusal: 400 in LogScale's shape, for what LogScale would not start.
+    """
+    if len(text) > MAX_QUERY_CHARS:
+        message = f"the query is longer than {MAX_QUERY_CHARS} characters"
+        raise Refusal(400, refusal_text("", message, 0, 0))
+    errors = [d for d in diagnostics_of(text) if d.level is Level.ERROR]
+    if errors:
+        first = errors[0]
+        message = f"{first.message} {first.help}".strip()
+        raise Refusal(400, refusal_text(text, message, first.span.start, first.span.end))
+    parsed = parse(text)
+    return Checked(
+        text=text.strip() or "*",
+        query=parsed.query,
+        is_aggregate=_is_aggregate(parsed.query),
+        is_timechart=_calls(parsed.query, frozenset({"timechart"})),
+        filter_text=_filter_text(parsed.query),
+    )
+
+
+def refuse_unsupported(checked: Checked) -> None:
+    """Refuse at once what LogScale would run and the local engine cannot.
+
+    Raises:
+        Refusal: 400, naming the construct.
+    """
+    try:
+        compile_query(checked.query)
+    except CqlError as exc:
+        raise Refusal(400, refusal_text(checked.query.text, str(exc), exc.start, exc.end)) from exc
+
+
+def diagnostics_of(text: str) -> list[Diagnostic]:
+    """Return what LogScale would say about the text, in order of place: never mere advice."""
+    found = list(parse(text).diagnostics)
+    if not any(d.level is Level.ERROR for d in found):
+        advice = lint(text, kind=QueryKind.SEARCH)
+        found += [d for d in advice if d.level is Level.ERROR and d.code in _REFUSED_CODES]
+    return found
+
+
+def refusal_text(text: str, message: str, start: int, end: int) -> str:
+    """Return the body of a 400: the message, then a fence with the line and a caret under it."""
+    start = min(start, len(text))
+    line_start = text.rfind("\n", 0, start) + 1
+    line = text[line_start:].split("\n", 1)[0]
+    width = max(1, min(end, line_start + len(line)) - start)
+    excerpt = f"{line}\n{' ' * (start - line_start)}{'^' * width}" if line.strip() else ""
+    return f"{message}\n```\n{excerpt}\n```"
+
+
+def run(search: Search, snapshots: Sequence[Snapshot]) -> Answer:
+    """Run the search over each repository's events, at least one; for a worker thread.
+
+    Raises:
+        CqlError: The engine cannot run it; `CqlUnsupported` names what.
+    """
+    frame = _frame(search, snapshots)
+    result = run_query(
+        _text_to_run(search),
+        Events.from_frame(frame),
+        context=Context(
+            start_ms=search.start_ms,
+            end_ms=search.end_ms,
+            now_ms=search.now_ms,
+            use_ingest_time=search.use_ingest_time,
+            arguments=search.arguments,
+            lookups=search.lookups,
+            saved=search.saved,
+            repository=search.repository,
+        ),
+    )
+    rows: Sequence[Mapping[str, str]] = result.rows
+    is_aggregate = search.checked.is_aggregate
+    has_more = False
+    if not is_aggregate:
+        rows = sorted(rows, key=_newest_first)
+        if search.around is not None:
+            rows = _around(rows, search.around)
+        elif search.limit is not None:
+            has_more = len(rows) > search.limit
+            rows = rows[: search.limit]
+    return Answer(
+        rows=rows,
+        field_order=result.fields,
+        is_aggregate=is_aggregate,
+        has_more=has_more,
+        warnings=result.warnings,
+        events_scanned=frame.height if has_more else result.events_scanned,
+        bytes_scanned=int(frame.estimated_size()),
+    )
+
+
+def _text_to_run(search: Search) -> str:
+    text = search.checked.text
+    if search.prefix and search.prefix != "*":
+        text = f"({search.prefix})\n| {text}"
+    if not search.checked.is_aggregate and search.around is None and search.limit is not None:
+        # One more than wanted, to know whether there were more.
+        text = f"{text}\n| tail({search.limit + 1})"
+    return text
+
+
+def _frame(search: Search, snapshots: Sequence[Snapshot]) -> pl.DataFrame:
+    """Return the events that the query may read: its window, unless it looks further back."""
+    window = Span(start_ms=search.start_ms, end_ms=search.end_ms)
+    parts = []
+    for snapshot in snapshots:
+        if any(
+            isinstance(n, nodes.Subquery | nodes.SavedQuery) for n in walk(search.checked.query)
+        ):
+            parts.append(snapshot.frame(ingest=search.ingest))
+        elif search.use_ingest_time:
+            parts.append(snapshot.frame(ingest=_both(window, search.ingest)))
+        else:
+            parts.append(snapshot.frame(event=window, ingest=search.ingest))
+    return pl.concat(parts, how="diagonal") if len(parts) != 1 else parts[0]
+
+
+def _both(first: Span, second: Span) -> Span:
+    starts = [ms for ms in (first.start_ms, second.start_ms) if ms is not None]
+    ends = [ms for ms in (first.end_ms, second.end_ms) if ms is not None]
+    return Span(start_ms=max(starts, default=None), end_ms=min(ends, default=None))
+
+
+def _newest_first(row: Mapping[str, str]) -> int:
+    return -int(row.get(TIMESTAMP) or 0)
+
+
+def _around(rows: Sequence[Mapping[str, str]], around: Around) -> list[Mapping[str, str]]:
+    at = next((i for i, row in enumerate(rows) if row.get(EVENT_ID) == around.event_id), None)
+    if at is None:
+        return []
+    # Rows are newest first: what happened after the event stands before it.
+    return list(rows[max(0, at - around.after) : at + around.before + 1])
+
+
+def _steps_text(query: nodes.Query, steps: Sequence[nodes.Step]) -> str:
+    return query.text[steps[0].span.start : steps[-1].span.end] if steps else ""
+
+
+def _filter_text(query: nodes.Query) -> str:
+    """Return the text of the filter steps that the query begins with."""
+    leading: list[nodes.Step] = []
+    for step in query.pipeline.steps:
+        if not isinstance(
+            step, nodes.And | nodes.Or | nodes.Not | nodes.Comparison | nodes.FreeText
+        ):
+            break
+        leading.append(step)
+    return _steps_text(query, leading) or "*"
+
+
+def _calls(query: nodes.Query, names: frozenset[str]) -> bool:
+    steps = query.pipeline.steps
+    return any(isinstance(step, nodes.Call) and step.name.lower() in names for step in steps)
+
+
+def _is_aggregate(query: nodes.Query) -> bool:
+    for step in query.pipeline.steps:
+        match step:
+            case nodes.StatsShorthand():
+                return True
+            case nodes.Call(name=name):
+                function = find(name)
+                if function is not None and function.kind is FunctionKind.AGGREGATE:
+                    return True
+            case _:
+                continue
+    return False

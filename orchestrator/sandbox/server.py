@@ -1,0 +1,77 @@
+"""The sandbox on a socket: uvicorn, loopback unless told otherwise, a clean stop on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from orchestrator.clock import Clock, SystemClock
+from orchestrator.sandbox.app import create_app
+from orchestrator.sandbox.settings import SandboxSettings
+
+LOOPBACK = "127.0.0.1"
+_DRAIN_SECONDS = 5
+
+
+async def serve(
+    settings: SandboxSettings,
+    *,
+    host: str = LOOPBACK,
+    port: int = 8080,
+    clock: Clock | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM; requests in hand get five seconds to end.
+
+    Port 0 takes any free one.
+
+    Raises:
+        StoreBusy: Another process holds the data directory.
+    """
+    app = create_app(settings, clock=clock or SystemClock())
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+    )
+    server = _Server(config)
+    try:
+        with _stopping(server):
+            await server.serve()
+    finally:
+        app.state.sandbox.close()
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to `_stopping`: uvicorn's own raises them again at its end."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture nothing."""
+        yield
+
+
+@contextmanager
+def _stopping(server: uvicorn.Server) -> Iterator[None]:
+    """Let SIGINT and SIGTERM stop the server; in a thread that gets no signals, do nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,126 @@
+"""What a sandbox is made of: repositories, tokens and their rights, poll times, faults.
+
+Values only; nothing here reads a file, the environment or a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from orchestrator.sandbox.faults import Fault
+
+DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 -- a documented default of a local tool
+DEFAULT_REPOSITORY = "falcon"
+VERSION = "1.204.0--build-1--sha-0000000000"
+"""What /status and `meta{version}` say: the server whose schema is served."""
+
+
+class Right(StrEnum):
+    """What a token may do, coarser than LogScale's permissions."""
+
+    READ = "read"
+    """Search, and read assets and files."""
+    INGEST = "ingest"
+    CHANGE_TRIGGERS = "change-triggers"
+    """Alerts of all kinds and scheduled searches."""
+    CHANGE_ACTIONS = "change-actions"
+    CHANGE_SAVED_QUERIES = "change-saved-queries"
+    CHANGE_FILES = "change-files"
+    ADMIN = "admin"
+    """Repositories and views, users, and the sandbox's own control routes."""
+
+
+ALL_RIGHTS = frozenset(Right)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRole:
+    """What stands behind a token's text."""
+
+    name: str
+    rights: frozenset[Right] = ALL_RIGHTS
+    repository: str | None = None
+    """An ingest token's own repository; None reaches all of them."""
+    parser: str | None = None
+    """Parser that an ingest token imposes on unstructured text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FalconClient:
+    """An API client of the Falcon gateway face."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxSettings:
+    """A whole sandbox. The defaults suit tests: nothing on disk, short poll times."""
+
+    tokens: Mapping[str, TokenRole] = field(
+        default_factory=lambda: {DEFAULT_TOKEN: TokenRole(name="admin")}, repr=False
+    )
+    repositories: Sequence[str] = (DEFAULT_REPOSITORY,)
+    data_dir: Path | None = None
+    """Where events and assets are kept; None keeps them in memory only."""
+    poll_after_running_ms: int = 50
+    """`pollAfter` while a job runs. LogScale's own is about 2800 ms."""
+    poll_after_done_ms: int = 1_000
+    """`pollAfter` of a done static job. LogScale's own is about 19700 ms."""
+    poll_after_live_ms: int = 500
+    """`pollAfter` of a done live job. LogScale's own is 2200 to 2850 ms."""
+    first_poll_done: bool = True
+    """False answers a job's first poll with `done: false`, as a loaded server does."""
+    poll_patience: timedelta = timedelta(seconds=2)
+    """How long a poll waits for a running job to end before it answers `done: false`."""
+    static_job_life: timedelta = timedelta(seconds=90)
+    """How long an unpolled static job lives."""
+    live_job_life: timedelta = timedelta(hours=1)
+    concurrent_queries: int = 4
+    """Queries that run at once; more of them queue."""
+    filter_limit: int = 200
+    """The implied `tail()` of a filter query."""
+    aggregate_limit: int = 200_000
+    """Most rows that a job holds."""
+    trust_ingest_timestamp: bool = False
+    """Take `@ingesttimestamp` from an event's attributes; LogScale never does. For simulations."""
+    recorded_metadata_only: bool = False
+    """Send the 14 metaData members of a 2020 server and no more."""
+    falcon_clients: Sequence[FalconClient] = ()
+    """API clients that the gateway face accepts at /oauth2/token."""
+    faults: Mapping[str, Sequence[Fault]] = field(default_factory=dict)
+    """Route pattern to the faults its next requests meet; see `orchestrator.sandbox.faults`."""
+
+
+def ingest_token(repository: str, *, token: str = DEFAULT_TOKEN) -> str:
+    """Return the text of the ingest token that `sandbox_settings` makes for `repository`."""
+    return f"{token}-ingest-{repository}"
+
+
+def sandbox_settings(
+    *,
+    token: str = DEFAULT_TOKEN,
+    repositories: Sequence[str] = (DEFAULT_REPOSITORY,),
+    data_dir: Path | None = None,
+) -> SandboxSettings:
+    """Return settings for people: an all-powerful token and an ingest token per repository.
+
+    A Falcon API client is made too: id `sandbox`, and the token as its secret.
+    """
+    tokens = {token: TokenRole(name="admin")}
+    for repository in repositories:
+        tokens[ingest_token(repository, token=token)] = TokenRole(
+            name=f"ingest-{repository}",
+            rights=frozenset({Right.INGEST}),
+            repository=repository,
+        )
+    return SandboxSettings(
+        tokens=tokens,
+        repositories=tuple(repositories),
+        data_dir=data_dir,
+        falcon_clients=(FalconClient(client_id="sandbox", client_secret=token),),
+    )

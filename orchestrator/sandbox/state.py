@@ -1,0 +1,228 @@
+"""The sandbox itself: its domains, tokens, jobs and faults, for routes and for in-process use.
+
+What must survive goes through the journal before it counts: an ingest returns after the disk has
+the events, an asset change after the assets file is replaced. Without a data directory nothing is
+kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import string
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from typing import cast
+
+from orchestrator.clock import Clock
+from orchestrator.engine.lookups import Lookup
+from orchestrator.errors import CqlError
+from orchestrator.sandbox.answers import Refusal
+from orchestrator.sandbox.domains import AssetKind, Domain, Record, StoredFile, domain_from_json
+from orchestrator.sandbox.faults import FaultPlan
+from orchestrator.sandbox.ingest_shapes import BodyRefused, Row
+from orchestrator.sandbox.journal import Journal
+from orchestrator.sandbox.query_jobs import QueryJobs
+from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole
+from orchestrator.sandbox.storage import INGEST_TIMESTAMP, TIMESTAMP, Snapshot, frame_of
+from orchestrator.units import to_epoch_ms
+
+_ID_CHARS = string.ascii_letters + string.digits
+ALL_EVENTS = "search-all"
+"""A name that always searches every repository, as on NG-SIEM."""
+
+
+class Sandbox:
+    """Everything a sandbox knows. Call `close` when done, where it has a data directory."""
+
+    def __init__(self, settings: SandboxSettings, *, clock: Clock) -> None:
+        """Open, and read back what the data directory holds.
+
+        Raises:
+            StoreBusy: Another process holds the data directory.
+        """
+        self.settings, self.clock = settings, clock
+        self.tokens: dict[str, TokenRole] = dict(settings.tokens)
+        self.domains: dict[str, Domain] = {}
+        self.faults = FaultPlan(settings.faults)
+        self.jobs = QueryJobs(settings, clock=clock)
+        self.correlation_rules: dict[str, Record] = {}
+        """By stable rule id; the Falcon face's, in memory only."""
+        self._expiries: dict[str, float] = {}
+        self._lookups: dict[str, Lookup] = {}
+        self._append_lock = threading.Lock()
+        self._journal = Journal(settings.data_dir) if settings.data_dir is not None else None
+        self._load()
+        for name in settings.repositories:
+            self.domains.setdefault(name, Domain(name=name))
+
+    def close(self) -> None:
+        """Stop the jobs and let go of the data directory."""
+        self.jobs.close()
+        if self._journal is not None:
+            self._journal.close()
+
+    def now_ms(self) -> int:
+        """Return the sandbox's wall time in epoch ms."""
+        return to_epoch_ms(self.clock.now())
+
+    def issue_token(self, text: str, role: TokenRole, *, life: timedelta) -> None:
+        """Accept a token for as long as `life`, by the sandbox's clock."""
+        self.tokens[text] = role
+        self._expiries[text] = self.clock.monotonic() + life.total_seconds()
+
+    def expire_tokens(self) -> None:
+        """Forget the issued tokens whose life is over."""
+        now = self.clock.monotonic()
+        for text in [text for text, end in self._expiries.items() if end <= now]:
+            del self._expiries[text]
+            self.tokens.pop(text, None)
+
+    def domain(self, name: str) -> Domain:
+        """Return the repository or view of this name.
+
+        Raises:
+            Refusal: 404, there is none.
+        """
+        if name in self.domains:
+            return self.domains[name]
+        if name == ALL_EVENTS:
+            return Domain(name=name, connections=())
+        raise Refusal(404, f"The repository or view '{name}' does not exist")
+
+    def snapshots(self, domain: Domain) -> Sequence[Snapshot]:
+        """Return the events that a search in `domain` may see; at least one snapshot."""
+        if not domain.is_view:
+            return (domain.log.snapshot(),)
+        names = [c.repository for c in domain.connections or ()]
+        if domain.name == ALL_EVENTS and not names:
+            names = [d.name for d in self.domains.values() if not d.is_view]
+        found = [self.domains[name].log.snapshot() for name in names if name in self.domains]
+        return found or (Snapshot(()),)
+
+    def lookups(self, domain: Domain) -> dict[str, Lookup]:
+        """Return the domain's CSV files, parsed once per content, by name."""
+        found = {}
+        for file in domain.files.values():
+            if file.name.endswith(".json"):
+                continue
+            key = file.content_hash
+            if key not in self._lookups:
+                try:
+                    self._lookups[key] = Lookup.from_csv(file.content)
+                except CqlError:
+                    # An empty or odd file is no table; only a query that names it must fail.
+                    continue
+            found[file.name] = self._lookups[key]
+        return found
+
+    def saved_queries(self, domain: Domain) -> dict[str, str]:
+        """Return the texts of the domain's saved queries, by name."""
+        records = domain.assets[AssetKind.SAVED_QUERY].values()
+        return {str(record["name"]): str(record["queryString"]) for record in records}
+
+    async def ingest(self, repository: str, rows: Sequence[Row]) -> int:
+        """Store events and return how many; each gets `@id`, `@ingesttimestamp` and `#repo`.
+
+        Rows are changed in place.
+
+        Raises:
+            BodyRefused: An explicit `@ingesttimestamp` is not a whole number.
+            Refusal: 404, no such repository, or it is a view.
+            StoreFull: The disk is full; nothing was stored.
+        """
+        domain = self.domain(repository)
+        if domain.is_view:
+            raise Refusal(404, f"'{repository}' is a view; events go into a repository")
+        now_ms = self.now_ms()
+        await asyncio.to_thread(self._store, domain, rows, now_ms)
+        return len(rows)
+
+    def _store(self, domain: Domain, rows: Sequence[Row], now_ms: int) -> None:
+        batch = "".join(secrets.choice(_ID_CHARS) for _ in range(24))
+        trusted = self.settings.trust_ingest_timestamp
+        for position, row in enumerate(rows):
+            sent = row.get(INGEST_TIMESTAMP)
+            if not trusted or sent is None:
+                row[INGEST_TIMESTAMP] = str(now_ms)
+            elif not sent.isdecimal():
+                raise BodyRefused(f"@ingesttimestamp {sent!r} is not epoch milliseconds")
+            row["@id"] = f"{batch}_0_{position}_{int(row[TIMESTAMP]) // 1000}"
+            row["#repo"] = domain.name
+        frame = frame_of(rows)
+        # File and memory keep one order, however many requests arrive at once.
+        with self._append_lock:
+            if self._journal is not None and frame.height:
+                self._journal.append(domain.name, frame)
+            domain.log.append(frame)
+
+    def put_file(self, domain: Domain, name: str, content: bytes, *, by: str) -> StoredFile:
+        """Store a lookup file, in place of one of the same name."""
+        old = domain.files.get(name)
+        now_ms = self.now_ms()
+        file = StoredFile(
+            name=name,
+            content=content,
+            content_hash=hashlib.sha256(content).hexdigest(),
+            created_ms=old.created_ms if old is not None else now_ms,
+            modified_ms=now_ms,
+            modified_by=by,
+            labels=old.labels if old is not None else (),
+        )
+        domain.files[name] = file
+        self.save()
+        return file
+
+    def drop_domain(self, domain: Domain) -> None:
+        """Delete a repository or view with all that hangs on it."""
+        del self.domains[domain.name]
+        if self._journal is not None:
+            self._journal.forget(domain.name)
+        self.save()
+
+    def save(self) -> None:
+        """Write everything but events to the data directory, where there is one."""
+        if self._journal is None:
+            return
+        journal = self._journal
+        domains = []
+        for domain in self.domains.values():
+            for file in domain.files.values():
+                journal.save_blob(file.content_hash, file.content)
+            domains.append(domain.to_json())
+        made = {
+            text: role
+            for text, role in self.tokens.items()
+            if text not in self.settings.tokens and text not in self._expiries
+        }
+        tokens = {
+            text: {**asdict(role), "rights": sorted(role.rights)} for text, role in made.items()
+        }
+        journal.save_assets({"version": 1, "domains": domains, "tokens": tokens})
+
+    def _load(self) -> None:
+        if self._journal is None:
+            return
+        raw = cast("Record", self._journal.load_assets() or {"domains": [], "tokens": {}})
+        for entry in raw["domains"]:
+            blobs = {f["blob"]: self._journal.load_blob(f["blob"]) for f in entry["files"]}
+            self.domains[entry["name"]] = domain_from_json(entry, blobs)
+        for text, role in raw["tokens"].items():
+            self.tokens[text] = _role_from_json(role)
+        for name in {*self.domains, *self.settings.repositories}:
+            domain = self.domains.setdefault(name, Domain(name=name))
+            for frame in self._journal.load(name):
+                domain.log.append(frame)
+
+
+def _role_from_json(raw: Mapping[str, object]) -> TokenRole:
+    rights = cast("Sequence[str]", raw["rights"])
+    return TokenRole(
+        name=str(raw["name"]),
+        rights=frozenset(Right(right) for right in rights),
+        repository=cast("str | None", raw["repository"]),
+        parser=cast("str | None", raw["parser"]),
+    )

@@ -1,0 +1,198 @@
+"""Faults on demand: each kind once, counted, set from settings and over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchestrator.sandbox.faults import FOREVER, Fault, FaultKind, FaultPlan, fault_from_json
+
+START = "POST */queryjobs"
+POLL = "GET */queryjobs/*"
+
+
+async def start(client: Any) -> Any:
+    return await client.call(
+        "POST", "/api/v1/repositories/falcon/queryjobs", json={"queryString": "*"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "content_type"),
+    [
+        (FaultKind.RATE_LIMITED, 429, "text/plain; charset=UTF-8"),
+        (FaultKind.UNAVAILABLE, 503, "text/plain; charset=UTF-8"),
+        (FaultKind.SERVER_ERROR, 500, "text/plain; charset=UTF-8"),
+        (FaultKind.EXPIRED_TOKEN, 401, "text/plain; charset=UTF-8"),
+        (FaultKind.FORBIDDEN, 403, "text/plain; charset=UTF-8"),
+        (FaultKind.HTML, 200, "text/html; charset=utf-8"),
+        (FaultKind.BROKEN_JSON, 200, "application/json"),
+        (FaultKind.GRAPHQL_ERROR, 200, "application/json"),
+    ],
+)
+async def test_transport_fault_answers_once_then_all_is_well(
+    open_client: Any, kind: FaultKind, status: int, content_type: str
+) -> None:
+    async with open_client(faults={START: [Fault(kind=kind)]}) as client:
+        first, second = await start(client), await start(client)
+
+        assert (first.status_code, first.headers["content-type"]) == (status, content_type)
+        assert second.status_code == 200
+        assert "id" in second.json()
+        assert len(client.sandbox.jobs) == 1
+
+
+async def test_rate_limit_names_its_delay(open_client: Any) -> None:
+    fault = Fault(kind=FaultKind.RATE_LIMITED, retry_after_s=7)
+    async with open_client(faults={START: [fault]}) as client:
+        answer = await start(client)
+
+    assert answer.headers["retry-after"] == "7"
+
+
+async def test_reset_breaks_before_the_request_is_handled(open_client: Any) -> None:
+    async with open_client(faults={START: [Fault(kind=FaultKind.RESET)]}) as client:
+        with pytest.raises(ConnectionResetError):
+            await start(client)
+
+        assert len(client.sandbox.jobs) == 0
+
+
+async def test_reset_after_breaks_when_the_work_is_done(open_client: Any) -> None:
+    async with open_client(faults={START: [Fault(kind=FaultKind.RESET_AFTER)]}) as client:
+        with pytest.raises(ConnectionResetError):
+            await start(client)
+
+        assert len(client.sandbox.jobs) == 1
+
+
+async def polled(open_client: Any, fault: Fault) -> dict[str, Any]:
+    async with open_client(faults={POLL: [fault]}) as client:
+        await client.ingest({"n": "1"}, {"n": "2", "ms": -2})
+        found: dict[str, Any] = await client.search("*")
+        return found
+
+
+async def test_lost_job_answers_404_for_good(open_client: Any) -> None:
+    async with open_client(faults={POLL: [Fault(kind=FaultKind.LOST)]}) as client:
+        job = await client.start("*")
+
+        statuses = [
+            (await client.call("GET", f"/api/v1/queryjobs/{job}")).status_code for _ in range(2)
+        ]
+
+    assert statuses == [404, 404]
+
+
+async def test_slow_job_is_unfinished_as_often_as_asked(open_client: Any) -> None:
+    async with open_client(faults={POLL: [Fault(kind=FaultKind.SLOW, count=2)]}) as client:
+        await client.ingest({"n": "1"})
+        job = await client.start("*")
+
+        polls = [await client.poll(job) for _ in range(3)]
+
+    assert [poll["done"] for poll in polls] == [False, False, True]
+    assert [len(poll["events"]) for poll in polls] == [0, 0, 1]
+    assert polls[0]["metaData"]["pollAfter"] == 50
+
+
+async def test_cancelled_job_says_so_and_has_no_rows(open_client: Any) -> None:
+    found = await polled(open_client, Fault(kind=FaultKind.CANCELLED))
+
+    assert (found["cancelled"], found["events"]) == (True, [])
+
+
+async def test_warning_stands_in_both_places(open_client: Any) -> None:
+    found = await polled(open_client, Fault(kind=FaultKind.WARNINGS, message="a node is missing"))
+
+    assert found["done"] is True
+    assert len(found["events"]) == 2
+    assert found["warnings"][0]["message"] == "a node is missing"
+    assert found["metaData"]["warnings"] == ["a node is missing"]
+
+
+async def test_partial_result_is_short_of_its_work(open_client: Any) -> None:
+    found = await polled(open_client, Fault(kind=FaultKind.PARTIAL))
+
+    assert (found["done"], len(found["events"])) == (True, 1)
+    assert found["metaData"]["workDone"] < found["metaData"]["totalWork"]
+    assert found["warnings"]
+
+
+async def test_engine_that_fails_cancels_the_job_and_not_the_server(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_arguments: Any) -> Any:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("orchestrator.sandbox.query_jobs.run", broken)
+
+    found = await client.search("*")
+
+    assert (found["done"], found["cancelled"], found["events"]) == (True, True, [])
+    assert "boom" in found["warnings"][0]["message"]
+
+
+async def test_control_route_sets_shows_and_clears_faults(client: Any) -> None:
+    body = {"pattern": START, "faults": [{"kind": "unavailable", "count": -1}]}
+    answer = await client.call("POST", "/_sandbox/faults", json=body)
+    statuses = [(await start(client)).status_code for _ in range(3)]
+    state = (await client.call("GET", "/_sandbox/state")).json()
+    cleared = await client.call("DELETE", "/_sandbox/faults")
+
+    assert answer.status_code == 200
+    assert statuses == [503, 503, 503]
+    assert state["faults"][START][0]["count"] == FOREVER
+    assert cleared.status_code == 204
+    assert (await start(client)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"pattern": 5, "faults": []},
+        {"pattern": START, "faults": {}},
+        {"pattern": START, "faults": ["unavailable"]},
+        {"pattern": START, "faults": [{"kind": "meteor"}]},
+        {"pattern": START, "faults": [{"kind": "html", "count": 0}]},
+        {"pattern": START, "faults": [{"kind": "html", "count": "2"}]},
+        {"pattern": START, "faults": [{"kind": "html", "when": "now"}]},
+    ],
+)
+async def test_wrong_fault_is_refused(client: Any, body: dict[str, Any]) -> None:
+    answer = await client.call("POST", "/_sandbox/faults", json=body)
+
+    assert answer.status_code == 400
+    assert (await client.call("GET", "/_sandbox/state")).json()["faults"] == {}
+
+
+def test_plan_skips_then_counts_then_passes() -> None:
+    plan = FaultPlan({"GET /x": [Fault(kind=FaultKind.HTML, skip=1, count=2)]})
+
+    met = [plan.take("GET", "/x") is not None for _ in range(4)]
+
+    assert met == [False, True, True, False]
+    assert plan.pending() == {}
+
+
+def test_plan_meets_its_faults_in_order() -> None:
+    queue = [Fault(kind=FaultKind.HTML), Fault(kind=FaultKind.UNAVAILABLE)]
+    plan = FaultPlan({"* /x*": queue})
+
+    kinds = [fault.kind for _ in range(2) if (fault := plan.take("POST", "/xyz"))]
+
+    assert kinds == [FaultKind.HTML, FaultKind.UNAVAILABLE]
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/x"), ("GET", "/y")])
+def test_plan_leaves_other_requests_alone(method: str, path: str) -> None:
+    plan = FaultPlan({"GET /x": [Fault(kind=FaultKind.HTML)]})
+
+    assert plan.take(method, path) is None
+
+
+def test_fault_of_nothing_is_no_fault() -> None:
+    with pytest.raises(ValueError, match="kind"):
+        fault_from_json("html")

@@ -1,0 +1,196 @@
+"""Ingest in each of its shapes, and who may send where."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+NOW_MS = 1_773_108_000_000
+RECORDED_BODY = [
+    {
+        "tags": {"host": "server1", "source": "application.log"},
+        "events": [
+            {
+                "timestamp": "2026-03-10T01:00:00+00:00",
+                "attributes": {"key1": "value1", "key2": "value 2"},
+            }
+        ],
+    }
+]
+
+
+async def events_of(client: Any, query: str = "*") -> list[dict[str, Any]]:
+    client.clock.advance(timedelta(milliseconds=1))
+    found: list[dict[str, Any]] = (await client.search(query))["events"]
+    return found
+
+
+async def test_structured_event_gets_its_tags_and_a_raw_string(client: Any) -> None:
+    answer = await client.call(
+        "POST", "/api/v1/ingest/humio-structured", token="sender", json=RECORDED_BODY
+    )
+
+    [event] = await events_of(client)
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert event["#host"] == "server1"
+    assert event["@timestamp"] == NOW_MS - 3_600_000
+    assert event["@rawstring"] == 'key1=value1 key2="value 2"'
+
+
+async def test_structured_event_keeps_its_own_raw_string(client: Any) -> None:
+    body = [{"events": [{"timestamp": NOW_MS - 1, "rawstring": "as sent", "attributes": {}}]}]
+    await client.call("POST", "/api/v1/ingest/humio-structured", token="sender", json=body)
+
+    [event] = await events_of(client)
+    assert event["@rawstring"] == "as sent"
+
+
+async def test_large_numbers_keep_their_digits(client: Any) -> None:
+    raw = b'[{"events":[{"timestamp":%d,"attributes":{"id":18446744073709551615,"x":1.50}}]}]'
+    await client.call(
+        "POST", "/api/v1/ingest/humio-structured", token="sender", content=raw % (NOW_MS - 1)
+    )
+
+    [event] = await events_of(client)
+    assert (event["id"], event["x"]) == ("18446744073709551615", "1.50")
+
+
+async def test_half_a_surrogate_pair_does_not_stop_a_batch(client: Any) -> None:
+    raw = rb'[{"events":[{"timestamp":%d,"attributes":{"name":"a\ud800b"}}]}]' % (NOW_MS - 1)
+
+    answer = await client.call(
+        "POST", "/api/v1/ingest/humio-structured", token="sender", content=raw
+    )
+
+    [event] = await events_of(client)
+    assert answer.status_code == 200
+    assert event["name"] == "a?b"
+
+
+async def test_unstructured_text_is_read_as_key_values_at_arrival_time(client: Any) -> None:
+    body = [{"messages": ['level=error msg="disk full" code=5'], "fields": {"env": "prod"}}]
+    answer = await client.call(
+        "POST", "/api/v1/ingest/humio-unstructured", token="sender", json=body
+    )
+
+    [event] = await events_of(client)
+    assert answer.json() == {}
+    assert event["@timestamp"] == NOW_MS
+    assert (event["#type"], event["level"], event["msg"]) == ("kv", "error", "disk full")
+    assert event["env"] == "prod"
+
+
+async def test_unstructured_text_that_its_parser_cannot_read_is_kept_with_an_error(
+    client: Any,
+) -> None:
+    body = [{"type": "json", "messages": ["not json"]}]
+    answer = await client.call(
+        "POST", "/api/v1/ingest/humio-unstructured", token="sender", json=body
+    )
+
+    [event] = await events_of(client)
+    assert answer.status_code == 200
+    assert (event["@rawstring"], event["@error"]) == ("not json", "true")
+
+
+async def test_json_array_is_an_event_each(client: Any) -> None:
+    await client.call("POST", "/api/v1/ingest/json", token="sender", json=[{"a": 1}, {"a": 2}])
+
+    assert sorted(event["a"] for event in await events_of(client)) == ["1", "2"]
+
+
+async def test_raw_body_is_one_event(client: Any) -> None:
+    await client.call("POST", "/api/v1/ingest/raw", token="sender", content=b"two\nlines")
+
+    [event] = await events_of(client)
+    assert event["@rawstring"] == "two\nlines"
+
+
+@pytest.mark.parametrize("path", ["/api/v1/ingest/hec", "/services/collector"])
+async def test_hec_objects_stand_one_after_the_other(client: Any, path: str) -> None:
+    one = {"time": f"{NOW_MS / 1000 - 5}", "event": {"a": 1}, "fields": {"#env": "prod"}}
+    two = {"event": "k=v", "host": "h1", "source": "s1", "sourcetype": "kv"}
+    body = json.dumps(one) + "\n" + json.dumps(two) + json.dumps({"event": "third"})
+
+    answer = await client.call("POST", path, token="sender", content=body)
+
+    third, second, first = await events_of(client)
+    assert answer.json() == {"text": "Success", "code": 0}
+    assert (first["a"], first["#env"], first["@timestamp"]) == ("1", "prod", NOW_MS - 5000)
+    by_text = {event["@rawstring"]: event for event in (second, third)}
+    assert by_text["k=v"]["k"] == "v"
+    assert by_text["k=v"]["@host"] == "h1"
+
+
+async def test_hec_index_picks_the_repository_of_an_unbound_token(open_client: Any) -> None:
+    async with open_client(repositories=("falcon", "other")) as client:
+        body = json.dumps({"event": "x", "index": "other"})
+
+        answer = await client.call("POST", "/services/collector", content=body)
+
+        assert answer.status_code == 200
+        assert client.sandbox.domain("other").log.count == 1
+
+
+@pytest.mark.parametrize("scheme", ["Splunk sender", "Basic eDpzZW5kZXI="])
+async def test_hec_senders_may_spell_the_token_their_way(client: Any, scheme: str) -> None:
+    answer = await client.call(
+        "POST",
+        "/services/collector",
+        token=None,
+        headers={"Authorization": scheme},
+        content=b'{"event":"x"}',
+    )
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("humio-structured", b"{"),
+        ("humio-structured", b"{}"),
+        ("humio-structured", b"[5]"),
+        ("humio-structured", b'[{"events":[{"attributes":{}}]}]'),
+        ("humio-structured", b'[{"events":[{"timestamp":"soon"}]}]'),
+        ("humio-structured", b'[{"events":[{"timestamp":1,"attributes":[]}]}]'),
+        ("humio-structured", b'[{"events":[{"timestamp":1,"attributes":{"a":NaN}}]}]'),
+        ("humio-unstructured", b'[{"messages":"one"}]'),
+        ("json", b"5"),
+        ("hec", b'{"event":"x"} oops'),
+        ("hec", b'{"time":1}'),
+        ("hec", b'{"event":"x","time":"noon"}'),
+    ],
+)
+async def test_malformed_body_is_refused_and_nothing_is_stored(
+    client: Any, path: str, body: bytes
+) -> None:
+    answer = await client.call("POST", f"/api/v1/ingest/{path}", token="sender", content=body)
+
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "text/plain; charset=UTF-8"
+    assert client.sandbox.domain("falcon").log.count == 0
+
+
+async def test_deeply_nested_body_is_refused(client: Any) -> None:
+    body = b'{"a":' * 60 + b"1" + b"}" * 60
+
+    answer = await client.call(
+        "POST", "/api/v1/ingest/hec", token="sender", content=b'{"event":' + body + b"}"
+    )
+
+    assert answer.status_code == 400
+
+
+async def test_bad_explicit_ingest_time_is_refused(open_client: Any) -> None:
+    async with open_client(trust_ingest_timestamp=True) as client:
+        body = [{"events": [{"timestamp": 1, "attributes": {"@ingesttimestamp": "soon"}}]}]
+
+        answer = await client.call(
+            "POST", "/api/v1/ingest/humio-structured", token="sender", json=body
+        )
+
+    assert answer.status_code == 400

@@ -1,0 +1,215 @@
+"""What is acknowledged survives: re-creation, a torn line, a second process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from orchestrator.errors import StoreBusy, StoreFull
+from orchestrator.sandbox.journal import Journal
+from orchestrator.sandbox.storage import EventLog, Snapshot, Span, frame_of
+
+CREATE = """mutation($q: String!) {
+  createSavedQuery(input: {viewName: "falcon", name: "kept", queryString: $q, labels: ["a"]})
+  { savedQuery { id } } }"""
+LIST = '{ searchDomain(name: "falcon") { savedQueries { id name labels } files { contentHash } } }'
+
+
+def row(at_ms: int, **fields: str) -> dict[str, str]:
+    return {"@timestamp": str(at_ms), "@ingesttimestamp": str(at_ms), **fields}
+
+
+def times(frame: pl.DataFrame) -> list[int]:
+    return sorted(int(text) for text in frame.get_column("@timestamp"))
+
+
+async def test_events_assets_and_files_survive_a_restart(open_client: Any, tmp_path: Path) -> None:
+    async with open_client(data_dir=tmp_path) as client:
+        await client.ingest({"n": "1"}, {"n": "2", "other": "x", "ms": -5})
+        await client.graphql(CREATE, q="*")
+        await client.call(
+            "POST", "/api/v1/repositories/falcon/files", files={"file": ("a.csv", b"k,v\n1,2\n")}
+        )
+        before = (await client.search("*"))["events"]
+        assets = await client.graphql(LIST)
+
+    async with open_client(data_dir=tmp_path) as client:
+        after = (await client.search("*"))["events"]
+        file = await client.call("GET", "/api/v1/repositories/falcon/files/a.csv")
+
+        assert after == before
+        assert [event["n"] for event in after] == ["2", "1"]
+        assert await client.graphql(LIST) == assets
+        assert file.content == b"k,v\n1,2\n"
+
+
+async def test_memory_only_sandbox_keeps_nothing(open_client: Any) -> None:
+    async with open_client() as client:
+        await client.ingest({"n": "1"})
+
+    async with open_client() as client:
+        assert (await client.search("*"))["events"] == []
+
+
+async def test_torn_last_line_is_dropped_and_the_file_goes_on(
+    open_client: Any, tmp_path: Path
+) -> None:
+    async with open_client(data_dir=tmp_path) as client:
+        await client.ingest({"n": "1"})
+    path = tmp_path / "falcon.events.ndjson"
+    with path.open("ab") as file:
+        file.write(b'{"@timestamp":"1773107999000","n":"torn')
+
+    async with open_client(data_dir=tmp_path) as client:
+        await client.ingest({"n": "2"})
+        first = [event["n"] for event in (await client.search("*"))["events"]]
+    async with open_client(data_dir=tmp_path) as client:
+        second = [event["n"] for event in (await client.search("*"))["events"]]
+
+    assert sorted(first) == sorted(second) == ["1", "2"]
+    assert all(json.loads(line) for line in path.read_text("utf-8").splitlines())
+
+
+async def test_file_of_one_torn_line_becomes_empty(open_client: Any, tmp_path: Path) -> None:
+    (tmp_path / "falcon.events.ndjson").write_bytes(b'{"@timest')
+
+    async with open_client(data_dir=tmp_path) as client:
+        assert client.sandbox.domain("falcon").log.count == 0
+    assert (tmp_path / "falcon.events.ndjson").read_bytes() == b""
+
+
+async def test_deleted_repository_does_not_come_back_with_its_events(
+    open_client: Any, tmp_path: Path
+) -> None:
+    create = 'mutation { createRepository(name: "old") { repository { name } } }'
+    async with open_client(data_dir=tmp_path) as client:
+        await client.graphql(create)
+        await client.ingest({"n": "1"}, repository="old")
+        await client.graphql('mutation { deleteSearchDomain(name: "old") { result } }')
+        await client.graphql(create)
+
+        assert client.sandbox.domain("old").log.count == 0
+
+
+async def test_made_ingest_token_survives(open_client: Any, tmp_path: Path) -> None:
+    mutation = """mutation { addIngestTokenV3(input: {repositoryName: "falcon", name: "t",
+      customToken: "made-token"}) { token } }"""
+    async with open_client(data_dir=tmp_path) as client:
+        await client.graphql(mutation)
+
+    async with open_client(data_dir=tmp_path) as client:
+        answer = await client.call("POST", "/api/v1/ingest/json", token="made-token", json={"a": 1})
+
+    assert answer.status_code == 200
+
+
+async def test_second_process_is_refused(open_client: Any, tmp_path: Path) -> None:
+    async with open_client(data_dir=tmp_path):
+        with pytest.raises(StoreBusy, match="another process"):
+            async with open_client(data_dir=tmp_path):
+                pass
+
+
+async def test_full_disk_refuses_the_batch_and_keeps_what_was(
+    open_client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_client(data_dir=tmp_path) as client:
+        await client.ingest({"n": "1"})
+        size = (tmp_path / "falcon.events.ndjson").stat().st_size
+
+        def full(_handle: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("os.fsync", full)
+            body = [{"events": [{"timestamp": 1, "attributes": {"n": "2"}}]}]
+            answer = await client.call("POST", "/api/v1/repositories/falcon/ingest", json=body)
+
+        assert answer.status_code == 503
+        assert (tmp_path / "falcon.events.ndjson").stat().st_size == size
+        assert client.sandbox.domain("falcon").log.count == 1
+
+
+def test_journal_append_that_fails_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path)
+
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        with pytest.raises(StoreFull, match="No space left"):
+            journal.append("r", frame_of([row(1)]))
+    journal.close()
+
+
+def test_repository_names_stay_inside_the_directory(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "data")
+    journal.append("../../evil", frame_of([row(1)]))
+    journal.close()
+
+    assert [p.name for p in tmp_path.iterdir()] == ["data"]
+
+
+# --- the event log --------------------------------------------------------------------------
+
+
+def test_log_reads_a_half_open_window_over_many_batches() -> None:
+    log = EventLog()
+    for start in (50, 10, 30, 20, 40, 0):
+        log.append(frame_of([row(start + n) for n in range(10)]))
+
+    found = log.snapshot().frame(event=Span(start_ms=15, end_ms=35))
+
+    assert times(found) == list(range(15, 35))
+    assert log.count == 60
+
+
+def test_log_merges_its_runs() -> None:
+    log = EventLog()
+    for n in range(64):
+        log.append(frame_of([row(n)]))
+
+    assert len(log.snapshot().runs) <= 7
+
+
+def test_snapshot_does_not_see_later_batches() -> None:
+    log = EventLog()
+    log.append(frame_of([row(1)]))
+    snapshot = log.snapshot()
+    log.append(frame_of([row(2)]))
+
+    assert times(snapshot.frame()) == [1]
+
+
+def test_columns_of_different_batches_are_joined() -> None:
+    log = EventLog()
+    log.append(frame_of([row(1, a="x")]))
+    log.append(frame_of([row(2, b="y"), row(3, b="z"), row(4, b="z")]))
+
+    frame = log.snapshot().frame()
+
+    assert set(frame.columns) == {"@timestamp", "@ingesttimestamp", "a", "b"}
+    assert frame.filter(pl.col("@timestamp") == "1").get_column("b").to_list() == [None]
+
+
+def test_both_spans_bound_at_once() -> None:
+    log = EventLog()
+    log.append(
+        frame_of([{"@timestamp": str(n), "@ingesttimestamp": str(100 - n)} for n in range(100)])
+    )
+
+    found = log.snapshot().frame(event=Span(start_ms=90), ingest=Span(start_ms=5, end_ms=8))
+
+    assert times(found) == [93, 94, 95]
+
+
+def test_empty_log_has_an_empty_frame_with_both_times() -> None:
+    frame = Snapshot(()).frame()
+
+    assert frame.height == 0
+    assert frame.columns == ["@timestamp", "@ingesttimestamp"]
