@@ -18,7 +18,9 @@ _MAYBE_INVISIBLE = re.compile(
     "\U000e0100-\U000e01ef]"
 )
 _NEWLINE = re.compile(r"\r\n|\n")
-_SCHEME = re.compile(r"(?i)\b(h)(tt)(ps?)(?=:)|\b([a-z][a-z0-9+.-]{1,20}):(?=//)")
+_HTTP = re.compile(r"(?i)(h)tt(ps?)(?=:)")
+# Whatever stands before it: a letter glued to a scheme must not keep it alive.
+_OTHER_SCHEME = re.compile(r"(?i)(?<!hxxp)(?<!hxxps):(?=//)")
 _ACTIVE = re.compile(r"(?i)\b(mailto|javascript|data|vbscript|tel):")
 _IPV4 = re.compile(r"(?<![\d.])(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?![\d]|\.\d)")
 _WWW = re.compile(r"(?i)\bwww\.")
@@ -48,16 +50,11 @@ def _seen(char: str) -> str:
 def defang(text: str) -> str:
     """Return `text` with URLs and IPv4 addresses that nothing will turn into a link."""
     text = _AUTHORITY.sub(lambda match: match[0].replace(".", "[.]"), text)
-    text = _SCHEME.sub(_dead_scheme, text)
+    text = _HTTP.sub(r"\1xx\2", text)
+    text = _OTHER_SCHEME.sub("[:]", text)
     text = _ACTIVE.sub(r"\1[:]", text)
     text = _WWW.sub("www[.]", text)
     return _IPV4.sub(r"\1[.]\2[.]\3[.]\4", text)
-
-
-def _dead_scheme(match: re.Match[str]) -> str:
-    if match[1]:
-        return match[1] + "xx" + match[3]
-    return f"{match[4]}[:]"
 
 
 def cut(text: str, limit: int, *, of: int | None = None) -> str:

@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.ids import EntryId
@@ -99,6 +99,7 @@ def test_payload_is_one_line_of_json_that_reads_back(text: str) -> None:
 
 
 @given(text=TEXT, limit=st.integers(min_value=50, max_value=500))
+@example(text="0http://a.b", limit=50)
 def test_telemetry_fits_and_hides_nothing(text: str, limit: int) -> None:
     shown = telemetry(text, limit)
 
