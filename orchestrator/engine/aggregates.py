@@ -28,6 +28,8 @@ class Output:
     expr: pl.Expr
     is_count: bool = False
     """Counts are 0, not absent, where there was nothing."""
+    field: str = ""
+    """The field whose values it repeats, for collect() and selectLast()."""
 
 
 AggregateFunction = Callable[[Args, Rows], list[Output]]
@@ -89,7 +91,8 @@ def _collect(args: Args, rows: Rows) -> list[Output]:
     for name in args.texts("fields"):
         text = _text(rows, name)
         joined = text.drop_nulls().unique(maintain_order=True).head(limit).str.join(separator)
-        outputs.append(Output(name=name, expr=pl.when(text.count() > 0).then(joined)))
+        found = pl.when(text.count() > 0).then(joined)
+        outputs.append(Output(name=name, expr=found, field=name))
     return outputs
 
 
@@ -104,7 +107,7 @@ def _select_last(args: Args, rows: Rows) -> list[Output]:
     outputs = []
     for name in args.texts("fields"):
         text = _in_time(rows, _text(rows, name))
-        outputs.append(Output(name=name, expr=text.drop_nulls().last()))
+        outputs.append(Output(name=name, expr=text.drop_nulls().last(), field=name))
     return outputs
 
 

@@ -78,7 +78,10 @@ class Args:
         for parameter in self.function.parameters:
             # match() reads a file or, by table=, an ad-hoc table.
             instead = parameter.name == "file" and "table" in self._given
-            if parameter.required and parameter.name not in self._given and not instead:
+            # `x := f()` names the output too; who needs as= asks for it.
+            if parameter.name == "as" or instead or not parameter.required:
+                continue
+            if parameter.name not in self._given:
                 raise semantic(call, f"{self.function.name}() needs {parameter.name}=")
 
     def _bind(self, name: str, argument: Argument) -> None:

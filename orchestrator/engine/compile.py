@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from orchestrator.cql.catalogue import FunctionKind
 from orchestrator.cql.fields import fields_read
 from orchestrator.cql.nodes import (
     And,
@@ -38,7 +39,7 @@ from orchestrator.cql.nodes import (
 )
 from orchestrator.cql.parser import parse_or_raise
 from orchestrator.cql.walk import walk
-from orchestrator.engine.arguments import semantic, unsupported, with_field
+from orchestrator.engine.arguments import function_of, semantic, unsupported, with_field
 from orchestrator.engine.context import Context, Execution, Result
 from orchestrator.engine.events import Events
 from orchestrator.engine.expressions import bind, free_text
@@ -56,6 +57,13 @@ from orchestrator.engine.tables import define_table, join_query, match_table, re
 
 MAX_SAVED_DEPTH = 10
 TABLE_STEPS = ("defineTable", "join", "match", "readFile")
+
+_MANY_ROWS = (
+    FunctionKind.AGGREGATE,
+    FunctionKind.SEQUENCE,
+    FunctionKind.SOURCE,
+    FunctionKind.JOIN,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,12 +118,15 @@ def execute(query: Query, events: Events, *, context: Context) -> Result:
     frame = flow.collect()
     names = [
         name for name in frame.columns
-        if flow.is_aggregate or frame.get_column(name).null_count() < frame.height
+        if flow.is_closed or frame.get_column(name).null_count() < frame.height
     ]  # fmt: skip
     rows = [
         {name: cell for name, cell in row.items() if cell is not None}
         for row in frame.iter_rows(named=True)
     ]
+    if not flow.columns:
+        # Rows without any field are rows all the same; a frame without columns has no height.
+        rows = [{} for _ in range(flow.height())]
     return Result(
         rows=rows,
         fields=tuple(names),
@@ -137,7 +148,7 @@ def run_steps(steps: Sequence[Step], flow: Flow) -> Flow:
     for number, step in enumerate(steps):
         if flow.is_pristine and not flow.free_text and not _only_filters(step):
             flow = _decide_free_text(steps[number:], flow)
-        flow = _step(step, flow, is_first=number == 0)
+        flow = _step(step, flow)
     return flow
 
 
@@ -180,7 +191,7 @@ def _is_any(node: FreeText) -> bool:
             return parse_glob(word.text).is_any
 
 
-def _step(step: Step, flow: Flow, *, is_first: bool) -> Flow:
+def _step(step: Step, flow: Flow) -> Flow:
     match step:
         case StatsShorthand(functions=functions):
             return stats(functions, flow)
@@ -194,20 +205,22 @@ def _step(step: Step, flow: Flow, *, is_first: bool) -> Flow:
                 return stats(call, flow)
             stage_call = _stage_with_name(step)
             if stage_call is not None:
-                return _call(stage_call, flow, negated=False, is_first=is_first)
+                return _call(stage_call, flow, negated=False)
         case FieldOperator(field=field, negated=negated, call=call):
             whole = with_field(call, field)
             if _is_stage(whole):
-                return _call(whole, flow, negated=negated, is_first=is_first)
+                return _call(whole, flow, negated=negated)
             if is_aggregate_call(call):
                 parameter = "fields" if call.name.lower() in ("collect", "selectlast") else "field"
                 return stats(with_field(call, field, parameter=parameter), flow)
         case Not(operand=Call() as call) if _is_stage(call):
-            return _call(call, flow, negated=True, is_first=is_first)
+            return _call(call, flow, negated=True)
         case Call() if is_aggregate_call(step):
             return stats(step, flow)
         case Call() if _is_stage(step):
-            return _call(step, flow, negated=False, is_first=is_first)
+            return _call(step, flow, negated=False)
+        case Call() if function_of(step).kind in _MANY_ROWS:
+            raise unsupported(step, f"{function_of(step).name}()", "the engine has no such step")
         case _:
             pass
     rows = flow.rows()
@@ -237,7 +250,7 @@ def _is_stage(call: Call) -> bool:
     return any(name == known.lower() for known in (*STAGES, *TABLE_STEPS))
 
 
-def _call(call: Call, flow: Flow, *, negated: bool, is_first: bool) -> Flow:
+def _call(call: Call, flow: Flow, *, negated: bool) -> Flow:
     args = bind(call, flow.rows())
     name = args.function.name
     if negated and name not in ("match", "join"):

@@ -106,9 +106,17 @@ def array_columns(rows: Rows, array: str) -> list[str]:
 
 
 def _array_contains(args: Args, rows: Rows) -> pl.Expr:
-    names = array_columns(rows, args.text("array"))
     value = args.text("value")
-    return any_of(rows.field(name).text() == value for name in names)
+    return any_of(text == value for text in _elements(args, rows))
+
+
+def _elements(args: Args, rows: Rows) -> list[pl.Expr]:
+    """Return the array's elements; behind the first that is absent there are none."""
+    texts: list[pl.Expr] = []
+    for name in array_columns(rows, args.text("array")):
+        text = rows.field(name).text()
+        texts.append(pl.when(texts[-1].is_not_null()).then(text) if texts else text)
+    return texts
 
 
 def _array_regex(args: Args, rows: Rows) -> pl.Expr:
@@ -117,8 +125,7 @@ def _array_regex(args: Args, rows: Rows) -> pl.Expr:
         regex = translate(body, flags)
     except CqlSemanticError as exc:
         raise semantic(args.call, exc.problem) from exc
-    names = array_columns(rows, args.text("array"))
-    return any_of(regex_found(rows.field(name).text(), regex) for name in names)
+    return any_of(regex_found(text, regex) for text in _elements(args, rows))
 
 
 FILTERS: Mapping[str, FilterFunction] = {

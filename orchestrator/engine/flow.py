@@ -25,6 +25,8 @@ class Flow:
     has_times: bool
     """Rows are events, sorted by time, with the hidden times."""
     is_aggregate: bool = False
+    is_closed: bool = False
+    """Only these fields exist, in this order, even where no row has them."""
     is_pristine: bool = True
     """No field has changed: free text may read the columns themselves."""
     searchable: tuple[str, ...] | None = None
@@ -58,6 +60,10 @@ class Flow:
         """Compute the rows; hidden columns are left out."""
         return self.frame.select(self.columns).collect()
 
+    def height(self) -> int:
+        """Compute the number of rows."""
+        return int(self.frame.select(pl.len()).collect().item())
+
     def behind_aggregate(self, frame: pl.DataFrame, columns: Iterable[str] | None = None) -> Flow:
         """Return a flow over an aggregate's result."""
         shown = tuple(frame.columns if columns is None else columns)
@@ -67,6 +73,7 @@ class Flow:
             execution=self.execution,
             has_times=False,
             is_aggregate=True,
+            is_closed=True,
             is_pristine=False,
         )
 

@@ -72,7 +72,7 @@ def format_number(number: float) -> str:
     """Return the text LogScale prints: no `.0`, else the shortest round trip."""
     if number.is_integer() and abs(number) < 1e15:
         return str(int(number))
-    return repr(number)
+    return re.sub(r"e([+-])0", r"e\1", repr(number).removesuffix(".0"))
 
 
 def _literal(text: str) -> str:

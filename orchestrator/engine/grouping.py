@@ -198,15 +198,15 @@ def _grouped(
     keys: Sequence[str], node: Expression | None, rows: Rows, flow: Flow, *, limit: int | None
 ) -> Flow:
     plan = plan_functions(node, rows)
+    # collect() or selectLast() of a key gives the key again.
+    plan.outputs = [output for output in plan.outputs if output.field not in keys]
     for name in plan.names():
-        if name in keys:
-            raise unsupported(
-                node or _nowhere(), f"an output named like the key {name!r}", "rename"
-            )
+        if name in keys and node is not None:
+            raise semantic(node, f"{name!r} is a key of the group and cannot be an output too")
+    if any(rows.field(key).is_null for key in keys):
+        return finish(_no_rows([*keys, *plan.names()]), plan, keys, flow)
     exprs = [rows.field(key).text().alias(key) for key in keys]
     frame = flow.frame
-    if any(rows.field(key).is_null for key in keys):
-        frame = frame.filter(pl.lit(value=False))
     frame = frame.filter(pl.all_horizontal(expr.is_not_null() for expr in exprs))
     result = (
         frame.group_by(exprs, maintain_order=True)
@@ -219,8 +219,8 @@ def _grouped(
     return finish(result, plan, keys, flow)
 
 
-def _nowhere() -> Expression:
-    raise AssertionError("the default count() never collides")
+def _no_rows(names: Sequence[str]) -> pl.DataFrame:
+    return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
 
 
 def top(args: Args, rows: Rows, flow: Flow) -> Flow:
@@ -235,8 +235,10 @@ def top(args: Args, rows: Rows, flow: Flow) -> Flow:
         default, number = "_max", rows.number(args.text("max")).max()
     else:
         default, number = "_count", pl.len().cast(pl.Float64)
-    exprs = [rows.field(key).text().alias(key) for key in keys]
     name = args.output(default)
+    if any(rows.field(key).is_null for key in keys):
+        return flow.behind_aggregate(_no_rows([*keys, name]))
+    exprs = [rows.field(key).text().alias(key) for key in keys]
     result = (
         flow.frame.filter(pl.all_horizontal(expr.is_not_null() for expr in exprs))
         .group_by(exprs, maintain_order=True)

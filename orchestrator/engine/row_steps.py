@@ -43,7 +43,7 @@ from orchestrator.engine.filter_functions import array_columns, regex_arguments
 from orchestrator.engine.regexes import Dialects, translate
 from orchestrator.engine.rows import Rows
 from orchestrator.engine.value_functions import VALUES
-from orchestrator.engine.values import Value, equals_any, regex_found, regex_groups
+from orchestrator.engine.values import Value, constant, equals_any, regex_found, regex_groups
 from orchestrator.errors import CqlSemanticError
 
 Transform = Callable[[Args, Rows], None]
@@ -255,7 +255,7 @@ def _rename(args: Args, rows: Rows) -> None:
 
 
 def _default(args: Args, rows: Rows) -> None:
-    value = args.value("value")
+    value = constant(args.text("value"))
     for name in args.texts("field"):
         text = rows.field(name).text()
         if args.flag("replaceEmpty"):

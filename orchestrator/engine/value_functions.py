@@ -40,6 +40,9 @@ class ValueFunction:
         """Return the field that a lone call writes."""
         if args.has("as"):
             return args.text("as")
+        parameter = args.function.parameter("as")
+        if parameter is not None and parameter.required:
+            raise semantic(args.call, f"{args.function.name}() needs as=")
         return self.output or args.text("field")
 
 
@@ -196,7 +199,7 @@ def _replace(args: Args, rows: Rows) -> Value:
         raise semantic(args.call, exc.problem) from exc
     text = rows.field(args.text("field", "@rawstring")).text()
     if not regex.looks_ahead:
-        return Value(expr=text.str.replace_all(regex.rust, with_))
+        return Value(expr=text.str.replace_all(regex.rust, with_.replace("$", "$$")))
     return by_row(text, lambda cell: regex.compiled().sub(lambda _: with_, cell))
 
 

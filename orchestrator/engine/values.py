@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import polars as pl
 
@@ -151,7 +152,7 @@ def any_of(tests: Iterable[pl.Expr]) -> pl.Expr:
 
 def regex_found(text: pl.Expr, regex: Dialects) -> pl.Expr:
     """Return whether the regex is found in the text; false where it is absent."""
-    if not regex.looks_ahead:
+    if not _needs_python(regex):
         return text.str.contains(regex.rust).fill_null(value=False)
     pattern = regex.compiled()
 
@@ -170,8 +171,22 @@ def regex_groups(text: pl.Expr, regex: Dialects) -> dict[str, pl.Expr]:
     return {field: pl.coalesce(exprs) for field, exprs in caught.items()}
 
 
+def _needs_python(regex: Dialects) -> bool:
+    """Return whether Polars cannot run the regex: look-ahead, or larger than its engine takes."""
+    return regex.looks_ahead or not _compiles(regex.rust)
+
+
+@lru_cache(maxsize=1024)
+def _compiles(pattern: str) -> bool:
+    try:
+        pl.Series([""]).str.contains(pattern)
+    except pl.exceptions.ComputeError:
+        return False
+    return True
+
+
 def _group(text: pl.Expr, regex: Dialects, index: int) -> pl.Expr:
-    if not regex.looks_ahead:
+    if not _needs_python(regex):
         # Only named groups capture, so the group's number is its place.
         return text.str.extract(regex.rust, index + 1)
     pattern, name = regex.compiled(), f"g{index}"

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.cql.catalogue import functions
+from orchestrator.engine.compile import compile_query
+from orchestrator.engine.events import Events
+from orchestrator.engine.lookups import Lookup
+from orchestrator.engine.run import Context, Limits, run_query
+from orchestrator.engine.support import is_supported, supported, unsupported
+from orchestrator.errors import CqlSemanticError, CqlSyntaxError, CqlUnsupported
+
+CONTEXT = Context(start_ms=0, end_ms=10_000, now_ms=10_000)
+EVENTS = Events.from_rows({"@timestamp": str(1000 * i), "a": str(i)} for i in range(3))
+
+
+def test_compiled_query_runs_more_than_once() -> None:
+    compiled = compile_query("a>0 | count()")
+
+    first = compiled.run(EVENTS, context=CONTEXT)
+    second = compiled.run(EVENTS, context=CONTEXT)
+    assert first == second
+    assert first.rows == [{"_count": "2"}]
+    assert "a" in compiled.fields_read
+
+
+def test_result_of_an_event_query_lists_the_fields_some_row_has() -> None:
+    result = run_query("a=2 | b := nothing", EVENTS, context=CONTEXT)
+
+    assert result.fields == ("@timestamp", "a", "@ingesttimestamp", "@rawstring", "@id")
+    assert (result.is_aggregate, result.events_scanned) == (False, 3)
+
+
+def test_result_of_an_aggregate_lists_its_fields_even_where_no_row_has_them() -> None:
+    result = run_query("groupBy(a, function=collect(nothing))", EVENTS, context=CONTEXT)
+
+    assert result.fields == ("a", "nothing")
+    assert result.is_aggregate
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "text"),
+    [
+        ("a=1 | correlate(A: {a=1}, B: {a=2})", "correlate()", "correlate"),
+        ("a=1 | ipLocation(a)", "ipLocation()", "ipLocation"),
+        ("brandNew(a)", "brandNew()", "brandNew"),
+    ],
+)
+def test_compile_refuses_by_name_and_place(query: str, name: str, text: str) -> None:
+    with pytest.raises(CqlUnsupported) as caught:
+        compile_query(query)
+
+    assert caught.value.name == name
+    assert query[caught.value.start :].startswith(text)
+
+
+@pytest.mark.parametrize(
+    "query", ["count() | needle", "defineTable(query={a=1}, name=t)", "a match { x => count() }"]
+)
+def test_compile_refuses_what_logscale_refuses(query: str) -> None:
+    with pytest.raises((CqlSemanticError, CqlSyntaxError)):
+        compile_query(query)
+
+
+def test_compile_of_broken_text_is_a_syntax_error() -> None:
+    with pytest.raises(CqlSyntaxError):
+        compile_query("a = ")
+
+
+def test_ingest_time_bounds_the_window() -> None:
+    events = Events.from_rows(
+        [
+            {"@timestamp": "1", "@ingesttimestamp": "20000", "a": "late"},
+            {"@timestamp": "90000", "@ingesttimestamp": "5", "a": "early"},
+        ]
+    )
+    context = Context(start_ms=0, end_ms=10_000, now_ms=0, use_ingest_time=True)
+
+    result = run_query("select(a)", events, context=context)
+
+    assert result.rows == [{"a": "early"}]
+
+
+def test_limit_max_is_the_clusters_own() -> None:
+    context = Context(start_ms=0, end_ms=10_000, now_ms=0, limits=Limits(groups=2))
+
+    result = run_query("groupBy(a, limit=max)", EVENTS, context=context)
+
+    assert len(result.rows) == 2
+    assert result.warnings == ("groupBy kept 2 of 3 groups; raise its limit",)
+
+
+def test_lookup_is_not_changed_by_a_query() -> None:
+    lookup = Lookup.from_csv("a,n\n1,one\n")
+    context = Context(start_ms=0, end_ms=10_000, now_ms=0, lookups={"f.csv": lookup})
+
+    run_query('match(file="f.csv", field=a)', EVENTS, context=context)
+
+    assert lookup.frame.rows() == [("1", "one")]
+
+
+def test_saved_queries_that_call_each_other_end() -> None:
+    context = Context(start_ms=0, end_ms=1, now_ms=0, saved={"x": "$x()"})
+
+    with pytest.raises(CqlSemanticError, match="deep"):
+        run_query("$x()", EVENTS, context=context)
+
+
+def test_support_covers_the_catalogue_without_overlap() -> None:
+    names = {function.name for function in functions().values()}
+
+    assert supported() | unsupported() == names
+    assert not supported() & unsupported()
+
+
+@pytest.mark.parametrize(("name", "expected"), [("GROUPBY", True), ("correlate", False)])
+def test_support_ignores_case(name: str, expected: bool) -> None:
+    assert is_supported(name) is expected
