@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from orchestrator.cron import fires_after
 from orchestrator.model.rule import Schedule
 from orchestrator.model.window import Window
-from orchestrator.schedule.cron import fires_after
 from orchestrator.units import format_instant
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -33,6 +33,7 @@ from orchestrator.store.failures import RECOVERY
 from orchestrator.store.interface import Store, StoreInfo
 from orchestrator.store.lockfile import LockFile
 from orchestrator.store.migrate import current_revision, head_revision, migrate, refuse_newer
+from orchestrator.store.recovery import end_leases
 from orchestrator.units import from_epoch_ms, to_epoch_ms
 
 T = TypeVar("T")
@@ -341,6 +342,8 @@ async def _open_file(path: Path, *, clock: Clock, read_only: bool) -> AsyncItera
         async with _closing(writer), _closing(reader):
             await writer.run(partial(_refuse_damaged, path=path))
             schema = await writer.run(partial(_migrate_file, path=path))
+            # The lock is ours, so whoever claimed anything is gone.
+            await writer.run(partial(end_leases, now_ms=to_epoch_ms(clock.now())))
             origin = _Origin(path=str(path), schema=schema, file=path)
             yield SqlStore(writer=writer, reader=reader, clock=clock, origin=origin)
     finally:

@@ -15,10 +15,11 @@ PACKAGE = ROOT / "orchestrator"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "clock", "units", "ids", "secret", "killpoints"),
     ("cql", "model"),
-    ("engine", "client", "store"),
+    ("engine", "client", "store", "cron"),
     ("rules", "schedule", "triage", "route", "deploy", "inventory"),
-    ("pipeline", "config", "casework"),
-    ("app", "sandbox", "terminal"),
+    ("pipeline", "config", "casework", "terminal"),
+    ("remote", "sandbox", "logs"),
+    ("app",),
     ("demo",),
     ("cli",),
     ("__init__", "__main__"),
@@ -37,7 +38,7 @@ OWNERS = {
     "rich": {"terminal.py", "demo/"},
     "apscheduler": {"app.py"},
     "tenacity": {"client/retry.py", "client/transport.py"},
-    "cronsim": {"schedule/cron.py", "rules/validate.py"},
+    "cronsim": {"cron.py"},
     "yaml": {"rules/yaml.py", "client/replay.py"},
 }
 PURE = {"cql", "model"}

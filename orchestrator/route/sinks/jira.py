@@ -2,7 +2,7 @@
 
 Jira has no idempotency key, so an issue carries the label `orchestrator-<finding id>` and a comment
 ends with its entry's id; after an uncertain attempt both are looked for before anything is created.
-The index lags behind by seconds to minutes, so an uncertain create waits two minutes first.
+The index lags behind by seconds to minutes, so an uncertain create waits `index_lag` first.
 Source: developer.atlassian.com, cloud/jira/platform/rest/v3 and search-and-reconcile.
 """
 
@@ -36,7 +36,6 @@ from orchestrator.units import format_instant
 
 _API = "/rest/api/3"
 _SUMMARY_CHARS = 255
-_INDEX_LAG = timedelta(minutes=2)
 _VALUE_CHARS = 1_200
 _COMMENTS = 50
 
@@ -63,6 +62,8 @@ class JiraSettings:
     timeout: timedelta = timedelta(seconds=15)
     """For each request; a send makes at most three."""
     pace: timedelta = timedelta(milliseconds=500)
+    index_lag: timedelta = timedelta(minutes=2)
+    """How long the search may not see a new issue: an uncertain create waits this long."""
     ca_file: Path | None = None
 
 
@@ -134,12 +135,12 @@ class JiraSink:
         answer = await self._call("POST", "/issue", {"fields": fields})
         if isinstance(answer, Failed):
             if answer.reason is DeliveryReason.UNCERTAIN:
-                return replace(answer, retry_in=_INDEX_LAG)
+                return replace(answer, retry_in=settings.index_lag)
             return answer
         key = _member(answer.json(), "key")
         if not key:
             return Failed(
-                DeliveryReason.UNCERTAIN, "the issue's key is not in the answer", _INDEX_LAG
+                DeliveryReason.UNCERTAIN, "the issue's key is not in the answer", settings.index_lag
             )
         return Sent(key)
 

@@ -5,7 +5,7 @@ from itertools import islice
 
 import pytest
 
-from orchestrator.schedule.cron import fires_after, validate_cron
+from orchestrator.cron import fires_after, validate_cron
 
 
 def fires(expression: str, after: str, count: int) -> list[str]:
