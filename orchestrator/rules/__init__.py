@@ -1,0 +1,1 @@
+"""Rules as files: load, check, and run their own cases."""
