@@ -1,0 +1,183 @@
+"""The asset that a rule should be, pure.
+
+Each asset is marked as ours twice: by the label `orchestrator`, and by a line in its description
+with the rule's id and a fingerprint of everything we set. What lacks the marker is never touched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields as dataclass_fields
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise
+
+from orchestrator.client.types import (
+    AggregateAlert,
+    Asset,
+    CorrelationRule,
+    FilterAlert,
+    SavedQuery,
+    ScheduledSearch,
+    TimestampType,
+)
+from orchestrator.cron import fires_after
+from orchestrator.ids import derive
+from orchestrator.model.rule import DeployKind, Rule, Schedule, Severity, TimestampField
+
+LABEL = "orchestrator"
+_MARKER = re.compile(
+    r"^orchestrator:(?P<rule>[0-9a-f-]{36}):(?P<print>[0-9a-f]{12})$", re.MULTILINE
+)
+_NGSIEM_SEVERITY = {
+    Severity.INFORMATIONAL: 10,
+    Severity.LOW: 30,
+    Severity.MEDIUM: 50,
+    Severity.HIGH: 70,
+    Severity.CRITICAL: 90,
+}
+_MINUTE, _YEAR = timedelta(minutes=1), timedelta(days=366)
+_EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
+_FIRES = 1500
+"""Enough to see the nights and a weekend between runs every few minutes of a working day."""
+
+
+def desired_asset(rule: Rule) -> Asset | None:
+    """Return the asset for the rule, marked; None where it deploys none."""
+    build = _BUILDERS.get(rule.deploy.kind)
+    if build is None:
+        return None
+    bare = build(rule)
+    return replace(bare, description=f"{rule.description}\n\n{marker(rule, bare)}")
+
+
+def marker(rule: Rule, asset: Asset) -> str:
+    """Return the line that marks the asset as ours: rule id and fingerprint of what we set."""
+    values = [
+        (field.name, str(getattr(asset, field.name)))
+        for field in dataclass_fields(asset)
+        if field.name not in ("id", "raw")
+    ]
+    return f"{LABEL}:{rule.id}:{derive([part for pair in values for part in pair])[:12]}"
+
+
+def rule_of(asset: Asset) -> str | None:
+    """Return the id of the rule that the asset is marked with; None if it is not ours."""
+    found = _MARKER.findall(asset.description)
+    # NG-SIEM has no labels; elsewhere, taking the label off is how people take an asset over.
+    labelled = isinstance(asset, CorrelationRule) or LABEL in asset.labels
+    return str(found[-1][0]) if found and labelled else None
+
+
+def _labels(rule: Rule) -> tuple[str, ...]:
+    return tuple(sorted({LABEL, *rule.deploy.labels}))
+
+
+def _saved_query(rule: Rule) -> SavedQuery:
+    return SavedQuery(
+        name=rule.name, description=rule.description, query=rule.query, labels=_labels(rule)
+    )
+
+
+def _scheduled_search(rule: Rule) -> ScheduledSearch:
+    by_event = rule.schedule.timestamp is TimestampField.EVENT
+    period = _period(rule.schedule)
+    return ScheduledSearch(
+        name=rule.name,
+        description=rule.description,
+        query=rule.query,
+        labels=_labels(rule),
+        enabled=rule.deploy.enabled,
+        schedule=cron_of(rule.schedule),
+        search_interval=period + (rule.schedule.lookback if by_event else timedelta(0)),
+        search_interval_offset=rule.schedule.delay if by_event else None,
+        max_wait=None if by_event else rule.schedule.delay,
+        timestamp_type=TimestampType.EVENT if by_event else TimestampType.INGEST,
+        backfill_limit_runs=5 if by_event else None,
+        actions=tuple(sorted(rule.deploy.actions)),
+    )
+
+
+def _aggregate_alert(rule: Rule) -> AggregateAlert:
+    period = _period(rule.schedule)
+    return AggregateAlert(
+        name=rule.name,
+        description=rule.description,
+        query=rule.query,
+        labels=_labels(rule),
+        enabled=rule.deploy.enabled,
+        search_interval=period,
+        throttle=rule.deploy.throttle or period,
+        timestamp_type=TimestampType.EVENT
+        if rule.schedule.timestamp is TimestampField.EVENT
+        else TimestampType.INGEST,
+        actions=tuple(sorted(rule.deploy.actions)),
+    )
+
+
+def _filter_alert(rule: Rule) -> FilterAlert:
+    return FilterAlert(
+        name=rule.name,
+        description=rule.description,
+        query=rule.query,
+        labels=_labels(rule),
+        enabled=rule.deploy.enabled,
+        throttle=rule.deploy.throttle,
+        actions=tuple(sorted(rule.deploy.actions)),
+    )
+
+
+def _correlation_rule(rule: Rule) -> CorrelationRule:
+    period = _period(rule.schedule)
+    first = rule.attack[0] if rule.attack else None
+    return CorrelationRule(
+        name=rule.name,
+        description=rule.description,
+        query=rule.query,
+        enabled=rule.deploy.enabled,
+        severity=_NGSIEM_SEVERITY[rule.severity],
+        tactic=first.tactic if first else "",
+        technique=first.technique if first else "",
+        schedule=period,
+        lookback=period + rule.schedule.lookback,
+        actions=tuple(sorted(rule.deploy.actions)),
+    )
+
+
+_BUILDERS: Mapping[DeployKind, Callable[[Rule], Asset]] = {
+    DeployKind.SAVED_SEARCH: _saved_query,
+    DeployKind.SCHEDULED_SEARCH: _scheduled_search,
+    DeployKind.AGGREGATE_ALERT: _aggregate_alert,
+    DeployKind.FILTER_ALERT: _filter_alert,
+    DeployKind.CORRELATION_RULE: _correlation_rule,
+}
+
+
+def cron_of(schedule: Schedule) -> str:
+    """Return the five-field cron for the schedule's grid.
+
+    A period that no cron can say (7m, 5h) is rounded down to one that divides the hour or day, so
+    that no event is passed over.
+    """
+    if schedule.cron is not None:
+        return schedule.cron
+    minutes = max(1, int(_period(schedule).total_seconds() // 60))
+    if minutes < 60:
+        step = max(n for n in range(1, minutes + 1) if 60 % n == 0)
+        return "* * * * *" if step == 1 else f"*/{step} * * * *"
+    hours = min(minutes // 60, 24)
+    step = max(n for n in range(1, hours + 1) if 24 % n == 0)
+    return {1: "0 * * * *", 24: "0 0 * * *"}.get(step, f"0 */{step} * * *")
+
+
+def _period(schedule: Schedule) -> timedelta:
+    """Return what each run must read so that no event falls between two runs.
+
+    For a cron it is the longest pause among the fires of the years looked at.
+    """
+    if schedule.every is not None or schedule.cron is None:
+        # Remote schedules have no seconds.
+        return max(schedule.every or _MINUTE, _MINUTE)
+    fires = islice(fires_after(schedule.cron, _EPOCH), _FIRES)
+    return max((later - earlier for earlier, later in pairwise(fires)), default=_YEAR)
