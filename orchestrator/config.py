@@ -80,6 +80,8 @@ class RepoSettings(_Section):
     client_id: str = ""
     client_secret: Secret | None = None
     """Falcon API client, for `ngsiem`."""
+    customer_id: str = ""
+    """The tenant's id, which correlation rules belong to, for `ngsiem`."""
     query_deadline: Duration = timedelta(minutes=10)
     """Longest a query job may take; then it is deleted and its window stays due."""
     timeout: Duration = timedelta(seconds=30)

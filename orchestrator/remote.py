@@ -1,0 +1,82 @@
+"""A configured repository as a client: LogScale by token, or Falcon NG-SIEM by API client.
+
+Both search alike. On LogScale a rule becomes the asset that it names, with its lookup files; on
+NG-SIEM a correlation rule.
+"""
+
+from __future__ import annotations
+
+from orchestrator.client.assets import Assets
+from orchestrator.client.auth import ClientCredentials
+from orchestrator.client.falcon import CorrelationRules, Falcon
+from orchestrator.client.files import LookupFiles
+from orchestrator.client.logscale import LogScale
+from orchestrator.clock import Clock
+from orchestrator.config import RepoKind, RepoSettings
+from orchestrator.errors import ConfigError
+
+Remote = LogScale | Falcon
+
+
+def connect(settings: RepoSettings, *, name: str, clock: Clock) -> Remote:
+    """Return the client for a repository, to be entered; nothing is opened yet.
+
+    Args:
+        settings: The repository's.
+        name: Its name in the settings, for errors.
+        clock: For pauses and deadlines of requests.
+
+    Raises:
+        ConfigError: The token, or the API client, is missing.
+    """
+    if settings.kind is RepoKind.NGSIEM:
+        if not settings.client_id or settings.client_secret is None:
+            raise ConfigError(
+                "an API client is needed",
+                key=f"repos.{name}.client_id",
+                advice='Write client_id and client_secret = "env:FALCON_CLIENT_SECRET"',
+            )
+        credentials = ClientCredentials(
+            client_id=settings.client_id, client_secret=settings.client_secret
+        )
+        return Falcon(settings.url, credentials=credentials, clock=clock, timeout=settings.timeout)
+    return connect_logscale(settings, name=name, clock=clock)
+
+
+def connect_logscale(settings: RepoSettings, *, name: str, clock: Clock) -> LogScale:
+    """Return the client for a LogScale repository, to be entered.
+
+    Raises:
+        ConfigError: The token is missing.
+    """
+    if settings.token is None:
+        raise ConfigError(
+            "a token is needed",
+            key=f"repos.{name}.token",
+            advice='Write token = "env:LOGSCALE_TOKEN" and set that variable',
+        )
+    return LogScale(settings.url, token=settings.token, clock=clock, timeout=settings.timeout)
+
+
+def assets_of(
+    remote: Remote, settings: RepoSettings
+) -> tuple[Assets | CorrelationRules, LookupFiles | None]:
+    """Return where assets and lookup files are kept; NG-SIEM takes no files from here."""
+    if isinstance(remote, Falcon):
+        return remote.assets(settings.customer_id), None
+    return remote.assets(settings.repository), remote.files(settings.repository)
+
+
+async def check(remote: Remote, settings: RepoSettings) -> str:
+    """Return what answers and whether it takes our credentials, for `doctor`.
+
+    Raises:
+        ClientError: It does not answer, or not to us.
+    """
+    if isinstance(remote, Falcon):
+        region = await remote.check()
+        return f"Falcon {region or 'gateway'}, API client accepted"
+    status = await remote.status()
+    # The status proves nothing about the token; listing what is there does.
+    files = await remote.files(settings.repository).list()
+    return f"LogScale {status.version}, token accepted, {len(files)} lookup files"
