@@ -1,15 +1,18 @@
-# Everything a person or CI runs. `make test` needs only Python 3.11+ and make:
-# it builds .venv from requirements.lock.
+# Everything a person or CI runs. `make demo` and `make test` need only Python 3.11+ and make:
+# they build .venv from requirements.lock.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help test fast check lint format types lock clean
+.PHONY: help demo test fast check bench lint format types docs docs-write lock clean
 
 help:            ## This list
-	@grep -hE '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | column -t -s '|'
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
+
+demo: $(READY)   ## The whole mission on real-shaped telemetry: no account, nothing left running
+	@$(BIN)/orchestrator demo
 
 test: $(READY)   ## Every test
 	$(BIN)/pytest
@@ -25,7 +28,23 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-check: lint types test ## What CI runs: format, lint, types, tests
+check: lint types docs ## What CI runs: format, lint, types, generated pages, rules, tests
+	$(BIN)/orchestrator lint
+	$(BIN)/orchestrator test
+	$(MAKE) test
+
+docs: $(READY)
+	$(BIN)/python -m orchestrator.cli.reference --check docs/cli.md
+
+docs-write: $(READY) ## Write the generated pages
+	$(BIN)/python -m orchestrator.cli.reference docs/cli.md
+
+bench: $(READY)  ## Benchmarks, JSON results in build/bench
+	mkdir -p build/bench
+	for script in benchmarks/bench_*.py; do \
+	    $(BIN)/python $$script > build/bench/$$(basename $$script .py).json || exit 1; \
+	    cat build/bench/$$(basename $$script .py).json; \
+	done
 
 format: $(READY) ## Rewrite layout and safe lint fixes
 	$(BIN)/ruff format .

@@ -1,0 +1,102 @@
+"""`orchestrator plan` and `orchestrator deploy`: what would change, and changing it."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from orchestrator.cli.loading import load_rules_or_report
+from orchestrator.cli.output import console, plain
+from orchestrator.cli.session import config_of, run_async
+from orchestrator.clock import SystemClock
+from orchestrator.config import Config
+from orchestrator.deploy.apply import Applied, apply_plan
+from orchestrator.deploy.lookups import rule_lookups
+from orchestrator.deploy.plan import Change, ChangeKind, Plan, make_plan
+from orchestrator.remote import assets_of, connect
+from orchestrator.rules.ruleset import RuleSet
+
+_repo = click.option("--repo", required=True, help="Repository, as named under [repos.…].")
+_COLOURS = {
+    ChangeKind.CREATE: "green",
+    ChangeKind.UPDATE: "yellow",
+    ChangeKind.DELETE: "red",
+    ChangeKind.FOREIGN: "red",
+    ChangeKind.NONE: "dim",
+}
+
+
+@click.command()
+@_repo
+@click.pass_context
+def plan(ctx: click.Context, repo: str) -> None:
+    """Show what deploy would change, as a diff; nothing is written.
+
+    Exit code 1: something would change, or an asset of the same name is not ours.
+    """
+    config = config_of(ctx)
+    made = run_async(_plan(config, repo, load_rules_or_report(config)))
+    _show(made)
+    if made.pending or made.refused:
+        sys.exit(1)
+
+
+@click.command()
+@_repo
+@click.option("--yes", is_flag=True, help="Apply without asking.")
+@click.pass_context
+def deploy(ctx: click.Context, repo: str, yes: bool) -> None:
+    """Create or update the rules' assets: saved searches, scheduled searches, alerts, lookups.
+
+    The plan is shown first. Only assets that carry our label and marker are touched; a second run
+    changes nothing. Exit code 1: not applied, or an asset of the same name is not ours.
+    """
+    config = config_of(ctx)
+    rules = load_rules_or_report(config)
+    made = run_async(_plan(config, repo, rules))
+    _show(made)
+    if made.pending:
+        if not yes and not click.confirm("Apply this plan?", default=False, err=True):
+            click.echo("Nothing was changed.", err=True)
+            sys.exit(1)
+        click.echo(str(run_async(_apply(config, repo, made))), err=True)
+    if made.refused:
+        sys.exit(1)
+
+
+async def _plan(config: Config, repo: str, rules: RuleSet) -> Plan:
+    settings = config.repo(repo)
+    async with connect(settings, name=repo, clock=SystemClock()) as remote:
+        assets, files = assets_of(remote, settings)
+        return await make_plan(
+            rules.rules, assets, files, lookups=rule_lookups(rules.rules, config.rules.path)
+        )
+
+
+async def _apply(config: Config, repo: str, made: Plan) -> Applied:
+    settings = config.repo(repo)
+    async with connect(settings, name=repo, clock=SystemClock()) as remote:
+        return await apply_plan(made, *assets_of(remote, settings))
+
+
+def _show(made: Plan) -> None:
+    out = console()
+    for change in made.changes:
+        out.print(f"{change.kind.value:<8}", style=_COLOURS[change.kind], end="", markup=False)
+        out.print(f"{plain(change.what)}  ({change.rule})", markup=False)
+        for line in _lines(change):
+            out.print(f"    {plain(line)}", markup=False, style=_style(line))
+    pending, refused = len(made.pending), len(made.refused)
+    click.echo(f"{pending} to change, {refused} refused", err=True)
+
+
+def _lines(change: Change) -> tuple[str, ...]:
+    if change.kind is ChangeKind.FOREIGN:
+        return ("exists and is not ours: rename it, or rename the rule; nothing is touched",)
+    return change.lines
+
+
+def _style(line: str) -> str:
+    mark = line.strip()[:1]
+    return {"+": "green", "-": "red"}.get(mark, "none")
