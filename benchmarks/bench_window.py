@@ -19,9 +19,8 @@ from pathlib import Path
 from orchestrator.app import known_tables, open_app
 from orchestrator.clock import FrozenClock
 from orchestrator.demo.background import background_events
-from orchestrator.demo.day import send_events
+from orchestrator.demo.day import host_tables, send_events
 from orchestrator.demo.stage import REPO, open_stage
-from orchestrator.deploy.lookups import rule_lookups
 from orchestrator.engine.events import Events
 from orchestrator.engine.lookups import Lookup
 from orchestrator.engine.run import Context, run_query
@@ -47,7 +46,7 @@ async def whole_run_ms(rule: Rule, stored_windows: int, folder: Path) -> float:
         open_stage(folder, rules=RULES, now=START) as stage,
         open_app(stage.config, repo=REPO, rules=rules, clock=clock) as app,
     ):
-        for name, content in rule_lookups([rule], RULES)[rule.slug].items():
+        for name, content in host_tables(RULES).items():
             await stage.client.files(REPO).upload(name, content)
         count = PER_WINDOW * stored_windows
         rows = list(background_events(count, start=START, length=length, seed=stored_windows))

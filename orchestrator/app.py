@@ -12,8 +12,9 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +24,7 @@ from orchestrator import killpoints
 from orchestrator.client.types import QueryResult
 from orchestrator.clock import Clock, SystemClock
 from orchestrator.config import Config, RepoSettings
-from orchestrator.errors import ConfigError
+from orchestrator.errors import ConfigError, StoreError
 from orchestrator.inventory.load import load_inventory
 from orchestrator.inventory.lookup import Inventory
 from orchestrator.inventory.sources.base import SourceSettings
@@ -202,7 +203,13 @@ class App:
 
 @asynccontextmanager
 async def open_app(
-    config: Config, *, repo: str, rules: RuleSet, clock: Clock, wire_clock: Clock | None = None
+    config: Config,
+    *,
+    repo: str,
+    rules: RuleSet,
+    clock: Clock,
+    wire_clock: Clock | None = None,
+    stopping: asyncio.Event | None = None,
 ) -> AsyncIterator[App]:
     """Open store, client, inventory and sinks, in that order; close them in reverse.
 
@@ -212,6 +219,7 @@ async def open_app(
         rules: What to run.
         clock: What the service takes for now; a simulation passes its own.
         wire_clock: Times pauses and deadlines of requests; the machine's unless given.
+        stopping: Set by whoever wants it to stop; its own unless given.
 
     Raises:
         ConfigError: The repository or a receiver is unknown or set wrongly.
@@ -258,6 +266,7 @@ async def open_app(
             pipeline=pipeline,
             runner=runner,
             deliverer=deliverer,
+            stopping=stopping or asyncio.Event(),
         )
 
 
@@ -305,23 +314,39 @@ def link_settings(config: Config, repo: RepoSettings) -> LinkSettings:
     )
 
 
-async def serve(app: App, *, install_signals: bool = True) -> None:
-    """Tick until stopped; then finish what is in hand within `schedule.drain`, or release it.
+@contextmanager
+def stop_on_signals() -> Iterator[asyncio.Event]:
+    """Yield an event that SIGTERM and SIGINT set; enter it before anything is opened.
 
-    SIGTERM and SIGINT stop it. Nothing is claimed after that; a run that is cut off gives its
-    window back at once, so that the next process need not wait for a lease to end.
+    Only the main thread gets signals; elsewhere the event is its caller's to set.
     """
     loop = asyncio.get_running_loop()
-    wake = asyncio.Event()
-    if install_signals:
+    stopping = asyncio.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopping
+        return
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        yield stopping
+    finally:
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, app.stopping.set)
+            loop.remove_signal_handler(number)
+
+
+async def serve(app: App) -> None:
+    """Tick until `app.stopping`; then finish what is in hand in `schedule.drain`, or release it.
+
+    Nothing is claimed after that; a run that is cut off gives its window back at once, so that the
+    next process need not wait for a lease to end.
+    """
+    wake = asyncio.Event()
     scheduler = AsyncIOScheduler(timezone=UTC)
     scheduler.add_job(
         wake.set,
         "interval",
         seconds=app.config.schedule.tick.total_seconds(),
-        next_run_time=datetime.now(UTC),
+        next_run_time=app.clock.now(),
         coalesce=True,
         max_instances=1,
         misfire_grace_time=None,
@@ -353,7 +378,13 @@ async def _run_on_tick(app: App, wake: asyncio.Event) -> None:
     while not app.stopping.is_set():
         await wake.wait()
         wake.clear()
-        for rule, window, outcome in await app.run_due():
+        try:
+            outcomes = await app.run_due()
+        except StoreError as exc:
+            # A full disk or a lost database: nothing was claimed, the next tick looks again.
+            logger.error("tick-failed", extra={"reason": str(exc)})  # noqa: TRY400 -- no trace
+            continue
+        for rule, window, outcome in outcomes:
             logger.info(
                 "window-run",
                 extra={

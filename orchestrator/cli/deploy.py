@@ -10,10 +10,11 @@ from orchestrator.cli.loading import load_rules_or_report
 from orchestrator.cli.output import console, plain
 from orchestrator.cli.session import config_of, run_async
 from orchestrator.clock import SystemClock
-from orchestrator.config import Config
+from orchestrator.config import Config, RepoKind
 from orchestrator.deploy.apply import Applied, apply_plan
 from orchestrator.deploy.lookups import rule_lookups
 from orchestrator.deploy.plan import Change, ChangeKind, Plan, make_plan
+from orchestrator.model.rule import DeployKind, Rule
 from orchestrator.remote import assets_of, connect
 from orchestrator.rules.ruleset import RuleSet
 
@@ -67,11 +68,19 @@ def deploy(ctx: click.Context, repo: str, yes: bool) -> None:
 
 async def _plan(config: Config, repo: str, rules: RuleSet) -> Plan:
     settings = config.repo(repo)
+    on_ngsiem = settings.kind is RepoKind.NGSIEM
+    chosen = [rule for rule in rules.rules if on_ngsiem or not _only_on_ngsiem(rule)]
+    for rule in rules.rules:
+        if rule not in chosen:
+            click.echo(f"{rule.slug}: correlation rules live on NG-SIEM only; left out", err=True)
     async with connect(settings, name=repo, clock=SystemClock()) as remote:
         assets, files = assets_of(remote, settings)
-        return await make_plan(
-            rules.rules, assets, files, lookups=rule_lookups(rules.rules, config.rules.path)
-        )
+        lookups = rule_lookups(chosen, config.rules.path)
+        return await make_plan(chosen, assets, files, lookups=lookups, on_ngsiem=on_ngsiem)
+
+
+def _only_on_ngsiem(rule: Rule) -> bool:
+    return rule.deploy.kind is DeployKind.CORRELATION_RULE
 
 
 async def _apply(config: Config, repo: str, made: Plan) -> Applied:
@@ -93,7 +102,7 @@ def _show(made: Plan) -> None:
 
 def _lines(change: Change) -> tuple[str, ...]:
     if change.kind is ChangeKind.FOREIGN:
-        return ("exists and is not ours: rename it, or rename the rule; nothing is touched",)
+        return ("exists and is not ours: rename it, or ours; nothing is touched",)
     return change.lines
 
 

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from orchestrator.app import App, TickReport, arm_killpoint, open_app
+from orchestrator.app import App, TickReport, arm_killpoint, open_app, stop_on_signals
 from orchestrator.app import serve as serve_app
 from orchestrator.cli.loading import load_rules_or_report
 from orchestrator.cli.output import console, table
@@ -64,8 +64,11 @@ def serve(ctx: click.Context, repo: str) -> None:
     arm_killpoint()
 
     async def work() -> None:
-        async with open_app(config, repo=repo, rules=loaded, clock=SystemClock()) as app:
-            await serve_app(app)
+        with stop_on_signals() as stopping:
+            async with open_app(
+                config, repo=repo, rules=loaded, clock=SystemClock(), stopping=stopping
+            ) as app:
+                await serve_app(app)
 
     run_async(work())
 

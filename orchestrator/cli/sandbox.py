@@ -27,8 +27,21 @@ from orchestrator.cli.session import run_async
     show_default=True,
     help="Repository to create; may be given several times.",
 )
+@click.option(
+    "--lookup",
+    "lookups",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Lookup file to hold in every repository; may be given several times.",
+)
 def sandbox(
-    host: str, port: int, data_dir: Path | None, token: str, repositories: tuple[str, ...]
+    *,
+    host: str,
+    port: int,
+    data_dir: Path | None,
+    token: str,
+    repositories: tuple[str, ...],
+    lookups: tuple[Path, ...],
 ) -> None:
     """Serve a local LogScale: query jobs, ingest, GraphQL assets, lookup files.
 
@@ -42,4 +55,4 @@ def sandbox(
 
     settings = sandbox_settings(token=token, repositories=repositories, data_dir=data_dir)
     click.echo(f"sandbox on http://{host}:{port}, token {token}; stop with Ctrl-C", err=True)
-    run_async(serve(settings, host=host, port=port))
+    run_async(serve(settings, host=host, port=port, lookups=lookups))

@@ -74,6 +74,8 @@ async def _ingest(client: LogScale, rules: Path, background: int, show: Show) ->
     show.step("2", "Ingest a day of telemetry into the sandbox")
     samples = sample_events(rules)
     await send_events(client, samples)
+    for name, content in host_tables(rules).items():
+        await client.files(REPO).upload(name, content)
     with show.progress("background events", background) as advance:
         batch: list[Mapping[str, str]] = []
         for event in background_events(background, start=DAY_START):
@@ -107,6 +109,11 @@ def sample_events(rules: Path) -> list[dict[str, str]]:
             event["@ingesttimestamp"] = str(int(event["@timestamp"]) + _INGEST_LAG_MS)
             found.setdefault(event["@id"], event)
     return list(found.values())
+
+
+def host_tables(rules: Path) -> dict[str, bytes]:
+    """Return the lookup files of the rules' samples, which NG-SIEM would keep by itself."""
+    return {path.name: path.read_bytes() for path in sorted(rules.glob("*/lookups/*.csv"))}
 
 
 async def send_events(client: LogScale, events: Sequence[Mapping[str, str]]) -> None:

@@ -2,10 +2,12 @@
 
 Each asset is marked as ours twice: by the label `orchestrator`, and by a line in its description
 with the rule's id and a fingerprint of everything we set. What lacks the marker is never touched.
+A lookup file has no room for a marker: the asset's description vouches for the content we stored.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields as dataclass_fields
@@ -30,6 +32,7 @@ LABEL = "orchestrator"
 _MARKER = re.compile(
     r"^orchestrator:(?P<rule>[0-9a-f-]{36}):(?P<print>[0-9a-f]{12})$", re.MULTILINE
 )
+_FILE_MARKER = re.compile(r"^orchestrator-file:([0-9a-f]{12}):(.+)$", re.MULTILINE)
 _NGSIEM_SEVERITY = {
     Severity.INFORMATIONAL: 10,
     Severity.LOW: 30,
@@ -43,13 +46,44 @@ _FIRES = 1500
 """Enough to see the nights and a weekend between runs every few minutes of a working day."""
 
 
-def desired_asset(rule: Rule) -> Asset | None:
-    """Return the asset for the rule, marked; None where it deploys none."""
-    build = _BUILDERS.get(rule.deploy.kind)
+def desired_asset(
+    rule: Rule, *, lookups: Mapping[str, bytes] | None = None, on_ngsiem: bool = False
+) -> Asset | None:
+    """Return the asset for the rule, marked; None where it deploys none.
+
+    Args:
+        rule: The rule.
+        lookups: Its lookup files, whose content the marker vouches for.
+        on_ngsiem: Whether the far side is Falcon NG-SIEM, which runs rules as correlation rules
+            whatever LogScale asset they name, and keeps no saved searches of ours.
+    """
+    kind = rule.deploy.kind
+    if on_ngsiem and kind not in (DeployKind.NONE, DeployKind.SAVED_SEARCH):
+        kind = DeployKind.CORRELATION_RULE
+    elif on_ngsiem:
+        return None
+    build = _BUILDERS.get(kind)
     if build is None:
         return None
     bare = build(rule)
-    return replace(bare, description=f"{rule.description}\n\n{marker(rule, bare)}")
+    lines = [
+        f"{LABEL}-file:{digest(content)}:{name}"
+        for name, content in sorted((lookups or {}).items())
+    ]
+    bare = replace(bare, description="\n".join([rule.description, "", *lines]).rstrip())
+    tail = marker(rule, bare)
+    gap = "\n" if lines else "\n\n"
+    return replace(bare, description=f"{bare.description}{gap}{tail}")
+
+
+def digest(content: bytes) -> str:
+    """Return the beginning of a lookup file's SHA-256, 12 hex digits."""
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def files_of(asset: Asset) -> dict[str, str]:
+    """Return the lookup files that the asset vouches for, by name, with their digests."""
+    return {name: found for found, name in _FILE_MARKER.findall(asset.description)}
 
 
 def marker(rule: Rule, asset: Asset) -> str:

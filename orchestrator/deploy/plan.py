@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from orchestrator.client.types import Asset
-from orchestrator.deploy.desired import desired_asset, rule_of
+from orchestrator.deploy.desired import desired_asset, digest, files_of, rule_of
 from orchestrator.deploy.diff import diff_lines, differs
 from orchestrator.deploy.ports import AssetApi, FileApi
 from orchestrator.errors import NotFound
@@ -66,6 +66,7 @@ async def make_plan(
     files: FileApi | None,
     *,
     lookups: Mapping[str, Mapping[str, bytes]],
+    on_ngsiem: bool = False,
 ) -> Plan:
     """Compare what the rules want with what is there.
 
@@ -74,6 +75,7 @@ async def make_plan(
         assets: Where assets are listed.
         files: Where lookup files are; None where the far side has none.
         lookups: Rule slug to the content of its lookup files by name.
+        on_ngsiem: Whether the far side is Falcon NG-SIEM: rules become correlation rules there.
 
     Raises:
         ClientError: The far side cannot be read.
@@ -81,25 +83,42 @@ async def make_plan(
     changes: list[Change] = []
     listed: dict[type[Asset], tuple[Asset, ...]] = {}
     for rule in rules:
-        wanted = desired_asset(rule)
+        wanted = desired_asset(rule, on_ngsiem=on_ngsiem)
         if wanted is None or rule.status is RuleStatus.DRAFT:
             continue
         kind = type(wanted)
         if kind not in listed:
             listed[kind] = await assets.list(kind)
-        change = _asset_change(rule, wanted, listed[kind])
-        if files is not None and change.kind not in (ChangeKind.FOREIGN, ChangeKind.DELETE):
-            for name, content in lookups.get(rule.slug, {}).items():
-                changes.append(await _file_change(rule, name, content, files))
-        changes.append(change)
+        ours = _ours(rule, wanted, listed[kind])
+        mine = dict(lookups.get(rule.slug, {})) if files is not None else {}
+        untouched = rule.status is RuleStatus.DEPRECATED or _is_taken(rule, wanted, listed[kind])
+        if files is not None and not untouched:
+            for name, content in list(mine.items()):
+                change = await _file_change(rule, name, content, files, ours=ours)
+                changes.append(change)
+                if change.kind is ChangeKind.FOREIGN:
+                    # Not stored by us, so not vouched for.
+                    del mine[name]
+        vouched = desired_asset(rule, lookups=mine, on_ngsiem=on_ngsiem) or wanted
+        changes.append(_asset_change(rule, vouched, listed[kind], ours=ours))
     return Plan(changes=tuple(changes))
 
 
-def _asset_change(rule: Rule, wanted: Asset, listed: Sequence[Asset]) -> Change:
-    what = f"{_KIND_NAMES.get(type(wanted).__name__, type(wanted).__name__)} {wanted.name!r}"
+def _ours(rule: Rule, wanted: Asset, listed: Sequence[Asset]) -> Asset | None:
     marked = [asset for asset in listed if rule_of(asset) == rule.id]
     # A copy made by hand carries the marker too: the one with the rule's name is the original.
-    ours = next((a for a in marked if a.name == wanted.name), next(iter(marked), None))
+    return next((a for a in marked if a.name == wanted.name), next(iter(marked), None))
+
+
+def _is_taken(rule: Rule, wanted: Asset, listed: Sequence[Asset]) -> bool:
+    same_name = next((asset for asset in listed if asset.name == wanted.name), None)
+    return same_name is not None and rule_of(same_name) != rule.id
+
+
+def _asset_change(
+    rule: Rule, wanted: Asset, listed: Sequence[Asset], *, ours: Asset | None
+) -> Change:
+    what = f"{_KIND_NAMES.get(type(wanted).__name__, type(wanted).__name__)} {wanted.name!r}"
     same_name = next((asset for asset in listed if asset.name == wanted.name), None)
     if rule.status is RuleStatus.DEPRECATED:
         if ours is None:
@@ -111,7 +130,7 @@ def _asset_change(rule: Rule, wanted: Asset, listed: Sequence[Asset]) -> Change:
             before=ours,
             lines=diff_lines(ours, None),
         )
-    if same_name is not None and rule_of(same_name) != rule.id:
+    if _is_taken(rule, wanted, listed):
         return Change(kind=ChangeKind.FOREIGN, rule=rule.slug, what=what, before=same_name)
     if ours is None:
         return Change(
@@ -133,7 +152,9 @@ def _asset_change(rule: Rule, wanted: Asset, listed: Sequence[Asset]) -> Change:
     )
 
 
-async def _file_change(rule: Rule, name: str, content: bytes, files: FileApi) -> Change:
+async def _file_change(
+    rule: Rule, name: str, content: bytes, files: FileApi, *, ours: Asset | None
+) -> Change:
     try:
         before: bytes | None = await files.download(name)
     except NotFound:
@@ -141,6 +162,9 @@ async def _file_change(rule: Rule, name: str, content: bytes, files: FileApi) ->
     what = f"lookup file {name!r}"
     if before == content:
         return Change(kind=ChangeKind.NONE, rule=rule.slug, what=what, file=name)
+    vouched = files_of(ours).get(name) if ours is not None else None
+    if before is not None and digest(before) != vouched:
+        return Change(kind=ChangeKind.FOREIGN, rule=rule.slug, what=what, file=name)
     kind = ChangeKind.CREATE if before is None else ChangeKind.UPDATE
     old = "" if before is None else f" (was {len(before)})"
     return Change(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import uvicorn
 
@@ -23,16 +24,22 @@ async def serve(
     *,
     host: str = LOOPBACK,
     port: int = 8080,
+    lookups: Sequence[Path] = (),
     clock: Clock | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; requests in hand get five seconds to end.
 
-    Port 0 takes any free one.
+    Port 0 takes any free one. Each of `lookups` is held as a lookup file in every repository.
 
     Raises:
         StoreBusy: Another process holds the data directory.
     """
     app = create_app(settings, clock=clock or SystemClock())
+    sandbox = app.state.sandbox
+    for path in lookups:
+        content = await asyncio.to_thread(path.read_bytes)
+        for name in settings.repositories:
+            sandbox.put_file(sandbox.domain(name), path.name, content, by="start-up")
     config = uvicorn.Config(
         app,
         host=host,

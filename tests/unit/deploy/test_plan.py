@@ -160,8 +160,44 @@ async def test_lookup_file_is_uploaded_before_its_asset_and_only_when_it_changed
 
     assert files.uploads == ["x.csv", "x.csv"]
     assert files.kept == {"x.csv": b"b"}
-    assert assets.calls == ["create Sample"]
+    # The asset vouches for the content that was stored with it, so it changes with the file.
+    assert assets.calls == ["create Sample", "update Sample"]
     assert [c.what for c in plan.changes] == ["lookup file 'x.csv'", "scheduled search 'Sample'"]
+
+
+@pytest.mark.parametrize("ours_first", [False, True])
+async def test_lookup_file_of_somebody_else_is_refused_and_untouched(ours_first: bool) -> None:
+    assets, files = MemoryAssets(), MemoryFiles()
+    rules = [make_rule(lookup_files=("x.csv",))]
+    if ours_first:
+        plan = await make_plan(rules, assets, files, lookups={"rule1": {"x.csv": b"a"}})
+        await apply_plan(plan, assets, files)
+    files.kept["x.csv"] = b"theirs"
+
+    plan = await make_plan(rules, assets, files, lookups={"rule1": {"x.csv": b"b"}})
+    await apply_plan(plan, assets, files)
+
+    assert [change.what for change in plan.refused] == ["lookup file 'x.csv'"]
+    assert files.kept == {"x.csv": b"theirs"}
+    again = await make_plan(rules, assets, files, lookups={"rule1": {"x.csv": b"b"}})
+    assert again.pending == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "made"),
+    [
+        (DeployKind.SCHEDULED_SEARCH, ["create correlation rule 'Sample'"]),
+        (DeployKind.CORRELATION_RULE, ["create correlation rule 'Sample'"]),
+        (DeployKind.SAVED_SEARCH, []),
+        (DeployKind.NONE, []),
+    ],
+)
+async def test_on_ngsiem_a_rule_becomes_a_correlation_rule(
+    kind: DeployKind, made: list[str]
+) -> None:
+    plan = await make_plan([make_rule(kind=kind)], MemoryAssets(), None, lookups={}, on_ngsiem=True)
+
+    assert [f"{change.kind.value} {change.what}" for change in plan.changes] == made
 
 
 def test_lookup_files_are_read_from_the_rule_folder(tmp_path: Path) -> None:
