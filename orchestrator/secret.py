@@ -52,8 +52,11 @@ def resolve_secret(reference: str) -> SecretText:
     if kind == "file" and name:
         try:
             text = Path(name).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as exc:
-            raise ValueError(f"cannot read the secret file {name}: {type(exc).__name__}") from exc
+        except OSError as exc:
+            why = exc.strerror or type(exc).__name__
+            raise ValueError(f"cannot read the secret file {name}: {why}") from exc
+        except UnicodeDecodeError as exc:
+            raise ValueError(f"the secret file {name} is not text") from exc
         if not text:
             raise ValueError(f"the secret file {name} is empty")
         return SecretText(text)

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from orchestrator.cli.loading import load_rules_or_report
+from orchestrator.cli.loading import fail_if_left_out, load_rules_or_report
 from orchestrator.cli.output import console, plain
 from orchestrator.cli.session import config_of, run_async
 from orchestrator.clock import SystemClock
@@ -34,13 +34,16 @@ _COLOURS = {
 def plan(ctx: click.Context, repo: str) -> None:
     """Show what deploy would change, as a diff; nothing is written.
 
-    Exit code 1: something would change, or an asset of the same name is not ours.
+    Exit code 1: something would change, or an asset of the same name is not ours; 4: a rule was
+    left out.
     """
     config = config_of(ctx)
-    made = run_async(_plan(config, repo, load_rules_or_report(config)))
+    rules = load_rules_or_report(config)
+    made = run_async(_plan(config, repo, rules))
     _show(made)
     if made.pending or made.refused:
         sys.exit(1)
+    fail_if_left_out(rules)
 
 
 @click.command()
@@ -51,7 +54,8 @@ def deploy(ctx: click.Context, repo: str, yes: bool) -> None:
     """Create or update the rules' assets: saved searches, scheduled searches, alerts, lookups.
 
     The plan is shown first. Only assets that carry our label and marker are touched; a second run
-    changes nothing. Exit code 1: not applied, or an asset of the same name is not ours.
+    changes nothing. Exit code 1: not applied, or an asset of the same name is not ours; 4: a rule
+    was left out.
     """
     config = config_of(ctx)
     rules = load_rules_or_report(config)
@@ -64,6 +68,7 @@ def deploy(ctx: click.Context, repo: str, yes: bool) -> None:
         click.echo(str(run_async(_apply(config, repo, made))), err=True)
     if made.refused:
         sys.exit(1)
+    fail_if_left_out(rules)
 
 
 async def _plan(config: Config, repo: str, rules: RuleSet) -> Plan:
@@ -96,6 +101,10 @@ def _show(made: Plan) -> None:
         out.print(f"{plain(change.what)}  ({change.rule})", markup=False)
         for line in _lines(change):
             out.print(f"    {plain(line)}", markup=False, style=_style(line))
+    for name in made.orphans:
+        click.echo(
+            f"orphan  {plain(name)}: ours, and no rule here claims it; delete it there", err=True
+        )
     pending, refused = len(made.pending), len(made.refused)
     click.echo(f"{pending} to change, {refused} refused", err=True)
 

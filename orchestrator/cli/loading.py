@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from orchestrator.app import known_tables
 from orchestrator.cli.output import plain
 from orchestrator.config import Config
 from orchestrator.cql.diagnostics import Level
+from orchestrator.errors import RuleError
 from orchestrator.rules.load import load_rules
 from orchestrator.rules.ruleset import RuleSet
 
@@ -27,3 +29,9 @@ def load_rules_or_report(config: Config) -> RuleSet:
             place = f"{problem.path}:{problem.line}:{problem.column}"
             click.echo(f"{place}: {plain(problem.message)} (rule left out)", err=True)
     return loaded
+
+
+def fail_if_left_out(loaded: RuleSet) -> None:
+    """End the command with the rule branch's exit code if a rule was left out."""
+    if not loaded.ok:
+        sys.exit(RuleError.exit_code)

@@ -8,13 +8,13 @@ import click
 
 from orchestrator.app import App, TickReport, arm_killpoint, open_app, stop_on_signals
 from orchestrator.app import serve as serve_app
-from orchestrator.cli.loading import load_rules_or_report
+from orchestrator.cli.loading import fail_if_left_out, load_rules_or_report
 from orchestrator.cli.output import console, table
 from orchestrator.cli.session import config_of, run_async
 from orchestrator.clock import SystemClock
 from orchestrator.errors import StoreError
 from orchestrator.model.rule import Rule
-from orchestrator.schedule.outcomes import Committed, NotClaimed, StoreFailed
+from orchestrator.schedule.outcomes import Committed, StoreFailed
 from orchestrator.units import format_instant
 
 _COLUMNS = {"rule": "RULE", "start": "FROM", "end": "UNTIL", "outcome": "OUTCOME"}
@@ -31,7 +31,8 @@ def run(ctx: click.Context, rules: tuple[str, ...], repo: str) -> None:
     RULES are folder names; without any, every rule that is not a draft or deprecated runs. A rule
     that never ran begins with its newest due window.
 
-    Exit code 1: a window stays due, or a message was given up.
+    Exit code 1: a window stays due, or a message was given up; 4: a rule was left out; 7: the state
+    database took no result.
     """
     config = config_of(ctx)
     loaded = load_rules_or_report(config)
@@ -45,9 +46,10 @@ def run(ctx: click.Context, rules: tuple[str, ...], repo: str) -> None:
     _show(report)
     if any(isinstance(outcome, StoreFailed) for _, _, outcome in report.outcomes):
         sys.exit(StoreError.exit_code)
-    left = [o for _, _, o in report.outcomes if not isinstance(o, Committed | NotClaimed)]
+    left = [o for _, _, o in report.outcomes if not isinstance(o, Committed)]
     if left or report.deliveries.dead:
         sys.exit(1)
+    fail_if_left_out(loaded)
 
 
 @click.command()
@@ -80,7 +82,7 @@ def _chosen(app: App, names: tuple[str, ...]) -> list[Rule] | None:
     unknown = [name for name in names if name not in by_slug]
     if unknown:
         known = ", ".join(sorted(by_slug)) or "none"
-        raise click.UsageError(f"There is no rule {unknown[0]!r}. Known: {known}.")
+        raise click.UsageError(f"There is no usable rule {unknown[0]!r}. Usable: {known}.")
     return [by_slug[name] for name in names]
 
 

@@ -281,6 +281,7 @@ def translate(exc: Exception, *, request: Request, host: str = "") -> ClientErro
     match outcome:
         case "unsent" | "uncertain":
             sent = outcome == _UNCERTAIN
+            advice = advice or "Check the repository's url, and that the server runs"
             return ConnectionFailed(problem, sent=sent, method=method, path=path, advice=advice)
         case "late":
             return RequestTimedOut(problem, method=method, path=path)

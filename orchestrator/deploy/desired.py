@@ -26,7 +26,14 @@ from orchestrator.client.types import (
 )
 from orchestrator.cron import fires_after
 from orchestrator.ids import derive
-from orchestrator.model.rule import DeployKind, Rule, Schedule, Severity, TimestampField
+from orchestrator.model.rule import (
+    DeployKind,
+    Rule,
+    RuleStatus,
+    Schedule,
+    Severity,
+    TimestampField,
+)
 
 LABEL = "orchestrator"
 _MARKER = re.compile(
@@ -41,6 +48,7 @@ _NGSIEM_SEVERITY = {
     Severity.CRITICAL: 90,
 }
 _MINUTE, _YEAR = timedelta(minutes=1), timedelta(days=366)
+_WEEK_MINUTES = 7 * 24 * 60
 _EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 _FIRES = 1500
 """Enough to see the nights and a weekend between runs every few minutes of a working day."""
@@ -66,6 +74,10 @@ def desired_asset(
     if build is None:
         return None
     bare = build(rule)
+    if not isinstance(bare, SavedQuery):
+        # A shadow rule tells nobody, so its asset must not fire its actions either.
+        enabled = rule.deploy.enabled and rule.status is RuleStatus.STABLE
+        bare = replace(bare, enabled=enabled)
     lines = [
         f"{LABEL}-file:{digest(content)}:{name}"
         for name, content in sorted((lookups or {}).items())
@@ -174,7 +186,8 @@ def _correlation_rule(rule: Rule) -> CorrelationRule:
         tactic=first.tactic if first else "",
         technique=first.technique if first else "",
         schedule=period,
-        lookback=period + rule.schedule.lookback,
+        # By event time, which NG-SIEM searches by: late events need the delay again.
+        lookback=period + max(rule.schedule.lookback, rule.schedule.delay),
         actions=tuple(sorted(rule.deploy.actions)),
     )
 
@@ -191,15 +204,18 @@ _BUILDERS: Mapping[DeployKind, Callable[[Rule], Asset]] = {
 def cron_of(schedule: Schedule) -> str:
     """Return the five-field cron for the schedule's grid.
 
-    A period that no cron can say (7m, 5h) is rounded down to one that divides the hour or day, so
-    that no event is passed over.
+    A period that no cron can say (7m, 5h, 2d) is rounded down to one that divides the hour, the day
+    or the week, so that no event is passed over.
     """
     if schedule.cron is not None:
         return schedule.cron
-    minutes = max(1, int(_period(schedule).total_seconds() // 60))
+    minutes = max(1, int((schedule.every or _MINUTE).total_seconds() // 60))
     if minutes < 60:
         step = max(n for n in range(1, minutes + 1) if 60 % n == 0)
         return "* * * * *" if step == 1 else f"*/{step} * * * *"
+    if minutes >= _WEEK_MINUTES:
+        # The grid's weeks begin where the epoch does, on a Thursday.
+        return "0 0 * * 4"
     hours = min(minutes // 60, 24)
     step = max(n for n in range(1, hours + 1) if 24 % n == 0)
     return {1: "0 * * * *", 24: "0 0 * * *"}.get(step, f"0 */{step} * * *")
@@ -208,10 +224,7 @@ def cron_of(schedule: Schedule) -> str:
 def _period(schedule: Schedule) -> timedelta:
     """Return what each run must read so that no event falls between two runs.
 
-    For a cron it is the longest pause among the fires of the years looked at.
+    It is the longest pause among the cron's fires in the years looked at.
     """
-    if schedule.every is not None or schedule.cron is None:
-        # Remote schedules have no seconds.
-        return max(schedule.every or _MINUTE, _MINUTE)
-    fires = islice(fires_after(schedule.cron, _EPOCH), _FIRES)
+    fires = islice(fires_after(cron_of(schedule), _EPOCH), _FIRES)
     return max((later - earlier for earlier, later in pairwise(fires)), default=_YEAR)

@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from orchestrator.client.types import Asset
+from orchestrator.client.types import (
+    AggregateAlert,
+    Asset,
+    CorrelationRule,
+    FilterAlert,
+    SavedQuery,
+    ScheduledSearch,
+)
 from orchestrator.deploy.desired import desired_asset, digest, files_of, rule_of
 from orchestrator.deploy.diff import diff_lines, differs
 from orchestrator.deploy.ports import AssetApi, FileApi
@@ -47,6 +54,8 @@ class Plan:
     """Every change, lookup files before the assets that read them."""
 
     changes: tuple[Change, ...]
+    orphans: tuple[str, ...] = ()
+    """Assets marked as ours whose rule is not among these: named, never touched."""
 
     @property
     def pending(self) -> tuple[Change, ...]:
@@ -80,28 +89,83 @@ async def make_plan(
     Raises:
         ClientError: The far side cannot be read.
     """
-    changes: list[Change] = []
     listed: dict[type[Asset], tuple[Asset, ...]] = {}
+    for kind in _NGSIEM_KINDS if on_ngsiem else _LOGSCALE_KINDS:
+        listed[kind] = await assets.list(kind)
+    changes: list[Change] = []
     for rule in rules:
-        wanted = desired_asset(rule, on_ngsiem=on_ngsiem)
-        if wanted is None or rule.status is RuleStatus.DRAFT:
-            continue
-        kind = type(wanted)
-        if kind not in listed:
-            listed[kind] = await assets.list(kind)
-        ours = _ours(rule, wanted, listed[kind])
-        mine = dict(lookups.get(rule.slug, {})) if files is not None else {}
-        untouched = rule.status is RuleStatus.DEPRECATED or _is_taken(rule, wanted, listed[kind])
-        if files is not None and not untouched:
-            for name, content in list(mine.items()):
-                change = await _file_change(rule, name, content, files, ours=ours)
-                changes.append(change)
-                if change.kind is ChangeKind.FOREIGN:
-                    # Not stored by us, so not vouched for.
-                    del mine[name]
-        vouched = desired_asset(rule, lookups=mine, on_ngsiem=on_ngsiem) or wanted
-        changes.append(_asset_change(rule, vouched, listed[kind], ours=ours))
-    return Plan(changes=tuple(changes))
+        wanted = None
+        if rule.status is not RuleStatus.DRAFT:
+            wanted = desired_asset(rule, on_ngsiem=on_ngsiem)
+        if wanted is not None and type(wanted) not in listed:
+            # A correlation rule on LogScale: it has no place there.
+            wanted = None
+        if wanted is not None:
+            changes += await _wanted_changes(
+                rule,
+                wanted,
+                listed.get(type(wanted), ()),
+                files=files,
+                lookups=lookups.get(rule.slug, {}),
+                on_ngsiem=on_ngsiem,
+            )
+        changes += [_deletion(rule, asset) for asset in _left_behind(rule, wanted, listed)]
+    known = {str(rule.id) for rule in rules}
+    marked = ((asset, rule_of(asset)) for found in listed.values() for asset in found)
+    orphans = tuple(_named(asset) for asset, owner in marked if owner and owner not in known)
+    return Plan(changes=tuple(changes), orphans=orphans)
+
+
+async def _wanted_changes(
+    rule: Rule,
+    wanted: Asset,
+    listed: Sequence[Asset],
+    *,
+    files: FileApi | None,
+    lookups: Mapping[str, bytes],
+    on_ngsiem: bool,
+) -> list[Change]:
+    """Return what happens to the rule's lookup files, then to its asset."""
+    changes: list[Change] = []
+    ours = _ours(rule, wanted, listed)
+    mine = dict(lookups) if files is not None else {}
+    untouched = rule.status is RuleStatus.DEPRECATED or _is_taken(rule, wanted, listed)
+    if files is not None and not untouched:
+        for name, content in lookups.items():
+            change = await _file_change(rule, name, content, files, ours=ours)
+            changes.append(change)
+            if change.kind is ChangeKind.FOREIGN:
+                # Not stored by us, so not vouched for.
+                del mine[name]
+    vouched = desired_asset(rule, lookups=mine, on_ngsiem=on_ngsiem) or wanted
+    return [*changes, _asset_change(rule, vouched, listed, ours=ours)]
+
+
+def _left_behind(
+    rule: Rule, wanted: Asset | None, listed: Mapping[type[Asset], Sequence[Asset]]
+) -> list[Asset]:
+    """Return our assets of the rule that are not of the kind it wants any more."""
+    return [
+        asset
+        for kind, found in listed.items()
+        if wanted is None or kind is not type(wanted)
+        for asset in found
+        if rule_of(asset) == rule.id
+    ]
+
+
+def _deletion(rule: Rule, asset: Asset) -> Change:
+    return Change(
+        kind=ChangeKind.DELETE,
+        rule=rule.slug,
+        what=_named(asset),
+        before=asset,
+        lines=diff_lines(asset, None),
+    )
+
+
+def _named(asset: Asset) -> str:
+    return f"{_KIND_NAMES.get(type(asset).__name__, type(asset).__name__)} {asset.name!r}"
 
 
 def _ours(rule: Rule, wanted: Asset, listed: Sequence[Asset]) -> Asset | None:
@@ -118,18 +182,12 @@ def _is_taken(rule: Rule, wanted: Asset, listed: Sequence[Asset]) -> bool:
 def _asset_change(
     rule: Rule, wanted: Asset, listed: Sequence[Asset], *, ours: Asset | None
 ) -> Change:
-    what = f"{_KIND_NAMES.get(type(wanted).__name__, type(wanted).__name__)} {wanted.name!r}"
+    what = _named(wanted)
     same_name = next((asset for asset in listed if asset.name == wanted.name), None)
     if rule.status is RuleStatus.DEPRECATED:
         if ours is None:
             return Change(kind=ChangeKind.NONE, rule=rule.slug, what=what)
-        return Change(
-            kind=ChangeKind.DELETE,
-            rule=rule.slug,
-            what=what,
-            before=ours,
-            lines=diff_lines(ours, None),
-        )
+        return _deletion(rule, ours)
     if _is_taken(rule, wanted, listed):
         return Change(kind=ChangeKind.FOREIGN, rule=rule.slug, what=what, before=same_name)
     if ours is None:
@@ -177,6 +235,13 @@ async def _file_change(
     )
 
 
+_LOGSCALE_KINDS: tuple[type[Asset], ...] = (
+    SavedQuery,
+    ScheduledSearch,
+    AggregateAlert,
+    FilterAlert,
+)
+_NGSIEM_KINDS: tuple[type[Asset], ...] = (CorrelationRule,)
 _KIND_NAMES = {
     "SavedQuery": "saved search",
     "ScheduledSearch": "scheduled search",

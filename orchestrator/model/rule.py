@@ -46,7 +46,7 @@ class RuleStatus(StrEnum):
     STABLE = "stable"
     """Run, stored and delivered."""
     DEPRECATED = "deprecated"
-    """No longer run; its assets are disabled by the next deploy."""
+    """No longer run; its asset is removed by the next deploy."""
 
 
 class TimestampField(StrEnum):

@@ -310,7 +310,9 @@ def _result(
         for name, value in expected.fields.items():
             if row.get(name) != value:
                 problems.append(f"event {event}: {name} is {row.get(name)!r}, not {value!r}")
-        if by != expected.suppressed_by:
+        if expected.malicious and by:
+            problems.append(f"event {event}: it is malicious, and {by} hides it")
+        elif by != expected.suppressed_by:
             wanted = expected.suppressed_by or "nothing"
             problems.append(f"event {event}: suppressed by {by or 'nothing'}, not by {wanted}")
     return CaseResult(

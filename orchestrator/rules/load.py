@@ -46,7 +46,7 @@ def load_rules(root: Path, *, tables: Sequence[FactTable]) -> RuleSet:
         )
     folders = (
         [root]
-        if (root / RULE_FILE).exists()
+        if any((root / name).exists() for name in (RULE_FILE, QUERY_FILE))
         else sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] not in "._")
     )
     rules: list[tuple[Rule, Path]] = []

@@ -155,8 +155,20 @@ class _Checks:
                 "broad-suppression",
                 "the condition names no field, so it would suppress everything.",
             )
+        elif not any(self._asks_a_fact(field) for field in fields):
+            yield self._error(
+                at,
+                "suppression-without-fact",
+                "the condition reads the event alone: who writes the event decides about it.",
+                "Ask a looked-up table as well, such as runner.matches=true.",
+                level=Level.WARNING,
+            )
         for field in sorted(fields):
             yield from self._known_field(field, at)
+
+    def _asks_a_fact(self, field: str) -> bool:
+        table, _, part = field.partition(".")
+        return table in self.tables and part not in ("", "state")
 
     def _known_field(self, field: str, at: tuple[str | int, ...]) -> Iterable[Problem]:
         table, _, part = field.partition(".")

@@ -17,6 +17,8 @@ from yaml.reader import ReaderError
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
+_NUMBER_CHARS = 18
+"""A longer plain number stays text: no setting needs one, and reading it could fail."""
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
@@ -138,6 +140,8 @@ def _scalar(node: Node) -> str | int | float | bool | None:
         return text
     if text in ("", "null", "~"):
         return None
+    if len(text) > _NUMBER_CHARS:
+        return text
     if text in ("true", "false"):
         return text == "true"
     if _INT.fullmatch(text) and not re.match(r"[-+]?0[0-9]", text):

@@ -82,7 +82,7 @@ class NotClaimed:
     moves_on: ClassVar[bool] = False
 
     def __str__(self) -> str:
-        return "not claimed"
+        return "not claimed: held by another process, or its next try is not due yet"
 
 
 @dataclass(frozen=True, slots=True)

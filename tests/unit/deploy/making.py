@@ -41,7 +41,8 @@ class MemoryAssets:
     async def create(self, asset: A) -> A:
         """Keep the asset under a new id."""
         self.calls.append(f"create {asset.name}")
-        if any(other.name == asset.name for other in self.kept.values()):
+        kin = [other for other in self.kept.values() if type(other) is type(asset)]
+        if any(other.name == asset.name for other in kin):
             raise RequestRejected(f"{asset.name} is taken")
         made = replace(asset, id=f"id-{len(self.kept) + 1}")
         self.kept[made.id] = made

@@ -16,7 +16,7 @@ from orchestrator.client.types import (
     TimestampType,
 )
 from orchestrator.deploy.desired import cron_of, desired_asset, rule_of
-from orchestrator.model.rule import DeployKind, Rule, Schedule, TimestampField
+from orchestrator.model.rule import DeployKind, Rule, RuleStatus, Schedule, TimestampField
 from tests.unit.deploy.making import RULE_ID, make_rule
 
 KINDS = [kind for kind in DeployKind if kind is not DeployKind.NONE]
@@ -34,7 +34,9 @@ KINDS = [kind for kind in DeployKind if kind is not DeployKind.NONE]
         (Schedule(every=timedelta(minutes=90)), "0 * * * *"),
         (Schedule(every=timedelta(hours=5)), "0 */4 * * *"),
         (Schedule(every=timedelta(hours=24)), "0 0 * * *"),
-        (Schedule(every=timedelta(days=7)), "0 0 * * *"),
+        (Schedule(every=timedelta(days=2)), "0 0 * * *"),
+        # Once a week, on the day that the grid's weeks begin: not daily over a week each.
+        (Schedule(every=timedelta(days=7)), "0 0 * * 4"),
         (Schedule(cron="5 8 * * 1-5"), "5 8 * * 1-5"),
     ],
 )
@@ -144,3 +146,29 @@ def _search(rule: Rule) -> ScheduledSearch:
     made = desired_asset(rule)
     assert isinstance(made, ScheduledSearch)
     return made
+
+
+@pytest.mark.parametrize(
+    ("every", "read"),
+    [
+        (timedelta(minutes=7), timedelta(minutes=6)),
+        (timedelta(hours=5), timedelta(hours=4)),
+        (timedelta(days=2), timedelta(days=1)),
+        (timedelta(days=7), timedelta(days=7)),
+    ],
+)
+def test_each_run_reads_exactly_what_lies_between_two_runs(
+    every: timedelta, read: timedelta
+) -> None:
+    made = desired_asset(make_rule(schedule=Schedule(every=every)))
+
+    assert isinstance(made, ScheduledSearch)
+    assert made.search_interval == read
+
+
+@pytest.mark.parametrize("status", [RuleStatus.SHADOW, RuleStatus.DRAFT])
+def test_rule_that_tells_nobody_has_no_asset_that_runs(status: RuleStatus) -> None:
+    made = desired_asset(make_rule(status=status))
+
+    assert isinstance(made, ScheduledSearch)
+    assert made.enabled is False

@@ -37,8 +37,37 @@ async def test_every_kind_is_stable_after_its_creation() -> None:
 
     await _deploy(rules, assets)
 
-    assert len(assets.kept) == 5
+    assert len(assets.kept) == 4
     assert (await _plan(rules, assets)).pending == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": DeployKind.SAVED_SEARCH},
+        {"kind": DeployKind.NONE},
+        {"status": RuleStatus.DRAFT},
+    ],
+)
+async def test_asset_that_its_rule_does_not_want_any_more_is_removed(
+    change: dict[str, DeployKind | RuleStatus],
+) -> None:
+    assets = MemoryAssets()
+    await _deploy([make_rule()], assets)
+
+    await _deploy([make_rule(**change)], assets)  # type: ignore[arg-type]  # one key each
+
+    assert await assets.list(ScheduledSearch) == ()
+
+
+async def test_asset_of_a_rule_that_is_not_here_is_named_and_left_alone() -> None:
+    assets = MemoryAssets()
+    await _deploy([make_rule(number=1), make_rule(number=2, name="Other")], assets)
+
+    plan = await _plan([make_rule(number=1)], assets)
+
+    assert plan.orphans == ("scheduled search 'Other'",)
+    assert plan.pending == ()
 
 
 async def test_changed_query_is_an_update_with_its_lines() -> None:

@@ -68,7 +68,7 @@ def test_unexpected_suppression_is_told_by_name(tmp_path: Path) -> None:
     report = _run(tmp_path, suppressed_by="known")
 
     assert report.results[0].outcome == "suppressed by known"
-    assert report.results[0].problems[0] == "event 1: suppressed by known, not by nothing"
+    assert report.results[0].problems[0] == "event 1: it is malicious, and known hides it"
 
 
 def test_missing_suppression_is_told_by_name(tmp_path: Path) -> None:

@@ -70,3 +70,10 @@ def _of(text: str) -> Value:
     data = parse_yaml(text).data
     assert isinstance(data, dict)
     return data["a"]
+
+
+def test_endless_number_stays_text() -> None:
+    value = parse_yaml(f"name: {'9' * 5000}\n")
+
+    assert isinstance(value.data, dict)
+    assert value.data["name"].data == "9" * 5000

@@ -542,7 +542,7 @@ def test_policy_of_max_attempts_is_the_short_form(store: MemoryStore, clock: Fro
 @pytest.mark.parametrize(
     ("outcome", "text"),
     [
-        (NotClaimed(), "not claimed"),
+        (NotClaimed(), "not claimed: held by another process, or its next try is not due yet"),
         (StoreFailed("full"), "store failed: full"),
     ],
 )
