@@ -82,7 +82,7 @@ async def test_run_of_an_unknown_rule_is_a_usage_error(ran: Bench) -> None:
     done = await ran.invoke("run", "--repo", REPO, "t1528_tokens")
 
     assert done.code == 2
-    assert f"There is no rule 't1528_tokens'. Known: {RULE}." in done.err
+    assert f"There is no usable rule 't1528_tokens'. Usable: {RULE}." in done.err
 
 
 async def test_new_rule_begins_with_its_newest_window(bench: Bench) -> None:
