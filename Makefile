@@ -15,7 +15,7 @@ demo: $(READY)   ## The whole mission on real-shaped telemetry: no account, noth
 	@$(BIN)/orchestrator demo
 
 test: $(READY)   ## Every test
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 fast: $(READY)   ## Lint and unit tests, for the inner loop
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ sink's own business: escaping comes after `telemetry` or `authored`, never befor
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 # Printable by category, yet drawn as nothing: fillers, the blank braille cell, selectors.
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
@@ -74,15 +75,19 @@ def cut(text: str, limit: int, *, of: int | None = None) -> str:
 
 def telemetry(text: str, limit: int) -> str:
     """Return text that an endpoint chose: visible, defanged, at most `limit` characters."""
-    # Each character becomes at least one, so no more than these can be needed: a value of a
-    # megabyte costs no more than a short one.
-    part = text[: limit + 1]
-    cooked = defang(visible(part))
-    if len(part) == len(text):
-        return cut(cooked, limit)
-    return cut(cooked, limit, of=len(text))
+    return _shown(text, limit, lambda part: defang(visible(part)))
 
 
 def authored(text: str, limit: int) -> str:
     """Return text that a rule's author or we wrote: visible, at most `limit` characters."""
-    return cut(visible(text), limit)
+    return _shown(text, limit, visible)
+
+
+def _shown(text: str, limit: int, cook: Callable[[str], str]) -> str:
+    # Each character becomes at least one, so no more than these can be needed: a value of a
+    # megabyte costs no more than a short one.
+    part = text[: limit + 1]
+    cooked = cook(part)
+    if len(part) == len(text):
+        return cut(cooked, limit)
+    return cut(cooked, limit, of=len(text))

@@ -70,6 +70,7 @@ def test_slack_quotes_telemetry_in_plain_text_only(text: str) -> None:
 
 
 @given(text=TEXT)
+@example(text="\x1f" * 200 + '"\\' * 2_000)
 @settings(deadline=None)
 def test_jira_document_stays_a_document(text: str) -> None:
     n = make_notification(headline=text, why=text, facts=((text, text),) * 20)

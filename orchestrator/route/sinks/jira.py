@@ -36,7 +36,9 @@ from orchestrator.units import format_instant
 
 _API = "/rest/api/3"
 _SUMMARY_CHARS = 255
-_VALUE_CHARS = 1_200
+_VALUE_CHARS = (1_200, 400, 100)
+"""Longest value, tried in turn until the document fits."""
+_DOCUMENT_CHARS = 32_000
 _COMMENTS = 50
 
 
@@ -218,7 +220,19 @@ def summary(notification: Notification) -> str:
 
 
 def description(notification: Notification, *, entry_id: EntryId) -> adf.Node:
-    """Return the whole message as a document, well under Jira's 32,767 characters."""
+    """Return the whole message as a document that Jira takes: at most 32,767 characters.
+
+    Jira counts the document as it is sent, escapes included, so hostile values may need more room
+    than they have characters: then every value is cut shorter.
+    """
+    for value_chars in _VALUE_CHARS:
+        made = _document(notification, entry_id=entry_id, value_chars=value_chars)
+        if len(json.dumps(made, ensure_ascii=False)) <= _DOCUMENT_CHARS:
+            break
+    return made
+
+
+def _document(notification: Notification, *, entry_id: EntryId, value_chars: int) -> adf.Node:
     n = notification
     intro = f"{n.rule} · {n.severity.value} · score {n.score} · {n.event_count:,} events"
     seen = f"{format_instant(n.first_seen)} to {format_instant(n.last_seen)}"
@@ -227,15 +241,12 @@ def description(notification: Notification, *, entry_id: EntryId) -> adf.Node:
         adf.paragraph(adf.text(authored(intro, 300))),
         adf.bullets(
             [
-                *(
-                    _labelled(label, telemetry(value, _VALUE_CHARS))
-                    for label, value in n.facts[:20]
-                ),
+                *(_labelled(label, telemetry(value, value_chars)) for label, value in n.facts[:20]),
                 _labelled("Seen", seen),
             ]
         ),
         adf.heading("Why it was not suppressed"),
-        adf.paragraph(adf.text(telemetry(n.why, _VALUE_CHARS))),
+        adf.paragraph(adf.text(telemetry(n.why, value_chars))),
     ]
     if n.score_parts:
         blocks += [
