@@ -6,7 +6,7 @@ from precedence.
 
 A step is one of the `Step` union; a filter one of `Filter`; an expression one of `Expression`.
 Match on them with `assert_never` at the end.
-Grammar and its sources: docs/cql.md.
+Source: library.humio.com, data-analysis/syntax.html, and the vendor's published queries.
 """
 
 from __future__ import annotations

@@ -73,3 +73,17 @@ def test_every_module_says_what_it_is() -> None:
     ]
 
     assert bare == []
+
+
+_PATH = re.compile(r"(?<![\w/.-])(?:docs|cassettes|queries|tests)/[\w./-]*\w")
+
+
+def test_paths_that_the_code_names_exist() -> None:
+    missing = [
+        f"{path.relative_to(ROOT)}: {named}"
+        for path in sorted((ROOT / "orchestrator").rglob("*.py"))
+        for named in _PATH.findall(path.read_text(encoding="utf-8"))
+        if not (ROOT / named).exists()
+    ]
+
+    assert missing == []

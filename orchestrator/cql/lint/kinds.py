@@ -177,7 +177,7 @@ CHECKS = (
         code="not-a-condition",
         level=Level.ERROR,
         about="A condition is exactly one filter: comparisons, filter functions, and, or, not.",
-        source="docs/cql.md",
+        source="this project: a condition is asked of one finding at a time",
         find=_condition,
     ),
     Check(
