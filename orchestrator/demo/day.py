@@ -20,7 +20,7 @@ from orchestrator.clock import FrozenClock
 from orchestrator.demo.background import background_events
 from orchestrator.demo.expectations import Verdict, verdicts
 from orchestrator.demo.show import Show
-from orchestrator.demo.stage import REPO, Stage, open_stage
+from orchestrator.demo.stage import REPO, SLACK_CHANNEL, Stage, open_stage
 from orchestrator.deploy.apply import apply_plan
 from orchestrator.deploy.lookups import rule_lookups
 from orchestrator.deploy.plan import Plan, make_plan
@@ -193,6 +193,13 @@ async def _report(
     entries = await app.store.entries(limit=10_000)
     show.step("5", "What on-call sees")
     show.messages(entries)
+    issues = list(stage.jira.store)
+    show.line(
+        f"Slack has {len(stage.slack.parents())} threads in {SLACK_CHANNEL}, "
+        f"Jira the issues {issues[0]} to {issues[-1]}; all texts are in messages.ndjson"
+        if issues
+        else "Slack and Jira have nothing"
+    )
     show.step("6", "What was hidden, by which fact")
     show.suppressed([f for f in findings if f.state is FindingState.SUPPRESSED])
     show.step("7", "Receipts: every window of the day")
