@@ -18,8 +18,6 @@ from orchestrator.route.sinks.console import render
 from orchestrator.route.text import telemetry
 from orchestrator.terminal import console, table
 
-_FULL_MESSAGES = 3
-
 
 class Show:
     """Prints to standard output; colours and progress only where that is a terminal."""
@@ -56,26 +54,15 @@ class Show:
             yield lambda done: bars.advance(task, done)
 
     def messages(self, entries: Sequence[OutboxEntry]) -> None:
-        """Print the first messages whole, as on-call reads them, and the others in a line each."""
+        """Print each opened finding's message, as on-call reads it."""
         opened = [
             entry
             for entry in sorted(entries, key=lambda entry: (entry.created_at, entry.id))
             if entry.receiver == "on-call" and entry.notification.kind is NotificationKind.OPENED
         ]
-        for entry in opened[:_FULL_MESSAGES]:
+        for entry in opened:
             text = render(entry.notification, colour=self._console.is_terminal)
             self._console.print(Text.from_ansi(text))
-        if len(opened) > _FULL_MESSAGES:
-            self.line(f"and {len(opened) - _FULL_MESSAGES} more:")
-        rows = [
-            (
-                entry.notification.severity.value,
-                str(entry.notification.score),
-                telemetry(entry.notification.headline, 100),
-            )
-            for entry in opened[_FULL_MESSAGES:]
-        ]
-        self._table(("SEVERITY", "SCORE", "WHAT HAPPENED"), rows)
 
     def suppressed(self, findings: Sequence[Finding]) -> None:
         """Print each suppressed finding with the fact that excused it."""
