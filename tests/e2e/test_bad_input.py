@@ -284,6 +284,8 @@ FULL_DISK = """\
 import resource, runpy, sys
 
 limit = int(sys.argv.pop(1))
+# The limit would also cut the byte code of a first import short, for every later process.
+sys.dont_write_bytecode = True
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 runpy.run_module("orchestrator", run_name="__main__", alter_sys=True)
 """
