@@ -54,7 +54,7 @@ lock:            ## Re-pin requirements.lock from pyproject.toml
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet uv
 	build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
-	    --extra postgres --group dev --generate-hashes --no-header --no-emit-index-url \
+	    --extra geoip --extra lsp --extra postgres --group dev --generate-hashes --no-header --no-emit-index-url \
 	    --output-file requirements.lock pyproject.toml
 
 clean:
