@@ -109,7 +109,9 @@ def _rest_routes() -> list[BaseRoute]:
     ingest = "/api/v1/ingest"
     return [
         Route("/api/v1/status", control_routes.status),
-        Route("/api/v1/users", control_routes.users),
+        Route("/api/v1/users", control_routes.list_users),
+        Route("/api/v1/users", control_routes.create_user, methods=["POST"]),
+        Route("/api/v1/users/{user_id}", control_routes.delete_user, methods=["DELETE"]),
         Route(f"{ingest}/humio-structured", ingest_routes.ingest_structured, methods=["POST"]),
         Route(f"{ingest}/humio-unstructured", ingest_routes.ingest_unstructured, methods=["POST"]),
         Route(f"{ingest}/json", ingest_routes.ingest_json, methods=["POST"]),

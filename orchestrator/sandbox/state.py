@@ -51,6 +51,8 @@ class Sandbox:
         self.jobs = QueryJobs(settings, clock=clock)
         self.correlation_rules: dict[str, Record] = {}
         """By stable rule id; the Falcon face's, in memory only."""
+        self.users: dict[str, Record] = {}
+        """By user id; the token's own user is not among them."""
         self._expiries: dict[str, float] = {}
         self._lookups: dict[str, Lookup] = {}
         self._append_lock = threading.Lock()
@@ -201,7 +203,9 @@ class Sandbox:
         tokens = {
             text: {**asdict(role), "rights": sorted(role.rights)} for text, role in made.items()
         }
-        journal.save_assets({"version": 1, "domains": domains, "tokens": tokens})
+        journal.save_assets(
+            {"version": 1, "domains": domains, "tokens": tokens, "users": self.users}
+        )
 
     def _load(self) -> None:
         if self._journal is None:
@@ -212,6 +216,8 @@ class Sandbox:
             self.domains[entry["name"]] = domain_from_json(entry, blobs)
         for text, role in raw["tokens"].items():
             self.tokens[text] = _role_from_json(role)
+        # Older data directories have none.
+        self.users.update(raw.get("users", {}))
         for name in {*self.domains, *self.settings.repositories}:
             domain = self.domains.setdefault(name, Domain(name=name))
             for frame in self._journal.load(name):
