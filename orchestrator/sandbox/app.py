@@ -31,7 +31,6 @@ from orchestrator.sandbox.settings import SandboxSettings
 from orchestrator.sandbox.state import Sandbox
 
 _GZIP_FROM_BYTES = 500
-_GATEWAY_PREFIXES = ("/humio/", "/correlation-rules/", "/oauth2/")
 
 
 def create_app(settings: SandboxSettings, *, clock: Clock) -> Starlette:
@@ -67,7 +66,7 @@ def _routes() -> list[BaseRoute]:
     return [
         *_rest_routes(),
         Mount("/humio", routes=_search_routes()),
-        *_falcon_routes(),
+        *gateway.routes(),
         Route("/graphql", graphql, methods=["POST"]),
         Route("/services/collector", ingest_routes.ingest_hec, methods=["POST"]),
         Route("/services/collector/event", ingest_routes.ingest_hec, methods=["POST"]),
@@ -75,6 +74,7 @@ def _routes() -> list[BaseRoute]:
         Route("/_sandbox/state", control_routes.state),
         Route("/_sandbox/faults", control_routes.set_faults, methods=["POST"]),
         Route("/_sandbox/faults", control_routes.clear_faults, methods=["DELETE"]),
+        Route("/_sandbox/hosts", control_routes.set_hosts, methods=["PUT"]),
         Route("/api/{rest:path}", control_routes.unknown_api, methods=["GET", "POST", "DELETE"]),
         Route("/{rest:path}", control_routes.home),
     ]
@@ -122,28 +122,9 @@ def _rest_routes() -> list[BaseRoute]:
     ]
 
 
-def _falcon_routes() -> list[BaseRoute]:
-    rules = "/correlation-rules"
-    listing = [
-        Route(f"{rules}/{what}/rules/{version}", gateway.list_rules)
-        for what in ("combined", "queries")
-        for version in ("v1", "v2")
-    ]
-    return [
-        Route("/oauth2/token", gateway.oauth_token, methods=["POST"]),
-        Route("/oauth2/revoke", gateway.revoke_token, methods=["POST"]),
-        *listing,
-        Route(f"{rules}/entities/rules/v1", gateway.get_rules),
-        Route(f"{rules}/entities/rules/v1", gateway.create_rule, methods=["POST"]),
-        Route(f"{rules}/entities/rules/v1", gateway.update_rules, methods=["PATCH"]),
-        Route(f"{rules}/entities/rules/v1", gateway.delete_rules, methods=["DELETE"]),
-        Route(f"{rules}/entities/latest-rules/v1", gateway.get_rules),
-    ]
-
-
 async def _refused(request: Request, exc: Exception) -> Response:
     if not isinstance(exc, Refusal):
         raise exc
-    if request.url.path.startswith(_GATEWAY_PREFIXES):
+    if request.url.path.startswith(gateway.PREFIXES):
         return gateway.envelope_answer(exc)
     return text_answer(exc.status, exc.text, exc.headers)

@@ -3,11 +3,14 @@
     GET    /_sandbox/state     counts of events, jobs, assets, and the faults still to come
     POST   /_sandbox/faults    {"pattern": "POST */queryjobs", "faults": [{"kind": "unavailable"}]}
     DELETE /_sandbox/faults    let everything pass again
+    PUT    /_sandbox/hosts     [{"device_id": "…", "hostname": "…"}]: all hosts that there are
 
-Both need a token with the right ADMIN.
+All of them need a token with the right ADMIN.
 """
 
 from __future__ import annotations
+
+import json
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -111,6 +114,20 @@ async def clear_faults(request: Request) -> Response:
     return Response(status_code=204)
 
 
+async def set_hosts(request: Request) -> Response:
+    """`PUT /_sandbox/hosts`: replace the hosts of the Falcon face by an array of devices."""
+    sandbox = _controlled(request)
+    try:
+        hosts = json.loads(await request.body())
+    except ValueError as exc:
+        raise Refusal(400, "the body is not JSON") from exc
+    if not isinstance(hosts, list) or not all(_is_host(host) for host in hosts):
+        raise Refusal(400, "an array of objects, each with a device_id, is expected")
+    sandbox.hosts = {host["device_id"]: host for host in hosts}
+    sandbox.save()
+    return json_answer({"hosts": len(sandbox.hosts)})
+
+
 async def unknown_api(request: Request) -> Response:
     """An API path that nobody serves: 401 or 403 first, then 404 as text."""
     _, role = caller_of(request)
@@ -133,6 +150,10 @@ def _controlled(request: Request) -> Sandbox:
     sandbox, role = caller_of(request)
     demand(role, Right.ADMIN)
     return sandbox
+
+
+def _is_host(raw: object) -> bool:
+    return isinstance(raw, dict) and isinstance(raw.get("device_id"), str)
 
 
 def _pending(sandbox: Sandbox) -> dict[str, object]:

@@ -13,7 +13,7 @@ import secrets
 import string
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import cast
 
@@ -35,6 +35,15 @@ ALL_EVENTS = "search-all"
 """A name that always searches every repository, as on NG-SIEM."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scroll:
+    """The rest of a listing of hosts: ids in order, how many there were, when it expires."""
+
+    ids: tuple[str, ...]
+    total: int
+    expires: float
+
+
 class Sandbox:
     """Everything a sandbox knows. Call `close` when done, where it has a data directory."""
 
@@ -50,7 +59,13 @@ class Sandbox:
         self.faults = FaultPlan(settings.faults)
         self.jobs = QueryJobs(settings, clock=clock)
         self.correlation_rules: dict[str, Record] = {}
-        """By stable rule id; the Falcon face's, in memory only."""
+        """By stable rule id, as published; the Falcon face's."""
+        self.rule_versions: dict[str, Record] = {}
+        """By version id: what the correlation rules are and were."""
+        self.hosts: dict[str, Record] = {}
+        """By device id; the Falcon face's."""
+        self.scrolls: dict[str, Scroll] = {}
+        """By offset: listings of hosts that a client has not read to their end."""
         self.users: dict[str, Record] = {}
         """By user id; the token's own user is not among them."""
         self._expiries: dict[str, float] = {}
@@ -178,6 +193,30 @@ class Sandbox:
         self.save()
         return file
 
+    def keep_rule(self, rule: Record) -> None:
+        """Make this version what its correlation rule is."""
+        self.rule_versions[rule["id"]] = rule
+        self.correlation_rules[rule["rule_id"]] = rule
+        self.save()
+
+    def forget_rules(self, rule_ids: Sequence[str]) -> None:
+        """Delete correlation rules with all their versions."""
+        gone = set(rule_ids)
+        for rule_id in gone:
+            self.correlation_rules.pop(rule_id, None)
+        self.rule_versions = {
+            key: version
+            for key, version in self.rule_versions.items()
+            if version["rule_id"] not in gone
+        }
+        self.save()
+
+    def keep_scroll(self, offset: str, *, ids: tuple[str, ...], total: int, expires: float) -> None:
+        """Remember the rest of a listing until `expires`; those that have expired go."""
+        now = self.clock.monotonic()
+        self.scrolls = {key: kept for key, kept in self.scrolls.items() if kept.expires > now}
+        self.scrolls[offset] = Scroll(ids=ids, total=total, expires=expires)
+
     def drop_domain(self, domain: Domain) -> None:
         """Delete a repository or view with all that hangs on it."""
         del self.domains[domain.name]
@@ -204,7 +243,15 @@ class Sandbox:
             text: {**asdict(role), "rights": sorted(role.rights)} for text, role in made.items()
         }
         journal.save_assets(
-            {"version": 1, "domains": domains, "tokens": tokens, "users": self.users}
+            {
+                "version": 1,
+                "domains": domains,
+                "tokens": tokens,
+                "users": self.users,
+                "hosts": self.hosts,
+                "rule_versions": self.rule_versions,
+                "rules": {key: rule["id"] for key, rule in self.correlation_rules.items()},
+            }
         )
 
     def _load(self) -> None:
@@ -216,8 +263,12 @@ class Sandbox:
             self.domains[entry["name"]] = domain_from_json(entry, blobs)
         for text, role in raw["tokens"].items():
             self.tokens[text] = _role_from_json(role)
-        # Older data directories have none.
+        # Older data directories have none of these.
         self.users.update(raw.get("users", {}))
+        self.hosts.update(raw.get("hosts", {}))
+        self.rule_versions.update(raw.get("rule_versions", {}))
+        for rule_id, version_id in raw.get("rules", {}).items():
+            self.correlation_rules[rule_id] = self.rule_versions[version_id]
         for name in {*self.domains, *self.settings.repositories}:
             domain = self.domains.setdefault(name, Domain(name=name))
             for frame in self._journal.load(name):

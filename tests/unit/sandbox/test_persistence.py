@@ -12,6 +12,7 @@ import pytest
 from orchestrator.errors import StoreBusy, StoreFull
 from orchestrator.sandbox.journal import Journal
 from orchestrator.sandbox.storage import EventLog, Snapshot, Span, frame_of
+from tests.unit.sandbox.test_gateway import RULE
 
 CREATE = """mutation($q: String!) {
   createSavedQuery(input: {viewName: "falcon", name: "kept", queryString: $q, labels: ["a"]})
@@ -45,6 +46,30 @@ async def test_events_assets_and_files_survive_a_restart(open_client: Any, tmp_p
         assert [event["n"] for event in after] == ["2", "1"]
         assert await client.graphql(LIST) == assets
         assert file.content == b"k,v\n1,2\n"
+
+
+async def test_users_hosts_and_correlation_rules_survive_a_restart(
+    open_client: Any, tmp_path: Path
+) -> None:
+    rules = "/correlation-rules/entities/rules/v1"
+    hosts = "/devices/entities/devices/v2?ids=a1"
+    async with open_client(data_dir=tmp_path) as client:
+        await client.call("POST", "/api/v1/users", json={"email": "a@example.com"})
+        await client.call("PUT", "/_sandbox/hosts", json=[{"device_id": "a1", "hostname": "h"}])
+        made = (await client.call("POST", rules, json=RULE)).json()["resources"][0]
+        patch = [{"id": made["id"], "severity": 90}]
+        changed = (await client.call("PATCH", rules, json=patch)).json()["resources"][0]
+
+    async with open_client(data_dir=tmp_path) as client:
+        users = (await client.call("GET", "/api/v1/users")).json()
+        kept = (await client.call("GET", f"{rules}?ids={made['rule_id']}")).json()["resources"]
+        older = await client.call("GET", f"/correlation-rules/entities/rules/v2?ids={made['id']}")
+        host = (await client.call("GET", hosts)).json()["resources"]
+
+    assert [user["email"] for user in users] == ["admin", "a@example.com"]
+    assert kept == [changed]
+    assert older.json()["resources"] == [made]
+    assert host == [{"device_id": "a1", "hostname": "h"}]
 
 
 async def test_memory_only_sandbox_keeps_nothing(open_client: Any) -> None:
