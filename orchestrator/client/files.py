@@ -14,7 +14,7 @@ from urllib.parse import quote
 from orchestrator.client.assets import was_done
 from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.session import Session, json_request
-from orchestrator.client.transport import Request
+from orchestrator.client.transport import Request, Response
 from orchestrator.client.types import LookupFile
 from orchestrator.errors import NotFound, RequestRejected, UnexpectedResponse
 
@@ -49,12 +49,14 @@ class LookupFiles:
         """Store a CSV or JSON file; return False if the server has exactly this already.
 
         Raises:
+            UnexpectedResponse: A web page came back instead.
             ClientError: The server could not be asked, or refused it.
         """
         if await self._is_stored(name, content):
             return False
         # Replacing a file with the same content twice does no harm.
-        await self._session.call(_multipart(self._path(), name=name, content=content))
+        request = _multipart(self._path(), name=name, content=content)
+        _check_no_page(await self._session.call(request), name=name, request=request)
         return True
 
     async def download(self, name: str) -> bytes:
@@ -65,9 +67,9 @@ class LookupFiles:
             UnexpectedResponse: A web page came back instead.
         """
         path = f"{self._path()}/{quote(name, safe='')}"
-        response = await self._session.call(json_request("GET", path, idempotent=True))
-        if response.content_type == "text/html":
-            raise UnexpectedResponse(f"{name} came back as a web page", method="GET", path=path)
+        request = json_request("GET", path, idempotent=True)
+        response = await self._session.call(request)
+        _check_no_page(response, name=name, request=request)
         return response.body
 
     async def delete(self, name: str) -> None:
@@ -92,6 +94,14 @@ class LookupFiles:
 
     def _path(self) -> str:
         return f"api/v1/repositories/{quote(self._view, safe='')}/files"
+
+
+def _check_no_page(response: Response, *, name: str, request: Request) -> None:
+    """Refuse a login page: it has the status of a success."""
+    if response.content_type == "text/html":
+        raise UnexpectedResponse(
+            f"a web page came back for {name}", method=request.method, path=request.path
+        )
 
 
 def _digest(content: bytes) -> bytes:

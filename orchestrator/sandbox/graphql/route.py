@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -28,8 +29,9 @@ from orchestrator.sandbox.graphql.roots import root_of
 _MAX_LONG = 2**63 - 1
 
 
+@cache
 def load_schema() -> GraphQLSchema:
-    """Return the schema built from the packaged text, its scalars checked."""
+    """Return the schema built from the packaged text, its scalars checked; built once."""
     text = files("orchestrator.sandbox.graphql").joinpath("schema.graphql").read_text("utf-8")
     schema = build_schema(text)
     _check_scalar(schema, "Long", _whole)
@@ -39,7 +41,7 @@ def load_schema() -> GraphQLSchema:
 
 
 async def graphql(request: Request) -> Response:
-    """Run one operation; the schema is the app's, built once."""
+    """Run one operation; the schema is the app's."""
     sandbox, role = caller_of(request)
     body = _body(await request.body())
     result = graphql_sync(

@@ -1,0 +1,448 @@
+"""Each operation of the client, each fault, at each of the operation's requests.
+
+One law per fault says what must come out, from whether the request may be sent twice. Afterwards
+no search is left on the server and no asset is there twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from orchestrator.client.auth import ClientCredentials
+from orchestrator.client.falcon import Falcon
+from orchestrator.client.logscale import LogScale
+from orchestrator.client.transport import HttpTransport, Request, Response
+from orchestrator.client.types import (
+    AggregateAlert,
+    Asset,
+    CorrelationRule,
+    FilterAlert,
+    SavedQuery,
+    ScheduledSearch,
+    TimestampType,
+)
+from orchestrator.clock import FrozenClock
+from orchestrator.errors import (
+    ClientError,
+    ConnectionFailed,
+    Forbidden,
+    GraphqlError,
+    QueryIncomplete,
+    QueryJobExpired,
+    RateLimited,
+    ServerFailed,
+    Unauthorized,
+    UnexpectedResponse,
+)
+from orchestrator.sandbox.app import create_app
+from orchestrator.sandbox.faults import FOREVER, Fault, FaultKind
+from orchestrator.sandbox.receivers.loopback import serve_on_loopback
+from orchestrator.sandbox.settings import FalconClient, SandboxSettings, TokenRole
+from orchestrator.sandbox.state import Sandbox
+from orchestrator.secret import SecretText
+
+NOW = datetime(2026, 3, 10, 2, 0, tzinfo=UTC)
+TOKEN = "matrix-token"
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+CUSTOMER = "0123456789abcdef0123456789abcdef"
+HOST = "http://sandbox"
+SETTINGS = SandboxSettings(
+    tokens={TOKEN: TokenRole(name="admin")},
+    falcon_clients=(FalconClient(client_id="id", client_secret="secret-of-id"),),
+)
+CREDENTIALS = ClientCredentials(client_id="id", client_secret=SecretText("secret-of-id"))
+TLS = ssl.create_default_context()
+RESETS = (FaultKind.RESET, FaultKind.RESET_AFTER)
+JOB_LIFE = timedelta(seconds=91)
+
+ASSETS: tuple[Asset, ...] = (
+    SavedQuery(name="made", query="a=b"),
+    ScheduledSearch(
+        name="made",
+        query="count()",
+        enabled=True,
+        schedule="*/5 * * * *",
+        search_interval=HOUR,
+        timestamp_type=TimestampType.EVENT,
+        actions=("hook",),
+    ),
+    AggregateAlert(
+        name="made",
+        query="count()",
+        enabled=True,
+        search_interval=HOUR,
+        throttle=HOUR,
+        actions=("hook",),
+    ),
+    FilterAlert(name="made", query="a=b", enabled=True, throttle=HOUR, actions=("hook",)),
+)
+RULE = CorrelationRule(
+    name="made", query="count()", enabled=True, severity=50, schedule=HOUR, lookback=HOUR
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Stage:
+    """A sandbox, the two clients of it, and what was sent."""
+
+    sandbox: Sandbox
+    scale: LogScale
+    falcon: Falcon
+    clock: FrozenClock
+    sent: list[Request] = field(default_factory=list)
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What an operation's preparation made."""
+
+    def asset_names(self) -> list[str]:
+        domain = self.sandbox.domain("falcon")
+        assets = [
+            f"{kind}:{record['name']}"
+            for kind, of in domain.assets.items()
+            for record in of.values()
+        ]
+        return assets + [f"rule:{r['name']}" for r in self.sandbox.correlation_rules.values()]
+
+
+class Noting:
+    """A transport that keeps what it was given."""
+
+    def __init__(self, inner: HttpTransport, sent: list[Request]) -> None:
+        self._inner, self._sent = inner, sent
+
+    async def send(self, request: Request) -> Response:
+        self._sent.append(request)
+        return await self._inner.send(request)
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+@asynccontextmanager
+async def staged(*, on_socket: bool = False) -> AsyncIterator[Stage]:
+    """Yield a fresh sandbox and its clients; only a socket has connections that can break."""
+    clock = FrozenClock(NOW)
+    app = create_app(SETTINGS, clock=clock)
+    sent: list[Request] = []
+    async with AsyncExitStack() as stack:
+        stack.callback(app.state.sandbox.close)
+        url = await stack.enter_async_context(serve_on_loopback(app)) if on_socket else HOST
+
+        def transport() -> Noting:
+            inner = HttpTransport(url, asgi_app=None if on_socket else app, tls=TLS)
+            return Noting(inner, sent)
+
+        scale = LogScale(url, token=SecretText(TOKEN), clock=clock, transport=transport())
+        falcon = Falcon(url, credentials=CREDENTIALS, clock=clock, transport=transport())
+        await stack.enter_async_context(scale)
+        await stack.enter_async_context(falcon)
+        yield Stage(sandbox=app.state.sandbox, scale=scale, falcon=falcon, clock=clock, sent=sent)
+
+
+Work = Callable[[Stage], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One thing that the client can do."""
+
+    run: Work
+    prepare: Work | None = None
+    """Made before, without faults; the version and the token are known then too."""
+    renews: bool = False
+    """Whether a refused token is fetched anew."""
+
+
+def search(stage: Stage) -> Awaitable[Any]:
+    return stage.scale.search("falcon", "count()", start=NOW - HOUR, end=NOW, deadline=MINUTE)
+
+
+def gateway_search(stage: Stage) -> Awaitable[Any]:
+    return stage.falcon.search("search-all", "count()", start=NOW - HOUR, end=NOW, deadline=MINUTE)
+
+
+def stream(stage: Stage) -> Awaitable[Any]:
+    return stage.scale.stream("falcon", "a=b", start=NOW - HOUR, end=NOW)
+
+
+def structured(stage: Stage) -> Awaitable[Any]:
+    batch: Any = [{"tags": {}, "events": [{"timestamp": 1, "attributes": {"a": "b"}}]}]
+    return stage.scale.ingest().structured(batch, repository="falcon")
+
+
+def unstructured(stage: Stage) -> Awaitable[Any]:
+    return stage.scale.ingest().unstructured([{"messages": ["a=b"]}], repository="falcon")
+
+
+def hec(stage: Stage) -> Awaitable[Any]:
+    return stage.scale.ingest().hec([{"event": {"a": "b"}, "index": "falcon"}])
+
+
+async def make_hook(stage: Stage) -> None:
+    address = SecretText("https://hooks.example.com/x")
+    stage.kept["hook"] = await stage.scale.actions("falcon").create_webhook(
+        "hook", url=address, body_template="{events}"
+    )
+
+
+def create(asset: Asset) -> Operation:
+    def run(stage: Stage) -> Awaitable[Any]:
+        return stage.scale.assets("falcon").create(asset)
+
+    return Operation(run=run, prepare=make_hook)
+
+
+def made(asset: Asset) -> Work:
+    async def prepare(stage: Stage) -> None:
+        await make_hook(stage)
+        stage.kept["asset"] = await stage.scale.assets("falcon").create(asset)
+
+    return prepare
+
+
+def update(asset: Asset) -> Operation:
+    def run(stage: Stage) -> Awaitable[Any]:
+        wanted = replace(asset, description="changed")
+        return stage.scale.assets("falcon").update(wanted, expected=stage.kept["asset"])
+
+    return Operation(run=run, prepare=made(asset))
+
+
+def delete(asset: Asset) -> Operation:
+    def run(stage: Stage) -> Awaitable[Any]:
+        return stage.scale.assets("falcon").delete(stage.kept["asset"])
+
+    return Operation(run=run, prepare=made(asset))
+
+
+def list_all(asset: Asset) -> Operation:
+    def run(stage: Stage) -> Awaitable[Any]:
+        return stage.scale.assets("falcon").list(type(asset))
+
+    return Operation(run=run, prepare=made(asset))
+
+
+async def make_rule(stage: Stage) -> None:
+    stage.kept["rule"] = await stage.falcon.assets(CUSTOMER).create(RULE)
+
+
+async def make_file(stage: Stage) -> None:
+    await stage.scale.files("falcon").upload("a.csv", b"k,v\n1,2\n")
+
+
+async def fetch_token(stage: Stage) -> None:
+    await stage.falcon.check()
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "status": Operation(run=lambda s: s.scale.status()),
+    "search": Operation(run=search),
+    "stream": Operation(run=stream),
+    "ingest structured": Operation(run=structured),
+    "ingest unstructured": Operation(run=unstructured),
+    "ingest hec": Operation(run=hec),
+    **{f"create {type(asset).__name__}": create(asset) for asset in ASSETS},
+    **{f"update {type(asset).__name__}": update(asset) for asset in ASSETS},
+    **{f"delete {type(asset).__name__}": delete(asset) for asset in ASSETS},
+    **{f"list {type(asset).__name__}": list_all(asset) for asset in ASSETS},
+    "list actions": Operation(run=lambda s: s.scale.actions("falcon").list(), prepare=make_hook),
+    "create webhook": Operation(run=make_hook),
+    "create email": Operation(
+        run=lambda s: s.scale.actions("falcon").create_email("mail", recipients=["a@example.com"])
+    ),
+    "delete action": Operation(
+        run=lambda s: s.scale.actions("falcon").delete(s.kept["hook"]), prepare=make_hook
+    ),
+    "upload file": Operation(run=make_file),
+    "download file": Operation(
+        run=lambda s: s.scale.files("falcon").download("a.csv"),
+        prepare=make_file,
+    ),
+    "list files": Operation(run=lambda s: s.scale.files("falcon").list(), prepare=make_file),
+    "delete file": Operation(
+        run=lambda s: s.scale.files("falcon").delete("a.csv"), prepare=make_file
+    ),
+    "gateway search": Operation(run=gateway_search, prepare=fetch_token, renews=True),
+    "list rules": Operation(
+        run=lambda s: s.falcon.assets(CUSTOMER).list(CorrelationRule),
+        prepare=make_rule,
+        renews=True,
+    ),
+    "create rule": Operation(run=make_rule, prepare=fetch_token, renews=True),
+    "update rule": Operation(
+        run=lambda s: s.falcon.assets(CUSTOMER).update(
+            replace(RULE, severity=70), expected=s.kept["rule"]
+        ),
+        prepare=make_rule,
+        renews=True,
+    ),
+    "delete rule": Operation(
+        run=lambda s: s.falcon.assets(CUSTOMER).delete(s.kept["rule"]),
+        prepare=make_rule,
+        renews=True,
+    ),
+}
+
+Outcome = type[ClientError] | None
+# Fault -> what comes out if it strikes once: of a request that may be sent twice, and of another.
+ONCE: Mapping[FaultKind, tuple[Outcome, Outcome]] = {
+    FaultKind.RATE_LIMITED: (None, None),
+    FaultKind.UNAVAILABLE: (None, None),
+    FaultKind.SERVER_ERROR: (None, ServerFailed),
+    FaultKind.EXPIRED_TOKEN: (Unauthorized, Unauthorized),
+    FaultKind.FORBIDDEN: (Forbidden, Forbidden),
+    FaultKind.HTML: (UnexpectedResponse, UnexpectedResponse),
+    FaultKind.BROKEN_JSON: (UnexpectedResponse, UnexpectedResponse),
+    FaultKind.RESET: (None, ConnectionFailed),
+    FaultKind.RESET_AFTER: (None, ConnectionFailed),
+}
+# Fault -> what comes out if it never ends.
+FOR_EVER: Mapping[FaultKind, type[ClientError]] = {
+    FaultKind.RATE_LIMITED: RateLimited,
+    FaultKind.UNAVAILABLE: ServerFailed,
+    FaultKind.SERVER_ERROR: ServerFailed,
+    FaultKind.EXPIRED_TOKEN: Unauthorized,
+    FaultKind.FORBIDDEN: Forbidden,
+    FaultKind.HTML: UnexpectedResponse,
+    FaultKind.BROKEN_JSON: UnexpectedResponse,
+    FaultKind.RESET: ConnectionFailed,
+    FaultKind.RESET_AFTER: ConnectionFailed,
+}
+
+
+async def outcome_of(work: Awaitable[Any]) -> Outcome:
+    result: object
+    (result,) = await asyncio.gather(work, return_exceptions=True)
+    if not isinstance(result, BaseException):
+        return None
+    assert isinstance(result, ClientError), repr(result)
+    assert TOKEN not in str(result)
+    assert "secret-of-id" not in str(result)
+    return type(result)
+
+
+async def requests_of(operation: Operation) -> list[Request]:
+    """Return what the operation sends when nothing goes wrong."""
+    async with staged() as stage:
+        if operation.prepare is not None:
+            await operation.prepare(stage)
+        before = len(stage.sent)
+        await operation.run(stage)
+        return stage.sent[before:]
+
+
+def is_cleaning(request: Request) -> bool:
+    """Say whether it deletes a job, which is tried and never waited for."""
+    return request.method == "DELETE" and "/queryjobs/" in request.path
+
+
+def is_raw(request: Request) -> bool:
+    """Say whether its answer is bytes or text, so that broken JSON is as good as any."""
+    return "/files" in request.path
+
+
+def expected_once(fault: FaultKind, request: Request, operation: Operation) -> Outcome:
+    if is_cleaning(request):
+        return None
+    if fault is FaultKind.EXPIRED_TOKEN and operation.renews:
+        return None
+    if fault is FaultKind.BROKEN_JSON and is_raw(request):
+        return None
+    may_repeat, may_not = ONCE[fault]
+    return may_repeat if request.idempotent else may_not
+
+
+def expected_for_ever(fault: FaultKind, request: Request) -> Outcome:
+    if is_cleaning(request):
+        return None
+    if fault is FaultKind.BROKEN_JSON and is_raw(request):
+        return None
+    return FOR_EVER[fault]
+
+
+@pytest.mark.parametrize("fault", list(ONCE), ids=lambda kind: kind.value)
+@pytest.mark.parametrize("name", OPERATIONS)
+async def test_fault_has_its_named_outcome(name: str, fault: FaultKind) -> None:
+    operation = OPERATIONS[name]
+    for place, request in enumerate(await requests_of(operation)):
+        for count, expected in (
+            (1, expected_once(fault, request, operation)),
+            (FOREVER, expected_for_ever(fault, request)),
+        ):
+            async with staged(on_socket=fault in RESETS) as stage:
+                if operation.prepare is not None:
+                    await operation.prepare(stage)
+                stage.sandbox.faults.set("*", [Fault(kind=fault, skip=place, count=count)])
+
+                outcome = await outcome_of(operation.run(stage))
+
+                stage.sandbox.faults.clear()
+                where = f"{request.method} {request.path}, request {place}, {count} times"
+                assert outcome is expected, where
+                names = stage.asset_names()
+                assert len(names) == len(set(names)), where
+                # A job whose id or deletion was lost on the way expires; no other is left.
+                lost = is_cleaning(request) or fault is FaultKind.RESET_AFTER
+                if lost or count == FOREVER:
+                    stage.clock.advance(JOB_LIFE)
+                assert stage.sandbox.jobs.ids() == [], where
+
+
+@pytest.mark.parametrize(
+    ("fault", "count", "outcome"),
+    [
+        (FaultKind.LOST, 1, None),
+        (FaultKind.LOST, FOREVER, QueryJobExpired),
+        (FaultKind.SLOW, 2, None),
+        (FaultKind.SLOW, FOREVER, QueryIncomplete),
+        (FaultKind.CANCELLED, 1, QueryIncomplete),
+    ],
+    ids=lambda value: getattr(value, "value", str(value)),
+)
+@pytest.mark.parametrize("name", ["search", "gateway search"])
+async def test_fault_of_a_job_has_its_named_outcome(
+    name: str, fault: FaultKind, count: int, outcome: Outcome
+) -> None:
+    async with staged() as stage:
+        stage.sandbox.faults.set("GET */queryjobs/*", [Fault(kind=fault, count=count)])
+
+        assert await outcome_of(OPERATIONS[name].run(stage)) is outcome
+
+        stage.clock.advance(JOB_LIFE if fault is FaultKind.LOST else timedelta(0))
+        assert stage.sandbox.jobs.ids() == []
+
+
+@pytest.mark.parametrize("fault", [FaultKind.WARNINGS, FaultKind.PARTIAL])
+async def test_result_that_is_not_whole_says_so(fault: FaultKind) -> None:
+    async with staged() as stage:
+        stage.sandbox.faults.set("GET */queryjobs/*", [Fault(kind=fault, count=FOREVER)])
+
+        result = await search(stage)
+
+        assert result.completeness.reasons != ()
+        assert stage.sandbox.jobs.ids() == []
+
+
+GRAPHQL = [name for name in OPERATIONS if "rule" not in name and "file" not in name]
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in GRAPHQL if n.split()[0] in ("list", "create", "delete")]
+)
+async def test_error_inside_a_good_answer_is_an_error(name: str) -> None:
+    operation = OPERATIONS[name]
+    async with staged() as stage:
+        if operation.prepare is not None:
+            await operation.prepare(stage)
+        fault = Fault(kind=FaultKind.GRAPHQL_ERROR, count=FOREVER, message="the name is taken")
+        stage.sandbox.faults.set("POST /graphql", [fault])
+
+        with pytest.raises(GraphqlError, match="the name is taken"):
+            await operation.run(stage)
