@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from orchestrator.client.assets import Assets
 from orchestrator.client.auth import ClientCredentials
-from orchestrator.client.falcon import CorrelationRules, Falcon
+from orchestrator.client.correlation_rules import CorrelationRules
+from orchestrator.client.falcon import Falcon
 from orchestrator.client.files import LookupFiles
 from orchestrator.client.logscale import LogScale
 from orchestrator.clock import Clock

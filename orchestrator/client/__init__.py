@@ -11,8 +11,11 @@ from orchestrator.client.actions import Actions
 from orchestrator.client.asset_wire import QueryOwnership
 from orchestrator.client.assets import Assets
 from orchestrator.client.auth import ClientCredentials
-from orchestrator.client.falcon import CLOUDS, CorrelationRules, Falcon
+from orchestrator.client.content import GatewayFiles, SavedQueries
+from orchestrator.client.correlation_rules import CorrelationRules
+from orchestrator.client.falcon import CLOUDS, Falcon
 from orchestrator.client.files import LookupFiles
+from orchestrator.client.hosts import Hosts
 from orchestrator.client.logscale import LogScale
 from orchestrator.client.query_jobs import QueryJobs
 from orchestrator.client.replay import (
@@ -40,6 +43,7 @@ from orchestrator.client.types import (
     Completeness,
     CorrelationRule,
     FilterAlert,
+    Host,
     JobProgress,
     JobStats,
     LookupFile,
@@ -65,6 +69,9 @@ __all__ = [
     "CorrelationRules",
     "Falcon",
     "FilterAlert",
+    "GatewayFiles",
+    "Host",
+    "Hosts",
     "HttpTransport",
     "Ingest",
     "JobProgress",
@@ -80,6 +87,7 @@ __all__ = [
     "Request",
     "Response",
     "RetryPolicy",
+    "SavedQueries",
     "SavedQuery",
     "ScheduledSearch",
     "ScriptedTransport",

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from orchestrator.client.assets import was_done
 from orchestrator.client.graphql.client import Graphql
+from orchestrator.client.multipart import Part, multipart
 from orchestrator.client.session import Session, json_request
 from orchestrator.client.transport import Request, Response
 from orchestrator.client.types import LookupFile
@@ -55,7 +56,9 @@ class LookupFiles:
         if await self._is_stored(name, content):
             return False
         # Replacing a file with the same content twice does no harm.
-        request = _multipart(self._path(), name=name, content=content)
+        kind = "application/json" if name.endswith(".json") else "text/csv"
+        part = Part(name="file", content=content, filename=name, kind=kind)
+        request = multipart("POST", self._path(), part)
         _check_no_page(await self._session.call(request), name=name, request=request)
         return True
 
@@ -106,23 +109,3 @@ def _check_no_page(response: Response, *, name: str, request: Request) -> None:
 
 def _digest(content: bytes) -> bytes:
     return hashlib.sha256(content).digest()
-
-
-def _multipart(path: str, *, name: str, content: bytes) -> Request:
-    """Return an upload with one part `file`, whose filename is the stored name."""
-    # Derived from the content, so that the same upload is the same bytes.
-    boundary = f"part-{hashlib.sha256(content).hexdigest()[:24]}"
-    kind = "application/json" if name.endswith(".json") else "text/csv"
-    safe_name = name.replace("\\", "\\\\").replace('"', '\\"').replace("\r", " ").replace("\n", " ")
-    head = (
-        f"--{boundary}\r\n"
-        f'Content-Disposition: form-data; name="file"; filename="{safe_name}"\r\n'
-        f"Content-Type: {kind}\r\n\r\n"
-    )
-    return Request(
-        method="POST",
-        path=path,
-        headers={"Content-Type": f"multipart/form-data; boundary={boundary}"},
-        content=head.encode() + content + f"\r\n--{boundary}--\r\n".encode(),
-        idempotent=True,
-    )

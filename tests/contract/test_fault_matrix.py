@@ -237,6 +237,25 @@ async def make_file(stage: Stage) -> None:
     await stage.scale.files("falcon").upload("a.csv", b"k,v\n1,2\n")
 
 
+async def make_gateway_file(stage: Stage) -> None:
+    await stage.falcon.files().upload("g.csv", b"k,v\n1,2\n")
+
+
+async def make_gateway_query(stage: Stage) -> None:
+    made = SavedQuery(name="made", query="a=b")
+    stage.kept["query"] = await stage.falcon.saved_queries().create(made)
+
+
+def update_gateway_query(stage: Stage) -> Awaitable[Any]:
+    wanted = SavedQuery(id=stage.kept["query"], name="made", query="a=c")
+    return stage.falcon.saved_queries().update(wanted)
+
+
+async def know_hosts(stage: Stage) -> None:
+    await stage.falcon.check()
+    stage.sandbox.hosts = {name: {"device_id": name, "hostname": name} for name in "abc"}
+
+
 async def fetch_token(stage: Stage) -> None:
     await stage.falcon.check()
 
@@ -281,6 +300,33 @@ OPERATIONS: Mapping[str, Operation] = {
             replace(RULE, severity=70), expected=s.kept["rule"]
         ),
         prepare=make_rule,
+        renews=True,
+    ),
+    "list hosts": Operation(
+        run=lambda s: s.falcon.hosts().ids(page_size=3), prepare=know_hosts, renews=True
+    ),
+    "read hosts": Operation(
+        run=lambda s: s.falcon.hosts().details(["a", "b"]), prepare=know_hosts, renews=True
+    ),
+    "upload gateway file": Operation(run=make_gateway_file, prepare=fetch_token, renews=True),
+    "download gateway file": Operation(
+        run=lambda s: s.falcon.files().download("g.csv"), prepare=make_gateway_file, renews=True
+    ),
+    "delete gateway file": Operation(
+        run=lambda s: s.falcon.files().delete("g.csv"), prepare=make_gateway_file, renews=True
+    ),
+    "create gateway query": Operation(run=make_gateway_query, prepare=fetch_token, renews=True),
+    "read gateway query": Operation(
+        run=lambda s: s.falcon.saved_queries().template(s.kept["query"]),
+        prepare=make_gateway_query,
+        renews=True,
+    ),
+    "update gateway query": Operation(
+        run=update_gateway_query, prepare=make_gateway_query, renews=True
+    ),
+    "delete gateway query": Operation(
+        run=lambda s: s.falcon.saved_queries().delete(s.kept["query"]),
+        prepare=make_gateway_query,
         renews=True,
     ),
     "delete rule": Operation(
@@ -345,7 +391,8 @@ def is_cleaning(request: Request) -> bool:
 
 def is_raw(request: Request) -> bool:
     """Say whether its answer is bytes or text, so that broken JSON is as good as any."""
-    return "/files" in request.path
+    is_gateway_download = request.method == "GET" and "entities/lookupfiles/" in request.path
+    return "/files" in request.path or is_gateway_download
 
 
 def expected_once(fault: FaultKind, request: Request, operation: Operation) -> Outcome:
@@ -430,12 +477,16 @@ async def test_result_that_is_not_whole_says_so(fault: FaultKind) -> None:
         assert stage.sandbox.jobs.ids() == []
 
 
-GRAPHQL = [name for name in OPERATIONS if "rule" not in name and "file" not in name]
+GRAPHQL = [
+    name
+    for name, operation in OPERATIONS.items()
+    if name.split()[0] in ("list", "create", "delete")
+    and "file" not in name
+    and not operation.renews
+]
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in GRAPHQL if n.split()[0] in ("list", "create", "delete")]
-)
+@pytest.mark.parametrize("name", GRAPHQL)
 async def test_error_inside_a_good_answer_is_an_error(name: str) -> None:
     operation = OPERATIONS[name]
     async with staged() as stage:
