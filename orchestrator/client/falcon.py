@@ -10,8 +10,8 @@ answers in a JSON envelope, and correlation rules in the place of alerts. GraphQ
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Self
 
 from orchestrator.client.auth import ClientCredentials, CredentialsFlow, OAuth2
@@ -20,6 +20,7 @@ from orchestrator.client.correlation_rules import CorrelationRules
 from orchestrator.client.hosts import Hosts
 from orchestrator.client.query_jobs import QueryJobs
 from orchestrator.client.retry import RetryPolicy
+from orchestrator.client.searching import Searching
 from orchestrator.client.session import Session
 from orchestrator.client.transport import (
     DEFAULT_TIMEOUT,
@@ -27,7 +28,6 @@ from orchestrator.client.transport import (
     HttpTransport,
     Transport,
 )
-from orchestrator.client.types import JobProgress, QueryResult
 from orchestrator.clock import Clock
 from orchestrator.errors import UnexpectedResponse
 
@@ -42,7 +42,7 @@ CLOUDS: Mapping[str, str] = {
 """API base addresses by the region name that the token answer carries."""
 
 
-class Falcon:
+class Falcon(Searching):
     """A Falcon tenant.
 
     Args:
@@ -84,7 +84,7 @@ class Falcon:
         )
         self._auth = auth
         self._session = Session(self._transport, auth=auth, clock=clock, policy=policy)
-        self._jobs = QueryJobs(self._session, prefix="humio/api/v1")
+        super().__init__(QueryJobs(self._session, prefix="humio/api/v1"), clock=clock)
 
     async def __aenter__(self) -> Self:
         return self
@@ -113,39 +113,6 @@ class Falcon:
                 f"the tenant lives in {region}", advice=f"Set the base address to {wanted}."
             )
         return region
-
-    async def search(
-        self,
-        repository: str,
-        query: str,
-        *,
-        start: datetime,
-        end: datetime,
-        deadline: timedelta,
-        use_ingest_time: bool = False,
-        arguments: Mapping[str, str] | None = None,
-        on_progress: Callable[[JobProgress], None] | None = None,
-    ) -> QueryResult:
-        """Return the result of `query` over `[start, end)`; see `QueryJobs.search`.
-
-        Repositories are `search-all`, `investigate_view`, `third-party` and a few more.
-
-        Raises:
-            QueryRejected: The server refused the query.
-            QueryIncomplete: The deadline passed or the job was cancelled.
-            QueryJobExpired: The job was lost twice.
-            ClientError: The server could not be asked.
-        """
-        return await self._jobs.search(
-            repository,
-            query,
-            start=start,
-            end=end,
-            deadline=deadline,
-            use_ingest_time=use_ingest_time,
-            arguments=arguments,
-            on_progress=on_progress,
-        )
 
     def assets(self, customer_id: str) -> CorrelationRules:
         """Return the tenant's correlation rules.

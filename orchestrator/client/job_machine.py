@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from orchestrator.client.decode import PollAnswer
 from orchestrator.client.types import Completeness, JobProgress, JobStats, QueryResult
-from orchestrator.client.wire import WireQueryJobInput
+from orchestrator.client.wire import WireAround, WireQueryJobInput
 from orchestrator.errors import QueryIncomplete, QueryJobExpired
 from orchestrator.units import from_epoch_ms
 
@@ -36,6 +36,8 @@ class QuerySpec:
     end_ms: int
     use_ingest_time: bool = False
     arguments: Mapping[str, str] = field(default_factory=dict)
+    around: WireAround | None = None
+    """Read the events next to this one, rather than the newest."""
 
     def to_wire(self) -> WireQueryJobInput:
         """Return the body of the submit; members that do not apply are left out."""
@@ -46,6 +48,8 @@ class QuerySpec:
             body["useIngestTime"] = True
         if self.arguments:
             body["arguments"] = dict(self.arguments)
+        if self.around is not None:
+            body["around"] = self.around
         return body
 
 
@@ -176,21 +180,42 @@ class JobMachine:
         )
 
     def _result(self, last: PollAnswer, elapsed: timedelta) -> QueryResult:
-        return QueryResult(
-            rows=tuple(self._rows),
-            fields=columns(self._rows, order=last.field_order),
-            is_aggregate=last.is_aggregate,
+        return result_of(
+            last,
+            rows=self._rows,
             completeness=verdict(last, spec=self._spec, received_rows=len(self._rows)),
-            warnings=last.warnings,
-            stats=JobStats(
-                job_id=self.job_id,
-                polls=self._polls,
-                elapsed=elapsed,
-                event_count=last.row_count,
-                processed_bytes=last.processed_bytes,
-                processed_events=last.processed_events,
-            ),
+            job_id=self.job_id,
+            polls=self._polls,
+            elapsed=elapsed,
         )
+
+
+def result_of(
+    answer: PollAnswer,
+    *,
+    rows: Sequence[Mapping[str, str]],
+    completeness: Completeness,
+    job_id: str,
+    polls: int,
+    elapsed: timedelta,
+) -> QueryResult:
+    """Return the rows of a job with what its last poll says about them."""
+    return QueryResult(
+        rows=tuple(rows),
+        fields=columns(rows, order=answer.field_order),
+        is_aggregate=answer.is_aggregate,
+        completeness=completeness,
+        warnings=answer.warnings,
+        stats=JobStats(
+            job_id=job_id,
+            polls=polls,
+            elapsed=elapsed,
+            event_count=answer.row_count,
+            processed_bytes=answer.processed_bytes,
+            processed_events=answer.processed_events,
+        ),
+        has_more_events=answer.has_more_events,
+    )
 
 
 def columns(rows: Sequence[Mapping[str, str]], *, order: Sequence[str] = ()) -> tuple[str, ...]:
@@ -206,15 +231,7 @@ def verdict(answer: PollAnswer, *, spec: QuerySpec, received_rows: int) -> Compl
     Only what the server states counts. A row count that happens to equal a limit is no statement;
     the query's author sees it in the lint.
     """
-    reasons = [f"warning: {text}" for text in answer.warnings]
-    if answer.is_cancelled:
-        reasons.append("the server cancelled the job")
-    if not answer.is_done:
-        reasons.append("the job was not done")
-    if answer.has_more_events:
-        reasons.append("more events matched than the result holds; add tail() with a higher limit")
-    if received_rows < answer.row_count:
-        reasons.append(f"{received_rows} of {answer.row_count} rows were returned")
+    reasons = shortfalls(answer, received_rows=received_rows)
     if answer.is_span_overridden:
         reasons.append("the query sets its own time span")
     elif not spec.use_ingest_time and (answer.start_ms, answer.end_ms) != (
@@ -227,6 +244,20 @@ def verdict(answer: PollAnswer, *, spec: QuerySpec, received_rows: int) -> Compl
             f"not {_span(spec.start_ms, spec.end_ms)}"
         )
     return Completeness(reasons=tuple(reasons))
+
+
+def shortfalls(answer: PollAnswer, *, received_rows: int) -> list[str]:
+    """Return what a poll itself says is missing, whatever span was asked for."""
+    reasons = [f"warning: {text}" for text in answer.warnings]
+    if answer.is_cancelled:
+        reasons.append("the server cancelled the job")
+    if not answer.is_done:
+        reasons.append("the job was not done")
+    if answer.has_more_events:
+        reasons.append("more events matched than the result holds; add tail() with a higher limit")
+    if received_rows < answer.row_count:
+        reasons.append(f"{received_rows} of {answer.row_count} rows were returned")
+    return reasons
 
 
 def _span(start_ms: int, end_ms: int) -> str:

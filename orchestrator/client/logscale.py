@@ -10,7 +10,6 @@ made by the first request.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -23,15 +22,16 @@ from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.query_jobs import QueryJobs
 from orchestrator.client.rest import Ingest, fetch_status, stream_rows
 from orchestrator.client.retry import RetryPolicy
+from orchestrator.client.searching import Searching
 from orchestrator.client.session import Session
 from orchestrator.client.transport import DEFAULT_TIMEOUT, AsgiApp, HttpTransport, Transport
-from orchestrator.client.types import JobProgress, QueryResult, ServerStatus
+from orchestrator.client.types import ServerStatus
 from orchestrator.client.versions import ServerVersion, parse_version
 from orchestrator.clock import Clock
 from orchestrator.secret import SecretText
 
 
-class LogScale:
+class LogScale(Searching):
     """A LogScale server, self-managed or the vendor's cloud.
 
     Args:
@@ -68,7 +68,7 @@ class LogScale:
             base_url, timeout=timeout, asgi_app=asgi_app, tls=tls, trust_env=trust_env
         )
         self._session = self._session_as(StaticToken(token))
-        self._jobs = QueryJobs(self._session)
+        super().__init__(QueryJobs(self._session), clock=clock)
         self._version: ServerVersion | None = None
 
     async def __aenter__(self) -> Self:
@@ -90,46 +90,11 @@ class LogScale:
         """
         return await fetch_status(self._session)
 
-    async def search(
-        self,
-        repository: str,
-        query: str,
-        *,
-        start: datetime,
-        end: datetime,
-        deadline: timedelta,
-        use_ingest_time: bool = False,
-        arguments: Mapping[str, str] | None = None,
-        on_progress: Callable[[JobProgress], None] | None = None,
-    ) -> QueryResult:
-        """Return the result of `query` over `[start, end)`; see `QueryJobs.search`.
-
-        Raises:
-            QueryRejected: The server refused the query.
-            QueryIncomplete: The deadline passed or the job was cancelled.
-            QueryJobExpired: The job was lost twice.
-            ClientError: The server could not be asked.
-        """
-        return await self._jobs.search(
-            repository,
-            query,
-            start=start,
-            end=end,
-            deadline=deadline,
-            use_ingest_time=use_ingest_time,
-            arguments=arguments,
-            on_progress=on_progress,
-        )
-
     async def stream(
         self, repository: str, query: str, *, start: datetime, end: datetime
     ) -> tuple[dict[str, str], ...]:
         """Return rows without any word on completeness; see `rest.stream_rows`."""
         return await stream_rows(self._session, repository, query=query, start=start, end=end)
-
-    def jobs(self) -> QueryJobs:
-        """Return the query-job endpoints, for callers that keep a job themselves."""
-        return self._jobs
 
     def ingest(self, token: SecretText | None = None) -> Ingest:
         """Return the ingest endpoints.

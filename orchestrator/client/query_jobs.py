@@ -8,7 +8,8 @@ Source: library.humio.com, logscale-api/api-search-query; cassettes/query_jobs/.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -87,12 +88,36 @@ class QueryJobs:
             use_ingest_time=use_ingest_time,
             arguments=arguments or {},
         )
+        return await self.run(repository, spec, deadline=deadline, on_progress=on_progress)
+
+    async def run(
+        self,
+        repository: str,
+        spec: QuerySpec,
+        *,
+        deadline: timedelta,
+        on_progress: Callable[[JobProgress], None] | None = None,
+    ) -> QueryResult:
+        """Return the result of a spec; as `search`, with every member that a job can have."""
         machine = JobMachine(spec, deadline=deadline)
         try:
             return await self._drive(repository, spec, machine=machine, on_progress=on_progress)
         finally:
             if machine.job_id:
                 await self._finally(self._forget(repository, machine.job_id))
+
+    @asynccontextmanager
+    async def started(self, repository: str, body: WireQueryJobInput) -> AsyncIterator[str]:
+        """Start a job, yield its id, and delete it on every way out.
+
+        Raises:
+            QueryRejected: The server refused the query.
+        """
+        job_id = await self._submit_safely(repository, body)
+        try:
+            yield job_id
+        finally:
+            await self._finally(self._forget(repository, job_id))
 
     async def _drive(
         self,
@@ -114,7 +139,9 @@ class QueryJobs:
                 case Finish():
                     return step.result
                 case Submit():
-                    machine.on_submitted(await self._submit_safely(repository, spec), elapsed())
+                    machine.on_submitted(
+                        await self._submit_safely(repository, spec.to_wire()), elapsed()
+                    )
                 case Pause():
                     await clock.sleep(step.duration)
                 case Poll() | Heartbeat():
@@ -206,9 +233,9 @@ class QueryJobs:
         path = f"{self._prefix}/repositories/{quote(repository, safe='')}/queryjobs"
         return f"{path}/{quote(job_id, safe='')}" if job_id else path
 
-    async def _submit_safely(self, repository: str, spec: QuerySpec) -> str:
+    async def _submit_safely(self, repository: str, body: WireQueryJobInput) -> str:
         """Submit; if the caller is cancelled meanwhile, delete the job once its id is known."""
-        submitting = asyncio.create_task(self.submit(repository, spec.to_wire()))
+        submitting = asyncio.create_task(self.submit(repository, body))
         try:
             return await asyncio.shield(submitting)
         except asyncio.CancelledError:

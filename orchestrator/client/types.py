@@ -48,6 +48,8 @@ class QueryResult:
     completeness: Completeness
     warnings: tuple[str, ...]
     stats: JobStats
+    has_more_events: bool = False
+    """Whether more events matched a filter query than the server holds for it."""
 
 
 class TimestampType(StrEnum):

@@ -12,6 +12,15 @@ from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
 
 
+class WireAround(TypedDict):
+    """The event that a page of a filter query lies around; times in epoch milliseconds."""
+
+    eventId: str
+    timestamp: int
+    numberOfEventsBefore: int
+    numberOfEventsAfter: int
+
+
 class WireQueryJobInput(TypedDict):
     """Body of a query job or a streaming search; absent members are left out, never null."""
 
@@ -24,6 +33,7 @@ class WireQueryJobInput(TypedDict):
     ingestEnd: NotRequired[int | str]
     timeZone: NotRequired[str]
     arguments: NotRequired[Mapping[str, str]]
+    around: NotRequired[WireAround]
 
 
 class WireStructuredEvent(TypedDict):

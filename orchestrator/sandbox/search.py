@@ -180,7 +180,9 @@ def run(search: Search, snapshots: Sequence[Snapshot]) -> Answer:
     is_aggregate = search.checked.is_aggregate
     has_more = False
     if not is_aggregate:
-        rows = sorted(rows, key=_newest_first)
+        # Of one moment, what came last stands first: pages then neither skip nor repeat.
+        rows = sorted(rows, key=_time)
+        rows.reverse()
         if search.around is not None:
             rows = _around(rows, search.around)
         elif search.limit is not None:
@@ -229,8 +231,8 @@ def _both(first: Span, second: Span) -> Span:
     return Span(start_ms=max(starts, default=None), end_ms=min(ends, default=None))
 
 
-def _newest_first(row: Mapping[str, str]) -> int:
-    return -int(row.get(TIMESTAMP) or 0)
+def _time(row: Mapping[str, str]) -> int:
+    return int(row.get(TIMESTAMP) or 0)
 
 
 def _around(rows: Sequence[Mapping[str, str]], around: Around) -> list[Mapping[str, str]]:
