@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
+from starlette.applications import Starlette
 
 from orchestrator.clock import FrozenClock
 from orchestrator.sandbox.app import create_app
@@ -19,12 +21,9 @@ NOW_MS = 1_773_108_000_000
 TOKEN = "peer-token"
 
 
-@pytest.fixture
-def sandbox_url() -> Iterator[str]:
-    """Serve a sandbox with the repository `falcon` while the test runs."""
-    app = create_app(
-        sandbox_settings(token=TOKEN, repositories=("falcon",)), clock=FrozenClock(NOW)
-    )
+@contextmanager
+def served(app: Starlette) -> Iterator[str]:
+    """Serve a sandbox while the block runs, and yield its address."""
     address: list[str] = []
     is_up, is_over = threading.Event(), threading.Event()
 
@@ -43,3 +42,11 @@ def sandbox_url() -> Iterator[str]:
     finally:
         is_over.set()
         thread.join(timeout=20)
+
+
+@pytest.fixture
+def sandbox_url() -> Iterator[str]:
+    """Serve a sandbox with the repository `falcon` while the test runs."""
+    settings = sandbox_settings(token=TOKEN, repositories=("falcon",))
+    with served(create_app(settings, clock=FrozenClock(NOW))) as url:
+        yield url
