@@ -1,15 +1,13 @@
-"""What alerts and scheduled searches invoke: list, create the two common kinds, delete."""
+"""What alerts and scheduled searches invoke: list, create, delete."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
+from orchestrator.client.action_kinds import ActionContent
 from orchestrator.client.assets import was_done
 from orchestrator.client.decode import Members
 from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.types import Action
 from orchestrator.errors import RequestRejected
-from orchestrator.secret import SecretText
 
 
 class Actions:
@@ -28,61 +26,20 @@ class Actions:
         listed = data.member("searchDomain").members("actions")
         return tuple(sorted((_read(members) for members in listed), key=lambda item: item.name))
 
-    async def create_webhook(
-        self,
-        name: str,
-        *,
-        url: SecretText,
-        body_template: str,
-        method: str = "POST",
-        headers: Mapping[str, SecretText] | None = None,
-    ) -> Action:
-        """Create an action that calls a web address; address and headers may hold secrets.
+    async def create(self, name: str, content: ActionContent) -> Action:
+        """Create an action of any kind that `action_kinds` has.
 
         Args:
             name: Unique in the view.
-            url: Where to.
-            body_template: Text with the vendor's placeholders, such as `{events}`.
-            method: GET, POST or PUT.
-            headers: Sent with each call.
+            content: What it does; its secrets go onto the wire and nowhere else.
 
         Raises:
             GraphqlError: The server refused it, such as for a name that is taken.
         """
-        pairs = [
-            {"header": header, "value": value.reveal()} for header, value in (headers or {}).items()
-        ]
-        content = {
-            "viewName": self._view,
-            "name": name,
-            "url": url.reveal(),
-            "method": method,
-            "headers": pairs,
-            "bodyTemplate": body_template,
-            "ignoreSSL": False,
-            "useProxy": False,
-        }
-        data = await self._graphql.execute("CreateWebhookAction", {"input": content})
-        return _read(data.member("createWebhookAction"))
-
-    async def create_email(
-        self, name: str, *, recipients: Sequence[str], subject_template: str | None = None
-    ) -> Action:
-        """Create an action that sends mail; None keeps the server's own subject.
-
-        Raises:
-            GraphqlError: The server refused it, such as for a name that is taken.
-        """
-        content: dict[str, object] = {
-            "viewName": self._view,
-            "name": name,
-            "recipients": list(recipients),
-            "useProxy": False,
-        }
-        if subject_template is not None:
-            content["subjectTemplate"] = subject_template
-        data = await self._graphql.execute("CreateEmailAction", {"input": content})
-        return _read(data.member("createEmailAction"))
+        operation = f"Create{content.kind}"
+        given = {"viewName": self._view, "name": name, **content.to_input()}
+        data = await self._graphql.execute(operation, {"input": given})
+        return _read(data.member(f"create{content.kind}"))
 
     async def delete(self, action: Action) -> None:
         """Delete an action by its id.

@@ -64,6 +64,7 @@ class AssetKind(Generic[A]):
     to_input: Callable[[A, WriteContext], Write]
     """The input of a create; an update adds the id."""
     needs_action_ids: bool = False
+    can_be_switched: bool = False
 
 
 def kind_of(asset_type: type[A], version: ServerVersion) -> AssetKind[A]:
@@ -113,6 +114,7 @@ KINDS: tuple[AssetKind[Any], ...] = (
     ),
     AssetKind(
         type=ScheduledSearch,
+        can_be_switched=True,
         since=SCHEDULED_SEARCH_V3,
         member="scheduledSearches",
         list_operation="ListScheduledSearches",
@@ -125,6 +127,7 @@ KINDS: tuple[AssetKind[Any], ...] = (
     ),
     AssetKind(
         type=ScheduledSearch,
+        can_be_switched=True,
         since=SCHEDULED_SEARCH_V2,
         member="scheduledSearches",
         list_operation="ListScheduledSearchesV2",
@@ -137,6 +140,7 @@ KINDS: tuple[AssetKind[Any], ...] = (
     ),
     AssetKind(
         type=ScheduledSearch,
+        can_be_switched=True,
         member="scheduledSearches",
         list_operation="ListScheduledSearchesV1",
         create_operation="CreateScheduledSearchV1",
@@ -149,6 +153,7 @@ KINDS: tuple[AssetKind[Any], ...] = (
     ),
     AssetKind(
         type=AggregateAlert,
+        can_be_switched=True,
         member="aggregateAlerts",
         list_operation="ListAggregateAlerts",
         create_operation="CreateAggregateAlert",
@@ -160,6 +165,7 @@ KINDS: tuple[AssetKind[Any], ...] = (
     ),
     AssetKind(
         type=FilterAlert,
+        can_be_switched=True,
         member="filterAlerts",
         list_operation="ListFilterAlerts",
         create_operation="CreateFilterAlert",

@@ -107,6 +107,36 @@ class Assets:
         if not was_done(data):
             raise RequestRejected(f"{asset.name} in {self._view} was not deleted")
 
+    async def enable(self, asset: A) -> None:
+        """Switch an alert or a scheduled search on; nothing else of it changes.
+
+        Raises:
+            TypeError: This kind of asset cannot be switched.
+            ValueError: The asset has no id: it was never read from a server.
+            GraphqlError: No such asset, or no right.
+        """
+        await self._switch(asset, on=True)
+
+    async def disable(self, asset: A) -> None:
+        """Switch an alert or a scheduled search off; nothing else of it changes.
+
+        Raises:
+            TypeError: This kind of asset cannot be switched.
+            ValueError: The asset has no id: it was never read from a server.
+            GraphqlError: No such asset, or no right.
+        """
+        await self._switch(asset, on=False)
+
+    async def _switch(self, asset: A, *, on: bool) -> None:
+        kind = kind_of(type(asset), await self._version())
+        if not kind.can_be_switched:
+            raise TypeError(f"{type(asset).__name__} cannot be switched on or off")
+        if not asset.id:
+            raise ValueError(f"{asset.name} has no id")
+        operation = f"{'Enable' if on else 'Disable'}{kind.type.__name__}"
+        content = {"viewName": self._view, "id": asset.id}
+        await self._graphql.execute(operation, {"input": content})
+
     async def _listed(self, kind: AssetKind[A]) -> tuple[A, ...]:
         data = await self._graphql.execute(kind.list_operation, {"view": self._view})
         domain = data.member("searchDomain")

@@ -27,6 +27,7 @@ from orchestrator.client.session import Session
 from orchestrator.client.transport import DEFAULT_TIMEOUT, AsgiApp, HttpTransport, Transport
 from orchestrator.client.types import ServerStatus
 from orchestrator.client.versions import ServerVersion, parse_version
+from orchestrator.client.views import Views
 from orchestrator.clock import Clock
 from orchestrator.secret import SecretText
 
@@ -116,6 +117,10 @@ class LogScale(Searching):
     def actions(self, view: str) -> Actions:
         """Return what alerts and scheduled searches of a view or repository can invoke."""
         return Actions(self.graphql(), view=view)
+
+    def views(self) -> Views:
+        """Return the server's repositories and views, and what the token may do there."""
+        return Views(self.graphql())
 
     def graphql(self) -> Graphql:
         """Return the GraphQL endpoint, for operations that this client has no method for."""

@@ -131,6 +131,37 @@ class FilterAlert:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A repository, or a view over some."""
+
+    id: str
+    name: str
+    description: str = ""
+    is_repository: bool
+    connections: Mapping[str, str] = field(default_factory=dict)
+    """Of a view: repository to the filter that is put before each query."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewer:
+    """Who a token belongs to."""
+
+    id: str
+    name: str
+    is_root: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryProblem:
+    """What a server says about a query's text."""
+
+    message: str
+    code: str
+    severity: str
+    """Error, Warning, Information, Hint, or what a newer server adds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """A host (device) of a Falcon tenant; what the sensor did not tell is empty."""
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.client.action_kinds import EmailContent, WebhookContent
 from orchestrator.client.auth import ClientCredentials
 from orchestrator.client.falcon import Falcon
 from orchestrator.client.logscale import LogScale
@@ -187,9 +188,8 @@ def hec(stage: Stage) -> Awaitable[Any]:
 
 async def make_hook(stage: Stage) -> None:
     address = SecretText("https://hooks.example.com/x")
-    stage.kept["hook"] = await stage.scale.actions("falcon").create_webhook(
-        "hook", url=address, body_template="{events}"
-    )
+    content = WebhookContent(url=address, body_template="{events}")
+    stage.kept["hook"] = await stage.scale.actions("falcon").create("hook", content)
 
 
 def create(asset: Asset) -> Operation:
@@ -218,6 +218,13 @@ def update(asset: Asset) -> Operation:
 def delete(asset: Asset) -> Operation:
     def run(stage: Stage) -> Awaitable[Any]:
         return stage.scale.assets("falcon").delete(stage.kept["asset"])
+
+    return Operation(run=run, prepare=made(asset))
+
+
+def switch(asset: Asset) -> Operation:
+    def run(stage: Stage) -> Awaitable[Any]:
+        return stage.scale.assets("falcon").disable(stage.kept["asset"])
 
     return Operation(run=run, prepare=made(asset))
 
@@ -271,10 +278,22 @@ OPERATIONS: Mapping[str, Operation] = {
     **{f"update {type(asset).__name__}": update(asset) for asset in ASSETS},
     **{f"delete {type(asset).__name__}": delete(asset) for asset in ASSETS},
     **{f"list {type(asset).__name__}": list_all(asset) for asset in ASSETS},
+    **{f"switch {type(asset).__name__}": switch(asset) for asset in ASSETS[1:]},
+    "list views": Operation(run=lambda s: s.scale.views().list()),
+    "create repository": Operation(run=lambda s: s.scale.views().create_repository("new")),
+    "create view": Operation(run=lambda s: s.scale.views().create_view("new", {"falcon": "*"})),
+    "delete repository": Operation(
+        run=lambda s: s.scale.views().delete("new", reason="over"),
+        prepare=lambda s: s.scale.views().create_repository("new"),
+    ),
+    "read viewer": Operation(run=lambda s: s.scale.views().viewer()),
+    "validate": Operation(run=lambda s: s.scale.views().validate("a=b")),
     "list actions": Operation(run=lambda s: s.scale.actions("falcon").list(), prepare=make_hook),
     "create webhook": Operation(run=make_hook),
     "create email": Operation(
-        run=lambda s: s.scale.actions("falcon").create_email("mail", recipients=["a@example.com"])
+        run=lambda s: s.scale.actions("falcon").create(
+            "mail", EmailContent(recipients=["a@example.com"])
+        )
     ),
     "delete action": Operation(
         run=lambda s: s.scale.actions("falcon").delete(s.kept["hook"]), prepare=make_hook

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from orchestrator.client.action_kinds import EmailContent, WebhookContent
 from orchestrator.client.logscale import LogScale
 from orchestrator.client.retry import NO_RETRIES
 from orchestrator.client.transport import Response, ScriptedTransport, json_response
@@ -46,31 +47,33 @@ async def test_create_webhook_sends_address_and_headers() -> None:
     answer = json_response({"data": {"createWebhookAction": wire("w", "WebhookAction")}})
     client, transport = make_client(answer)
 
-    created = await client.actions("v").create_webhook(
-        "w",
+    content = WebhookContent(
         url=SecretText("https://hooks.example/canary"),
         body_template="{events}",
         headers={"X-Key": SecretText("k-canary")},
     )
+    created = await client.actions("v").create("w", content)
 
     assert created == Action(id="id-w", name="w", kind="WebhookAction")
-    content = json.loads(transport.requests[0].content)["variables"]["input"]
-    assert content["url"] == "https://hooks.example/canary"
-    assert content["headers"] == [{"header": "X-Key", "value": "k-canary"}]
+    sent = json.loads(transport.requests[0].content)["variables"]["input"]
+    assert sent["url"] == "https://hooks.example/canary"
+    assert sent["headers"] == [{"header": "X-Key", "value": "k-canary"}]
     assert "canary" not in repr(transport.requests[0])
+    assert "canary" not in repr(content)
 
 
 async def test_create_email_leaves_the_servers_subject() -> None:
     answer = json_response({"data": {"createEmailAction": wire("m", "EmailAction")}})
     client, transport = make_client(answer)
 
-    await client.actions("v").create_email("m", recipients=["soc@example.com"])
+    await client.actions("v").create("m", EmailContent(recipients=["soc@example.com"]))
 
     content = json.loads(transport.requests[0].content)["variables"]["input"]
     assert content == {
         "viewName": "v",
         "name": "m",
         "recipients": ["soc@example.com"],
+        "attachCsv": False,
         "useProxy": False,
     }
 
@@ -79,7 +82,7 @@ async def test_create_of_a_taken_name_is_refused_by_the_server() -> None:
     client, _ = make_client(json_response({"data": None, "errors": [{"message": "taken"}]}))
 
     with pytest.raises(GraphqlError, match="taken"):
-        await client.actions("v").create_email("m", recipients=[])
+        await client.actions("v").create("m", EmailContent(recipients=[]))
 
 
 async def test_delete_that_did_nothing_is_rejected() -> None:

@@ -29,7 +29,7 @@ from orchestrator.clock import FrozenClock
 from orchestrator.errors import GraphqlError, ServerFailed, Unauthorized, UnexpectedResponse
 from orchestrator.secret import SecretText
 
-SDL = Path(__file__).parents[2] / "data" / "graphql" / "schema.graphql"
+SDL = Path(__file__).parents[3] / "orchestrator" / "sandbox" / "graphql" / "schema.graphql"
 MINUTE = timedelta(minutes=1)
 EXAMPLES: dict[type[Asset], Asset] = {
     SavedQuery: SavedQuery(name="n", query="q", labels=("l",)),

@@ -1,0 +1,178 @@
+"""Actions of every kind, switches, repositories and views: our client against the sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from orchestrator.client.action_kinds import (
+    CONTENTS,
+    ActionContent,
+    EmailContent,
+    HumioRepoContent,
+    OpsGenieContent,
+    PagerDutyContent,
+    SlackContent,
+    SlackPostMessageContent,
+    UploadFileContent,
+    VictorOpsContent,
+    WebhookContent,
+)
+from orchestrator.client.logscale import LogScale
+from orchestrator.client.types import (
+    AggregateAlert,
+    Asset,
+    FilterAlert,
+    SavedQuery,
+    ScheduledSearch,
+    TimestampType,
+    View,
+)
+from orchestrator.clock import FrozenClock
+from orchestrator.errors import Forbidden, GraphqlError
+from orchestrator.sandbox.app import create_app
+from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole
+from orchestrator.secret import SecretText
+
+HOUR = timedelta(hours=1)
+KEY = SecretText("a-secret-canary")
+ADDRESS = SecretText("https://hooks.example.com/a-secret-canary")
+TOKENS = {
+    "admin-token": TokenRole(name="admin"),
+    "reader-token": TokenRole(name="reader", rights=frozenset({Right.READ})),
+}
+EXAMPLES: tuple[ActionContent, ...] = (
+    WebhookContent(url=ADDRESS, body_template="{events}", headers={"X-Key": KEY}),
+    EmailContent(recipients=["a@example.com"], subject_template="{alert_name}", attach_csv=True),
+    SlackContent(url=ADDRESS, fields={"Host": "{field:host}"}),
+    SlackPostMessageContent(token=KEY, channels=["#soc"], fields={"Host": "{field:host}"}),
+    PagerDutyContent(routing_key=KEY, severity="critical"),
+    OpsGenieContent(key=KEY),
+    VictorOpsContent(url=ADDRESS, message_type="CRITICAL"),
+    HumioRepoContent(ingest_token=KEY),
+    UploadFileContent(file_name="found.csv"),
+)
+SWITCHED: tuple[Asset, ...] = (
+    ScheduledSearch(
+        name="s",
+        query="count()",
+        enabled=True,
+        schedule="*/5 * * * *",
+        search_interval=HOUR,
+        timestamp_type=TimestampType.EVENT,
+        actions=("hook",),
+    ),
+    AggregateAlert(
+        name="a",
+        query="count()",
+        enabled=True,
+        search_interval=HOUR,
+        throttle=HOUR,
+        actions=("hook",),
+    ),
+    FilterAlert(name="f", query="a=b", enabled=True, throttle=HOUR, actions=("hook",)),
+)
+
+
+@pytest.fixture
+async def app() -> AsyncIterator[Any]:
+    clock = FrozenClock(datetime(2026, 3, 10, tzinfo=UTC))
+    made = create_app(SandboxSettings(tokens=TOKENS), clock=clock)
+    yield made
+    made.state.sandbox.close()
+
+
+def client_of(app: Any, token: str = "admin-token") -> LogScale:
+    clock = app.state.sandbox.clock
+    return LogScale("http://x", token=SecretText(token), clock=clock, asgi_app=app)
+
+
+def test_every_kind_of_action_has_an_example() -> None:
+    assert {type(content) for content in EXAMPLES} == set(CONTENTS)
+
+
+@pytest.mark.parametrize("content", EXAMPLES, ids=lambda content: content.kind)
+async def test_action_of_each_kind_is_made_and_deleted(app: Any, content: ActionContent) -> None:
+    async with client_of(app) as scale:
+        actions = scale.actions("falcon")
+
+        made = await actions.create("mine", content)
+
+        assert (made.name, made.kind) == ("mine", content.kind)
+        assert await actions.list() == (made,)
+        assert KEY.reveal() not in repr(content)
+        await actions.delete(made)
+        assert await actions.list() == ()
+
+
+@pytest.mark.parametrize("asset", SWITCHED, ids=lambda asset: type(asset).__name__)
+async def test_asset_is_switched_off_and_on(app: Any, asset: Asset) -> None:
+    async with client_of(app) as scale:
+        await scale.actions("falcon").create("hook", EXAMPLES[0])
+        assets = scale.assets("falcon")
+        made = await assets.create(asset)
+
+        await assets.disable(made)
+        (off,) = await assets.list(type(asset))
+        await assets.enable(off)
+        (on,) = await assets.list(type(asset))
+
+    assert getattr(off, "enabled", None) is False
+    assert on == made
+
+
+async def test_saved_query_has_no_switch(app: Any) -> None:
+    async with client_of(app) as scale:
+        made = await scale.assets("falcon").create(SavedQuery(name="q", query="*"))
+        with pytest.raises(TypeError, match="SavedQuery cannot be switched"):
+            await scale.assets("falcon").disable(made)
+
+
+async def test_views_through_their_whole_life(app: Any) -> None:
+    async with client_of(app) as scale:
+        views = scale.views()
+        await views.create_repository("raw", description="for tests")
+        await views.create_view("both", {"falcon": "a=b", "raw": "*"})
+        listed = await views.list()
+        await views.update_view("both", {"raw": "c=d"})
+        changed = {view.name: view.connections for view in await views.list()}
+        with pytest.raises(GraphqlError):
+            await views.create_repository("raw")
+        await views.delete("both", reason="test is over")
+        await views.delete("raw", reason="test is over")
+        left = [view.name for view in await views.list()]
+
+    both, falcon, raw = listed
+    assert both.connections == {"falcon": "a=b", "raw": "*"}
+    assert (both.is_repository, falcon.is_repository) == (False, True)
+    assert raw == View(id=raw.id, name="raw", description="for tests", is_repository=True)
+    assert changed["both"] == {"raw": "c=d"}
+    assert left == ["falcon"]
+
+
+async def test_token_is_told_what_it_may_do(app: Any) -> None:
+    async with client_of(app) as scale, client_of(app, "reader-token") as reader:
+        viewer = await reader.views().viewer()
+        allowed = await scale.views().allowed_actions("falcon")
+        read_only = await reader.views().allowed_actions("falcon")
+        with pytest.raises(Forbidden):
+            await reader.views().create_repository("mine")
+        packages = await reader.views().packages("falcon")
+
+    assert (viewer.name, viewer.is_root) == ("reader", False)
+    assert {"ReadEvents", "ChangeTriggers", "ChangeFiles"} <= allowed
+    assert "ReadEvents" in read_only
+    assert "ChangeTriggers" not in read_only
+    assert packages == ()
+
+
+async def test_query_is_validated_by_the_server(app: Any) -> None:
+    async with client_of(app) as scale:
+        assert await scale.views().validate("a=b | count()") == ()
+        (problem, *_) = await scale.views().validate("x = | count(")
+
+    assert problem.severity == "Error"
+    assert problem.message != ""
