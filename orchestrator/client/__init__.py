@@ -39,15 +39,8 @@ from orchestrator.client.replay import (
 )
 from orchestrator.client.rest import Ingest
 from orchestrator.client.retry import RetryPolicy
-from orchestrator.client.transport import (
-    HttpTransport,
-    Request,
-    Response,
-    ScriptedTransport,
-    Transport,
-    json_response,
-    text_response,
-)
+from orchestrator.client.scripted import ScriptedTransport, json_response, text_response
+from orchestrator.client.transport import HttpTransport, Request, Response, Transport
 from orchestrator.client.types import (
     Action,
     AggregateAlert,

@@ -266,24 +266,30 @@ def _warning_text(value: object) -> str:
     return str(value)
 
 
-def decode_stream(response: Response) -> tuple[dict[str, str], ...]:
-    """Return the rows of a streaming search, one JSON object per line.
+def require_ndjson(content_type: str) -> None:
+    """Check that an answer is a stream of rows, not some page.
 
-    Nothing in a stream says whether it is whole.
+    Raises:
+        UnexpectedResponse: Another content type.
     """
-    if response.content_type not in {"application/x-ndjson", "application/json"}:
-        kind = response.content_type or "of no named type"
+    if content_type not in {"application/x-ndjson", "application/json"}:
+        kind = content_type or "of no named type"
         raise UnexpectedResponse(f"stream should be NDJSON, is {kind}", advice=_NOT_JSON)
-    rows = []
-    for number, line in enumerate(response.body.splitlines(), start=1):
-        try:
-            content = json.loads(line, parse_float=str)
-        except ValueError as exc:
-            raise UnexpectedResponse(f"stream line {number} is not JSON") from exc
-        if not isinstance(content, dict):
-            raise UnexpectedResponse(f"stream line {number} is not an object")
-        rows.append(_row(content))
-    return tuple(rows)
+
+
+def stream_row(line: bytes, *, number: int) -> dict[str, str]:
+    """Return the row of one line of a streaming search.
+
+    Raises:
+        UnexpectedResponse: Not a JSON object; `number` says which line.
+    """
+    try:
+        content = json.loads(line, parse_float=str)
+    except (ValueError, RecursionError) as exc:
+        raise UnexpectedResponse(f"stream line {number} is not JSON") from exc
+    if not isinstance(content, dict):
+        raise UnexpectedResponse(f"stream line {number} is not an object")
+    return _row(content)
 
 
 def check_accepted(response: Response) -> None:

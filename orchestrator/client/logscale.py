@@ -10,6 +10,7 @@ made by the first request.
 from __future__ import annotations
 
 import ssl
+from collections.abc import AsyncGenerator, Callable
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -20,7 +21,7 @@ from orchestrator.client.auth import Auth, StaticToken
 from orchestrator.client.files import LookupFiles
 from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.query_jobs import QueryJobs
-from orchestrator.client.rest import Ingest, fetch_status, stream_rows
+from orchestrator.client.rest import Ingest, StreamProgress, fetch_status, stream_rows
 from orchestrator.client.retry import RetryPolicy
 from orchestrator.client.searching import Searching
 from orchestrator.client.session import Session
@@ -91,11 +92,23 @@ class LogScale(Searching):
         """
         return await fetch_status(self._session)
 
-    async def stream(
-        self, repository: str, query: str, *, start: datetime, end: datetime
-    ) -> tuple[dict[str, str], ...]:
-        """Return rows without any word on completeness; see `rest.stream_rows`."""
-        return await stream_rows(self._session, repository, query=query, start=start, end=end)
+    def stream(
+        self,
+        repository: str,
+        query: str,
+        *,
+        start: datetime,
+        end: datetime,
+        on_progress: Callable[[StreamProgress], None] | None = None,
+    ) -> AsyncGenerator[dict[str, str]]:
+        """Yield rows without any word on completeness; see `rest.stream_rows`.
+
+        Raises:
+            ClientError: The server could not be asked, or the connection broke on the way.
+        """
+        return stream_rows(
+            self._session, repository, query=query, start=start, end=end, on_progress=on_progress
+        )
 
     def ingest(self, token: SecretText | None = None) -> Ingest:
         """Return the ingest endpoints.

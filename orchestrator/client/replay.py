@@ -8,14 +8,15 @@ fails at once, naming what differs. Public, so that users of the client can test
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 import yaml
 
-from orchestrator.client.transport import Request, Response
+from orchestrator.client.transport import OpenResponse, Request, Response
 
 # The vendor's old spelling of one path, in recordings and shipped clients.
 _OLD_PATH, _PATH = "api/v1/dataspaces/", "api/v1/repositories/"
@@ -126,6 +127,16 @@ class ReplayTransport:
             raise CassetteMismatch(f"{asked}: the body lacks members that the cassette has")
         del self._left[0]
         return exchange.response
+
+    @asynccontextmanager
+    async def open(self, request: Request) -> AsyncIterator[OpenResponse]:
+        """Yield the recorded answer, its body in one piece."""
+        response = await self.send(request)
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield response.body
+
+        yield OpenResponse(status=response.status, headers=response.headers, chunks=chunks())
 
     async def close(self) -> None:
         """Do nothing: there is nothing to free."""

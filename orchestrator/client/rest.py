@@ -8,11 +8,17 @@ Source: library.humio.com, logscale-api/api-ingest-structured, api-ingest-hec; c
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
-from orchestrator.client.decode import check_accepted, decode_status, decode_stream
+from orchestrator.client.decode import (
+    check_accepted,
+    decode_status,
+    require_ndjson,
+    stream_row,
+)
 from orchestrator.client.session import Session, json_request
 from orchestrator.client.transport import Request
 from orchestrator.client.types import ServerStatus
@@ -35,13 +41,32 @@ async def fetch_status(session: Session) -> ServerStatus:
     return decode_status(await session.call(request))
 
 
-async def stream_rows(
-    session: Session, repository: str, *, query: str, start: datetime, end: datetime
-) -> tuple[dict[str, str], ...]:
-    """Return the rows of a streaming search over `[start, end)`, in no promised order.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamProgress:
+    """How much of a stream has arrived; nobody knows how much there will be."""
 
-    A stream has no completeness signal: an early close looks like a short result. For looking at
+    rows: int
+    received_bytes: int
+
+
+async def stream_rows(
+    session: Session,
+    repository: str,
+    *,
+    query: str,
+    start: datetime,
+    end: datetime,
+    on_progress: Callable[[StreamProgress], None] | None = None,
+) -> AsyncGenerator[dict[str, str]]:
+    """Yield the rows of a streaming search over `[start, end)`, in no promised order.
+
+    Rows come as the server sends them, one piece of the answer in memory at a time. A stream has
+    no completeness signal: an early close looks like a short result. For exports and for looking at
     events by hand; rules use query jobs.
+
+    Raises:
+        UnexpectedResponse: A page instead of a stream, or a line that is not an object.
+        ClientError: The server could not be asked, or the connection broke on the way.
     """
     body = WireQueryJobInput(
         queryString=query, start=to_epoch_ms(start), end=to_epoch_ms(end), isLive=False
@@ -50,7 +75,20 @@ async def stream_rows(
     request = json_request(
         "POST", path, body, idempotent=True, headers={"Accept": "application/x-ndjson"}
     )
-    return decode_stream(await session.call(request))
+    async with session.open(request) as response:
+        require_ndjson(response.content_type)
+        rows, received, rest = 0, 0, b""
+        async for chunk in response.chunks:
+            received += len(chunk)
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                if line.strip():
+                    rows += 1
+                    yield stream_row(line, number=rows)
+            if on_progress is not None:
+                on_progress(StreamProgress(rows=rows, received_bytes=received))
+        if rest.strip():
+            yield stream_row(rest, number=rows + 1)
 
 
 class Ingest:

@@ -7,16 +7,21 @@ nothing above it looks at a status. A 401 renews the token once where it can be 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from random import SystemRandom
+from typing import TypeVar
 
 from orchestrator.client.auth import Auth
 from orchestrator.client.problems import error_for
 from orchestrator.client.retry import RetryPolicy, call_with_retries
-from orchestrator.client.transport import Request, Response, Transport
+from orchestrator.client.transport import OpenResponse, Request, Response, Transport
 from orchestrator.clock import Clock
-from orchestrator.errors import QueryRejected, RequestRejected, Unauthorized
+from orchestrator.errors import ClientError, QueryRejected, RequestRejected, Unauthorized
+
+T = TypeVar("T")
+_ERROR_BYTES = 64 * 1024
 
 
 class Session:
@@ -73,32 +78,70 @@ class Session:
             jitter=self._jitter,
         )
 
+    @asynccontextmanager
+    async def open(self, request: Request) -> AsyncIterator[OpenResponse]:
+        """Yield the 2xx answer to `request` while it arrives; leaving the block ends it.
+
+        Until its head is there the call is repeated as others are, after that never.
+
+        Raises:
+            ClientError: The subclass that the status or the failure calls for.
+        """
+        async with AsyncExitStack() as stack:
+
+            async def opened() -> OpenResponse:
+                return await self._with_token(request, lambda signed: self._head(signed, stack))
+
+            yield await call_with_retries(
+                opened,
+                policy=self._policy,
+                idempotent=request.idempotent,
+                clock=self._clock,
+                jitter=self._jitter,
+            )
+
+    async def _head(self, request: Request, stack: AsyncExitStack) -> OpenResponse:
+        async with AsyncExitStack() as own:
+            response = await own.enter_async_context(self._transport.open(request))
+            if 200 <= response.status < 300:
+                stack.push_async_exit(own.pop_all())
+                return response
+            raise self._error(request, await response.read(_ERROR_BYTES))
+
     async def _once(
         self, request: Request, *, bad_request: type[RequestRejected | QueryRejected]
     ) -> Response:
+        async def exchange(signed: Request) -> Response:
+            response = await self._transport.send(signed)
+            if 200 <= response.status < 300:
+                return response
+            raise self._error(signed, response, bad_request=bad_request)
+
+        return await self._with_token(request, exchange)
+
+    async def _with_token(self, request: Request, exchange: Callable[[Request], Awaitable[T]]) -> T:
+        """Send with the token in hand; refused, once more with a new one where there can be one."""
         token = await self._auth.token()
         try:
-            return await self._exchange(
-                replace(request, bearer=token or None), bad_request=bad_request
-            )
+            return await exchange(replace(request, bearer=token or None))
         except Unauthorized:
             if not await self._auth.renew(token):
                 raise
         token = await self._auth.token()
-        return await self._exchange(replace(request, bearer=token or None), bad_request=bad_request)
+        return await exchange(replace(request, bearer=token or None))
 
-    async def _exchange(
-        self, request: Request, *, bad_request: type[RequestRejected | QueryRejected]
-    ) -> Response:
-        response = await self._transport.send(request)
-        if 200 <= response.status < 300:
-            return response
-        secrets = (request.bearer,) if request.bearer is not None else ()
-        raise error_for(
+    def _error(
+        self,
+        request: Request,
+        response: Response,
+        *,
+        bad_request: type[RequestRejected | QueryRejected] = RequestRejected,
+    ) -> ClientError:
+        return error_for(
             request,
             response,
             now=self._clock.now(),
-            secrets=secrets,
+            secrets=(request.bearer,) if request.bearer is not None else (),
             bad_request=bad_request,
         )
 

@@ -15,13 +15,12 @@ Source: encode/httpcore issue 1093; encode/httpx documentation, advanced/timeout
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Any, Protocol, Self
 
 import httpx
@@ -42,7 +41,6 @@ DEFAULT_MAX_BODY_BYTES = 256 * 1024 * 1024
 """Decoded bytes of one answer: 200 000 rows of a wide query fit, an endless stream does not."""
 _CONNECT_TIMEOUT_S = 5.0
 _MAX_CONCURRENT = 32
-_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 AsgiApp = Callable[
     [
@@ -83,7 +81,35 @@ class Response:
     @property
     def content_type(self) -> str:
         """Return the media type without parameters, lower case; empty if the server named none."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return _media_type(self.headers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenResponse:
+    """One HTTP answer whose body is still on its way. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    chunks: AsyncIterator[bytes] = field(repr=False)
+    """The body, decompressed, piece by piece; raises `ClientError` where it breaks."""
+
+    @property
+    def content_type(self) -> str:
+        """Return the media type without parameters, lower case; empty if the server named none."""
+        return _media_type(self.headers)
+
+    async def read(self, limit: int) -> Response:
+        """Return the answer with at most the first `limit` bytes of its body."""
+        body = bytearray()
+        async for chunk in self.chunks:
+            body += chunk
+            if len(body) >= limit:
+                break
+        return Response(status=self.status, headers=self.headers, body=bytes(body[:limit]))
+
+
+def _media_type(headers: Mapping[str, str]) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 class Transport(Protocol):
@@ -94,6 +120,14 @@ class Transport(Protocol):
 
         Raises:
             ClientError: No answer, or one that cannot be read; nothing else is raised.
+        """
+        ...
+
+    def open(self, request: Request) -> AbstractAsyncContextManager[OpenResponse]:
+        """Yield the answer as soon as its head is there; leaving the block ends it.
+
+        Raises:
+            ClientError: No answer; nothing else is raised.
         """
         ...
 
@@ -130,6 +164,7 @@ class HttpTransport:
         self._timeout, self._max_body_bytes = timeout, max_body_bytes
         self._slots = asyncio.Semaphore(_MAX_CONCURRENT)
         self._tasks: set[asyncio.Task[Response]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
         # Both loggers print every full URL at INFO; URLs may hold secrets.
         for name in ("httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)
@@ -168,11 +203,51 @@ class HttpTransport:
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)
 
+    @asynccontextmanager
+    async def open(self, request: Request) -> AsyncIterator[OpenResponse]:
+        """Yield the answer while it arrives; only silence is limited, not the whole length."""
+        limit_s = min(request.timeout or self._timeout, self._timeout).total_seconds()
+        async with self._slots:
+            answer = await self._opened(request, timeout_s=limit_s)
+            try:
+                yield OpenResponse(
+                    status=answer.status_code,
+                    headers=_lowered(answer.headers),
+                    chunks=self._chunks(answer, request=request),
+                )
+            finally:
+                await answer.aclose()
+
+    async def _opened(self, request: Request, *, timeout_s: float) -> httpx.Response:
+        """Connect in a task of our own: a caller who leaves meanwhile leaks no connection."""
+        opening = asyncio.create_task(self._head(request, timeout_s=timeout_s))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            closing = asyncio.create_task(_close_when_open(opening))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+            raise
+
+    async def _head(self, request: Request, *, timeout_s: float) -> httpx.Response:
+        outgoing = self._built(request, timeout_s=timeout_s)
+        try:
+            return await self._client.send(outgoing, stream=True)
+        except _LIBRARY_ERRORS as exc:
+            raise translate(exc, request=request, host=self._client.base_url.host) from exc
+
+    async def _chunks(self, answer: httpx.Response, *, request: Request) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in answer.aiter_bytes():
+                yield chunk
+        except _LIBRARY_ERRORS as exc:
+            raise translate(exc, request=request, host=self._client.base_url.host) from exc
+
     async def close(self) -> None:
         """Wait for requests whose callers left, at most one connect, then close the pool."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_CONNECT_TIMEOUT_S)
-        for task in tuple(self._tasks):
+        for task in (*self._tasks, *self._closing):
             task.cancel()
         await self._client.aclose()
 
@@ -194,15 +269,23 @@ class HttpTransport:
                 method=request.method,
                 path=request.path,
             ) from exc
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict) as exc:
+        except _LIBRARY_ERRORS as exc:
             raise translate(exc, request=request, host=self._client.base_url.host) from exc
 
     async def _send(self, request: Request, *, timeout_s: float) -> Response:
+        answer = await self._client.send(self._built(request, timeout_s=timeout_s), stream=True)
+        try:
+            body = await self._read(answer, request=request)
+        finally:
+            await answer.aclose()
+        return Response(status=answer.status_code, headers=_lowered(answer.headers), body=body)
+
+    def _built(self, request: Request, *, timeout_s: float) -> httpx.Request:
         headers = dict(request.headers)
         if request.bearer is not None:
             headers["Authorization"] = f"Bearer {request.bearer.reveal()}"
         timeout = httpx.Timeout(timeout_s, connect=min(_CONNECT_TIMEOUT_S, timeout_s))
-        outgoing = self._client.build_request(
+        return self._client.build_request(
             request.method,
             request.path,
             params=list(request.query) or None,
@@ -210,12 +293,6 @@ class HttpTransport:
             content=request.content or None,
             timeout=timeout,
         )
-        answer = await self._client.send(outgoing, stream=True)
-        try:
-            body = await self._read(answer, request=request)
-        finally:
-            await answer.aclose()
-        return Response(status=answer.status_code, headers=_lowered(answer.headers), body=body)
 
     async def _read(self, answer: httpx.Response, *, request: Request) -> bytes:
         body = bytearray()
@@ -228,6 +305,21 @@ class HttpTransport:
                     path=request.path,
                 )
         return bytes(body)
+
+
+_LIBRARY_ERRORS = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx.StreamError,
+    httpx.CookieConflict,
+)
+
+
+async def _close_when_open(opening: asyncio.Task[httpx.Response]) -> None:
+    """Close an answer that came after its caller left."""
+    await asyncio.wait({opening})
+    if not opening.cancelled() and opening.exception() is None:
+        await opening.result().aclose()
 
 
 def _lowered(headers: httpx.Headers) -> dict[str, str]:
@@ -298,65 +390,3 @@ def _tls_advice(exc: BaseException) -> str | None:
             return f"The server's certificate is not trusted: {cause.verify_message}."
         cause = cause.__cause__ or cause.__context__
     return None
-
-
-Step = Response | ClientError | Callable[[Request], Awaitable[Response]]
-
-
-class ScriptedTransport:
-    """Answers from a list, in order, and keeps what it was sent; for tests.
-
-    A step is an answer, an error to raise, or a coroutine function of the request.
-    """
-
-    def __init__(self, *steps: Step) -> None:
-        self._steps = list(steps)
-        self.requests: list[Request] = []
-        self.is_closed = False
-
-    @property
-    def left(self) -> int:
-        """Return how many steps nobody asked for."""
-        return len(self._steps)
-
-    async def send(self, request: Request) -> Response:
-        """Return or raise the next step.
-
-        Raises:
-            LookupError: The script is over.
-        """
-        self.requests.append(request)
-        if not self._steps:
-            raise LookupError(f"nothing scripted for {request.method} {request.path}")
-        step = self._steps.pop(0)
-        match step:
-            case Response():
-                return step
-            case ClientError():
-                raise step
-            case _:
-                return await step(request)
-
-    async def close(self) -> None:
-        """Note that the transport was closed."""
-        self.is_closed = True
-
-
-def json_response(
-    content: object, *, status: int = 200, headers: Mapping[str, str] = _NO_HEADERS
-) -> Response:
-    """Return an answer with a JSON body."""
-    all_headers = {"content-type": "application/json", **headers}
-    return Response(status=status, headers=all_headers, body=json.dumps(content).encode())
-
-
-def text_response(
-    text: str,
-    *,
-    status: int = 200,
-    content_type: str = "text/plain; charset=UTF-8",
-    headers: Mapping[str, str] = _NO_HEADERS,
-) -> Response:
-    """Return an answer with a text body."""
-    all_headers = {"content-type": content_type, **headers}
-    return Response(status=status, headers=all_headers, body=text.encode())

@@ -20,7 +20,6 @@ DECODED = {
     "decode_job_id": "query_jobs/submit/accepted.yaml",
     "decode_poll": "query_jobs/poll/static.yaml",
     "decode_status": "status/read/ok.yaml",
-    "decode_stream": "stream/rows/timechart.yaml",
     "decode_token": "falcon/token/issued.yaml",
 }
 # Bearer headers, JWTs, the token shapes of the two servers.

@@ -201,7 +201,8 @@ async def test_unstructured_ingest(name: str, repository: str | None) -> None:
 async def test_stream() -> None:
     client = make_client(replay("stream/rows/timechart.yaml"))
 
-    rows = await client.stream("sandbox", "timechart()", start=RECORDED_AT, end=RECORDED_AT)
+    stream = client.stream("sandbox", "timechart()", start=RECORDED_AT, end=RECORDED_AT)
+    rows = tuple([row async for row in stream])
 
     assert len(rows) == 97
     assert rows[-1] == {"_count": "4", "_bucket": "1585144800000"}

@@ -10,7 +10,8 @@ import pytest
 from orchestrator.client.action_kinds import EmailContent, WebhookContent
 from orchestrator.client.logscale import LogScale
 from orchestrator.client.retry import NO_RETRIES
-from orchestrator.client.transport import Response, ScriptedTransport, json_response
+from orchestrator.client.scripted import ScriptedTransport, json_response
+from orchestrator.client.transport import Response
 from orchestrator.client.types import Action
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import GraphqlError, RequestRejected

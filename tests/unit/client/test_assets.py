@@ -12,7 +12,8 @@ import pytest
 from orchestrator.client.asset_kinds import kind_of
 from orchestrator.client.logscale import LogScale
 from orchestrator.client.retry import NO_RETRIES
-from orchestrator.client.transport import Response, ScriptedTransport, json_response
+from orchestrator.client.scripted import ScriptedTransport, json_response
+from orchestrator.client.transport import Response
 from orchestrator.client.types import (
     AggregateAlert,
     Asset,

@@ -15,8 +15,8 @@ from orchestrator.client.auth import (
     StaticToken,
 )
 from orchestrator.client.retry import RetryPolicy
+from orchestrator.client.scripted import ScriptedTransport, json_response, text_response
 from orchestrator.client.session import Session, json_request
-from orchestrator.client.transport import ScriptedTransport, json_response, text_response
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import Forbidden, RequestRejected, Unauthorized, UnexpectedResponse
 from orchestrator.secret import SecretText

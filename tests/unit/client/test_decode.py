@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.client.decode import Members, decode_poll, decode_status, json_object
-from orchestrator.client.transport import Response, json_response, text_response
+from orchestrator.client.scripted import json_response, text_response
+from orchestrator.client.transport import Response
 from orchestrator.errors import UnexpectedResponse
 
 META: dict[str, object] = {

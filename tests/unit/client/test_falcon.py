@@ -12,7 +12,8 @@ from orchestrator.client.auth import ClientCredentials
 from orchestrator.client.correlation_rules import format_go_duration, parse_go_duration
 from orchestrator.client.falcon import CLOUDS, Falcon
 from orchestrator.client.retry import NO_RETRIES
-from orchestrator.client.transport import Response, ScriptedTransport, json_response
+from orchestrator.client.scripted import ScriptedTransport, json_response
+from orchestrator.client.transport import Response
 from orchestrator.client.types import CorrelationRule, SavedQuery
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import NotFound, QueryRejected, RequestRejected, UnexpectedResponse

@@ -8,7 +8,8 @@ import pytest
 
 from orchestrator.client.logscale import LogScale
 from orchestrator.client.retry import NO_RETRIES
-from orchestrator.client.transport import Response, ScriptedTransport, json_response, text_response
+from orchestrator.client.scripted import ScriptedTransport, json_response, text_response
+from orchestrator.client.transport import Response
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import NotFound, RequestRejected, UnexpectedResponse
 from orchestrator.secret import SecretText

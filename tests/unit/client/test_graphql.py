@@ -15,8 +15,8 @@ from orchestrator.client.auth import StaticToken
 from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.graphql.documents import load_document, operation_names
 from orchestrator.client.retry import RetryPolicy
+from orchestrator.client.scripted import ScriptedTransport, json_response, text_response
 from orchestrator.client.session import Session
-from orchestrator.client.transport import ScriptedTransport, json_response, text_response
 from orchestrator.client.types import (
     AggregateAlert,
     Asset,

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from orchestrator.client.problems import error_for
-from orchestrator.client.transport import Request, Response, json_response, text_response
+from orchestrator.client.scripted import json_response, text_response
+from orchestrator.client.transport import Request, Response
 from orchestrator.errors import (
     ClientError,
     Forbidden,

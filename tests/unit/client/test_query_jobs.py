@@ -25,14 +25,9 @@ from orchestrator.client.job_machine import (
 )
 from orchestrator.client.query_jobs import QueryJobs
 from orchestrator.client.retry import RetryPolicy
+from orchestrator.client.scripted import ScriptedTransport, json_response, text_response
 from orchestrator.client.session import Session
-from orchestrator.client.transport import (
-    Request,
-    Response,
-    ScriptedTransport,
-    json_response,
-    text_response,
-)
+from orchestrator.client.transport import Request, Response
 from orchestrator.client.types import JobProgress
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import (

@@ -14,8 +14,9 @@ from orchestrator.client.replay import (
     ReplayTransport,
     load_cassette,
 )
+from orchestrator.client.scripted import json_response
 from orchestrator.client.session import json_request
-from orchestrator.client.transport import Response, json_response
+from orchestrator.client.transport import Response
 
 ANSWER = json_response({"id": "1"})
 

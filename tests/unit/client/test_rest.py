@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 import pytest
 
 from orchestrator.client.logscale import LogScale
-from orchestrator.client.rest import BATCH_BYTES, BATCH_EVENTS, batched_lines
+from orchestrator.client.rest import BATCH_BYTES, BATCH_EVENTS, StreamProgress, batched_lines
 from orchestrator.client.retry import RetryPolicy
-from orchestrator.client.transport import Response, ScriptedTransport, json_response, text_response
+from orchestrator.client.scripted import ScriptedTransport, json_response, text_response
+from orchestrator.client.transport import Response
 from orchestrator.client.types import ServerStatus
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import (
@@ -68,9 +69,12 @@ async def test_stream_keeps_value_texts() -> None:
     )
     client, transport = make_client(answer)
 
-    rows = await client.stream("fdr", "", start=NOW, end=NOW)
+    seen: list[StreamProgress] = []
+    stream = client.stream("fdr", "", start=NOW, end=NOW, on_progress=seen.append)
+    rows = [row async for row in stream]
 
-    assert rows == ({"a": "1", "n": "1.50", "@timestamp": "1585145569394"}, {"b": "true"})
+    assert rows == [{"a": "1", "n": "1.50", "@timestamp": "1585145569394"}, {"b": "true"}]
+    assert seen[-1] == StreamProgress(rows=2, received_bytes=len(answer.body))
     assert transport.requests[0].headers["Accept"] == "application/x-ndjson"
 
 
@@ -86,7 +90,7 @@ async def test_stream_of_another_shape_is_unexpected(answer: Response, problem: 
     client, _ = make_client(answer)
 
     with pytest.raises(UnexpectedResponse, match=problem):
-        await client.stream("fdr", "", start=NOW, end=NOW)
+        await anext(client.stream("fdr", "", start=NOW, end=NOW))
 
 
 async def test_structured_ingest_uses_the_ingest_token() -> None:

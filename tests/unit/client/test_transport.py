@@ -5,21 +5,16 @@ from __future__ import annotations
 import asyncio
 import inspect
 import ssl
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from orchestrator.client.transport import (
-    HttpTransport,
-    Request,
-    Response,
-    ScriptedTransport,
-    json_response,
-    translate,
-)
+from orchestrator.client.scripted import ScriptedTransport, json_response
+from orchestrator.client.transport import HttpTransport, Request, Response, translate
 from orchestrator.errors import (
     ClientError,
     ConfigError,
@@ -28,6 +23,7 @@ from orchestrator.errors import (
     RequestTimedOut,
     UnexpectedResponse,
 )
+from orchestrator.sandbox.receivers.loopback import serve_on_loopback
 from orchestrator.secret import SecretText
 
 REQUEST = Request(method="GET", path="api/v1/status")
@@ -254,3 +250,66 @@ async def test_scripted_transport_over_its_end_says_what_was_asked() -> None:
 
     with pytest.raises(LookupError, match="nothing scripted for GET api/v1/status"):
         await transport.send(REQUEST)
+
+
+@asynccontextmanager
+async def dripping(*, pieces: int) -> AsyncIterator[tuple[HttpTransport, list[str], asyncio.Event]]:
+    """Yield a transport to a server that sends lines one by one, and what happened to it."""
+    seen: list[str] = []
+    is_over = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        del scope
+        await receive()
+        head = {"type": "http.response.start", "status": 200, "headers": []}
+        await send({**head, "headers": [(b"content-type", b"application/x-ndjson")]})
+        try:
+            for number in range(pieces):
+                body = f'{{"n":"{number}"}}\n'.encode()
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+                await asyncio.sleep(0)
+            if pieces > 10:
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+                seen.append("the client left")
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            is_over.set()
+
+    async with serve_on_loopback(app) as url, HttpTransport(url) as transport:
+        yield transport, seen, is_over
+
+
+async def test_open_answer_is_read_as_it_arrives() -> None:
+    async with (
+        dripping(pieces=3) as (transport, _, _),
+        transport.open(Request(method="GET", path="x")) as answer,
+    ):
+        body = b"".join([chunk async for chunk in answer.chunks])
+
+    assert (answer.status, answer.content_type) == (200, "application/x-ndjson")
+    assert body == b'{"n":"0"}\n{"n":"1"}\n{"n":"2"}\n'
+
+
+async def test_leaving_an_open_answer_ends_it_on_the_server() -> None:
+    async with dripping(pieces=11) as (transport, seen, is_over):
+        async with transport.open(Request(method="GET", path="x")) as answer:
+            first = await anext(answer.chunks)
+        await asyncio.wait_for(is_over.wait(), timeout=20)
+
+    assert first.startswith(b'{"n":"0"}')
+    assert "the client left" in seen
+
+
+async def test_stream_that_breaks_is_a_connection_failure() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        del scope, receive
+        headers = [(b"content-type", b"application/x-ndjson"), (b"content-length", b"100")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b'{"n":"0"}\n', "more_body": True})
+        raise ConnectionResetError
+
+    async with serve_on_loopback(app) as url, HttpTransport(url) as transport:
+        with pytest.raises(ConnectionFailed):
+            async with transport.open(Request(method="GET", path="x")) as answer:
+                _ = [chunk async for chunk in answer.chunks]
