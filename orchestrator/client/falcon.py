@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Self
 
 from orchestrator.client.auth import ClientCredentials, CredentialsFlow, OAuth2
+from orchestrator.client.breaker import GuardedTransport
 from orchestrator.client.content import GatewayFiles, SavedQueries
 from orchestrator.client.correlation_rules import CorrelationRules
 from orchestrator.client.hosts import Hosts
@@ -72,9 +73,10 @@ class Falcon(Searching):
     ) -> None:
         self.base_url = base_url.rstrip("/")
         policy = retry or RetryPolicy()
-        self._transport = transport or HttpTransport(
+        carrier = transport or HttpTransport(
             base_url, timeout=timeout, asgi_app=asgi_app, tls=tls, trust_env=trust_env
         )
+        self._transport = GuardedTransport(carrier, clock=clock)
         auth = OAuth2(
             CredentialsFlow(credentials),
             transport=self._transport,

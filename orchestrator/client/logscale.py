@@ -18,6 +18,7 @@ from orchestrator.client.actions import Actions
 from orchestrator.client.asset_wire import QueryOwnership
 from orchestrator.client.assets import Assets
 from orchestrator.client.auth import Auth, StaticToken
+from orchestrator.client.breaker import GuardedTransport
 from orchestrator.client.files import LookupFiles
 from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.query_jobs import QueryJobs
@@ -66,9 +67,10 @@ class LogScale(Searching):
         self.base_url = base_url.rstrip("/")
         self._clock, self._ownership = clock, ownership
         self._policy = retry or RetryPolicy()
-        self._transport = transport or HttpTransport(
+        carrier = transport or HttpTransport(
             base_url, timeout=timeout, asgi_app=asgi_app, tls=tls, trust_env=trust_env
         )
+        self._transport = GuardedTransport(carrier, clock=clock)
         self._session = self._session_as(StaticToken(token))
         super().__init__(QueryJobs(self._session), clock=clock)
         self._version: ServerVersion | None = None

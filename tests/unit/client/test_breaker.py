@@ -1,0 +1,117 @@
+"""The circuit breaker: when a failing server is left alone, and when it is asked again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from orchestrator.client.breaker import Breaker, BreakerPolicy, GuardedTransport
+from orchestrator.client.scripted import ScriptedTransport, Step, text_response
+from orchestrator.client.transport import Request
+from orchestrator.clock import FrozenClock
+from orchestrator.errors import ClientError, ConnectionFailed, RequestTimedOut, UnexpectedResponse
+
+REQUEST = Request(method="GET", path="x")
+POLICY = BreakerPolicy(failures=3, shortest=timedelta(seconds=5), longest=timedelta(seconds=12))
+REFUSED = ConnectionFailed("refused", sent=False)
+SILENT = RequestTimedOut("silent")
+BROKEN = text_response("broken", status=500)
+FINE, MISSING = text_response("fine"), text_response("none", status=404)
+
+
+def guarded(*steps: Step) -> tuple[GuardedTransport, ScriptedTransport, FrozenClock]:
+    clock = FrozenClock(datetime(2026, 3, 10, tzinfo=UTC))
+    inner = ScriptedTransport(*steps)
+    return GuardedTransport(inner, clock=clock, breaker=Breaker(POLICY)), inner, clock
+
+
+async def send(transport: GuardedTransport, count: int) -> list[str]:
+    """Return what came of `count` requests: the status, or the error's problem."""
+    found = []
+    for _ in range(count):
+        try:
+            found.append(str((await transport.send(REQUEST)).status))
+        except ClientError as exc:
+            found.append(exc.problem)
+    return found
+
+
+async def test_server_that_keeps_failing_is_left_alone() -> None:
+    transport, inner, _ = guarded(REFUSED, SILENT, BROKEN)
+
+    outcomes = await send(transport, 5)
+
+    assert outcomes[:3] == ["refused", "silent", "500"]
+    assert outcomes[3:] == ["the server failed repeatedly and is left alone for 5 s"] * 2
+    assert len(inner.requests) == 3
+
+
+async def test_failures_that_are_not_in_a_row_do_not_count() -> None:
+    transport, inner, _ = guarded(REFUSED, SILENT, FINE, REFUSED, SILENT, MISSING, REFUSED, FINE)
+
+    await send(transport, 8)
+
+    assert inner.left == 0
+
+
+async def test_after_the_rest_one_request_probes() -> None:
+    transport, inner, clock = guarded(REFUSED, REFUSED, REFUSED, FINE, FINE)
+    await send(transport, 3)
+
+    clock.advance(timedelta(seconds=5))
+
+    assert await send(transport, 2) == ["200", "200"]
+    assert inner.left == 0
+
+
+async def test_each_failed_probe_doubles_the_rest_up_to_a_limit() -> None:
+    transport, inner, clock = guarded(*[REFUSED] * 9)
+    await send(transport, 3)
+
+    rests = []
+    for _ in range(3):
+        clock.advance(timedelta(seconds=30))
+        assert await send(transport, 1) == ["refused"]
+        (told,) = await send(transport, 1)
+        rests.append(told.rpartition("for ")[2])
+
+    assert rests == ["10 s", "12 s", "12 s"]
+    assert inner.left == 3
+
+
+def test_while_a_probe_is_under_way_the_others_wait() -> None:
+    breaker = Breaker(POLICY)
+    for _ in range(3):
+        breaker.failed(0.0)
+
+    assert breaker.wait(6.0) is None
+    assert breaker.wait(6.0) == timedelta(seconds=5)
+    breaker.gave_up()
+    assert breaker.wait(6.0) is None
+    breaker.succeeded()
+    assert breaker.wait(6.0) is None
+    assert breaker.wait(6.0) is None
+
+
+async def test_error_of_ours_says_nothing_about_the_server() -> None:
+    ours = UnexpectedResponse("too large")
+    transport, inner, _ = guarded(ours, ours, ours, ours, FINE)
+
+    assert (await send(transport, 5))[-1] == "200"
+    assert inner.left == 0
+
+
+async def test_opened_answers_are_watched_too() -> None:
+    transport, inner, _ = guarded(REFUSED, BROKEN, SILENT)
+    for _ in range(3):
+        try:
+            async with transport.open(REQUEST):
+                pass
+        except ClientError:
+            continue
+
+    with pytest.raises(ConnectionFailed, match="left alone"):
+        async with transport.open(REQUEST):
+            pass
+    assert len(inner.requests) == 3
