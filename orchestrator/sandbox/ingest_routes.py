@@ -7,6 +7,9 @@ An ingest token decides the repository. A user's token names it in the path, or,
 from __future__ import annotations
 
 import asyncio
+import gzip
+import io
+import zlib
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -30,6 +33,7 @@ from orchestrator.sandbox.settings import Right, TokenRole
 from orchestrator.sandbox.state import Sandbox
 
 Decoded = TypeVar("Decoded")
+MAX_BODY_BYTES = 256 * 1024 * 1024
 
 
 async def ingest_structured(request: Request) -> Response:
@@ -63,7 +67,7 @@ async def ingest_raw(request: Request) -> Response:
     """`ingest/raw`: the whole body is one event."""
     sandbox, role = _sender(request)
     repository = _repository(request, sandbox, role)
-    text = (await request.body()).decode("utf-8", "replace")
+    text = (await _body(request)).decode("utf-8", "replace")
     row = text_row(text, now_ms=sandbox.now_ms(), parser=role.parser or "kv")
     await _store(sandbox, repository, [row])
     return json_answer({})
@@ -87,7 +91,7 @@ async def ingest_hec_raw(request: Request) -> Response:
     """HEC raw: every line is an event."""
     sandbox, role = _sender(request)
     repository = _repository(request, sandbox, role)
-    text = (await request.body()).decode("utf-8", "replace")
+    text = (await _body(request)).decode("utf-8", "replace")
     parser = role.parser or request.query_params.get("sourcetype", "kv")
     rows = [
         text_row(line, now_ms=sandbox.now_ms(), parser=parser)
@@ -123,9 +127,37 @@ async def _decoded(decode: Callable[[bytes], list[Decoded]], request: Request) -
         Refusal: 400, the body is not of this path's shape.
     """
     try:
-        return await asyncio.to_thread(decode, await request.body())
+        return await asyncio.to_thread(decode, await _body(request))
     except BodyRefused as exc:
         raise Refusal(400, f"The request content was malformed: {exc}") from exc
+
+
+async def _body(request: Request) -> bytes:
+    """Return the request's body, unpacked where it is gzipped.
+
+    Raises:
+        Refusal: 400, not gzip though it says so; 413, larger than `MAX_BODY_BYTES`; 415, another
+            encoding.
+    """
+    body = await request.body()
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if encoding == "identity":
+        return body
+    if encoding != "gzip":
+        raise Refusal(415, f"The content encoding {encoding} is not known")
+    return await asyncio.to_thread(_unpacked, body)
+
+
+def _unpacked(body: bytes) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(body)) as packed:
+            # Read with a limit: a small body may unpack to any size.
+            content = packed.read(MAX_BODY_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as exc:
+        raise Refusal(400, "The request content was malformed: not gzip") from exc
+    if len(content) > MAX_BODY_BYTES:
+        raise Refusal(413, f"The request is larger than {MAX_BODY_BYTES} bytes")
+    return content
 
 
 async def _store(sandbox: Sandbox, repository: str, rows: list[Row]) -> None:

@@ -154,6 +154,8 @@ class Sandbox:
         domain = self.domain(repository)
         if domain.is_view:
             raise Refusal(404, f"'{repository}' is a view; events go into a repository")
+        if not rows:
+            return 0
         now_ms = self.now_ms()
         await asyncio.to_thread(self._store, domain, rows, now_ms)
         return len(rows)
