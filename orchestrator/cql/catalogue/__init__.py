@@ -2,7 +2,7 @@
 
 A function that is missing here may be newer than the tables: that is a warning, never an error.
 One more function is one more entry in the table of its topic; `_FunctionRow` says what it holds.
-The tables are JSON because every command reads them at its start: all of them take four milliseconds,
+The tables are JSON because every command reads them at its start: they take four milliseconds,
 as TOML they took twenty-five. For the same reason a function's object is made when it is asked for.
 """
 
