@@ -28,6 +28,7 @@ __all__ = [
     "FunctionParameter",
     "ParameterType",
     "find",
+    "foreign",
     "functions",
     "nearest",
 ]
@@ -85,10 +86,26 @@ def find(name: str) -> Function | None:
     return None if canonical is None else _function(canonical)
 
 
+def foreign(name: str) -> str | None:
+    """Return what CQL has instead of a function of SPL, KQL or SQL; None if it is not known.
+
+    It is text for people, mostly a call. A name that LogScale has too is not foreign.
+    """
+    return None if find(name) else _foreign().get(name.lower())
+
+
 def nearest(name: str) -> str | None:
     """Return the canonical name that `name` most likely means, if one is close."""
     close = get_close_matches(name.lower(), list(_spellings()), n=1, cutoff=0.75)
     return _spellings()[close[0]] if close else None
+
+
+@cache
+def _foreign() -> dict[str, str]:
+    table: dict[str, str] = json.loads(
+        files(__package__ or __name__).joinpath("foreign.json").read_bytes()
+    )
+    return table
 
 
 @cache

@@ -13,7 +13,12 @@ from orchestrator.cql.lint import (
     arguments,
     filters,
     kinds,
+    ranges,
     regexes,
+    results,
+    schema,
+    unnamed,
+    values,
 )
 from orchestrator.cql.lint.base import Check, Context, QueryKind
 from orchestrator.cql.lint.waivers import apply_waivers
@@ -25,9 +30,14 @@ __all__ = ["CHECKS", "Check", "QueryKind", "lint"]
 CHECKS: tuple[Check, ...] = (
     *filters.CHECKS,
     *arguments.CHECKS,
+    *unnamed.CHECKS,
+    *values.CHECKS,
+    *ranges.CHECKS,
+    *results.CHECKS,
     *aggregates.CHECKS,
     *regexes.CHECKS,
     *kinds.CHECKS,
+    *schema.CHECKS,
 )
 
 

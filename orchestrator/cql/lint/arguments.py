@@ -5,67 +5,69 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from orchestrator.cql.catalogue import Function, find, nearest
+from orchestrator.cql.catalogue import (
+    Function,
+    FunctionParameter,
+    find,
+    foreign,
+    nearest,
+)
 from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.lint.base import Check, Context, Found
-from orchestrator.cql.nodes import Array, Assignment, Call, FieldOperator, Match, Quoted, Word
-
-_FOREIGN_FUNCTIONS = {
-    "dc": "count(field, distinct=true)",
-    "dcount": "count(field, distinct=true)",
-    "values": "collect(field)",
-    "make_set": "collect(field)",
-    "earliest": "min(@timestamp)",
-    "latest": "max(@timestamp)",
-    "countif": "{ condition | count() } in function=",
-    "mvcount": "array:length(field)",
-    "strcat": "concat([a, b]) or format()",
-    "tolower": "lower(field)",
-    "toupper": "upper(field)",
-    "len": "length(field)",
-    "strlen": "length(field)",
-    "substr": "text:substring(field, begin=0, end=1)",
-    "abs": "math:abs(field)",
-    "ifnull": "coalesce([a, b])",
-    "iff": "if(condition, then=a, else=b)",
-    "isnull": "the filter field != *",
-    "isnotnull": "the filter field = *",
-}
-# Array parameters in whose place several unnamed arguments are written in published queries.
-_LIST_PARAMETERS = frozenset(("field", "fields", "query"))
+from orchestrator.cql.lint.calls import calls, given_outside, unnamed
+from orchestrator.cql.nodes import Call, Quoted, Word
 
 
-def _calls(context: Context) -> Iterator[tuple[Call, Function]]:
+def _unknown_calls(context: Context) -> Iterator[Call]:
     for node in context.nodes:
-        if isinstance(node, Call):
-            function = find(node.name)
-            if function is not None:
-                yield node, function
+        if isinstance(node, Call) and find(node.name) is None and node.name.lower() != "case":
+            yield node
+
+
+def _foreign_functions(context: Context) -> Iterator[Found]:
+    for call in _unknown_calls(context):
+        advice = foreign(call.name)
+        if advice is not None:
+            yield Found(
+                message=f"LogScale has no function `{call.name}`.",
+                span=call.name_span,
+                help=f"In CQL: {advice}.",
+            )
 
 
 def _unknown_functions(context: Context) -> Iterator[Found]:
-    for node in context.nodes:
-        if not isinstance(node, Call) or find(node.name) or node.name.lower() == "case":
+    for call in _unknown_calls(context):
+        if foreign(call.name) is not None:
             continue
-        foreign = _FOREIGN_FUNCTIONS.get(node.name.lower())
-        meant = nearest(node.name)
-        fix = None
-        help_text = "It may be newer than the catalogue."
-        if foreign:
-            help_text = f"In CQL: {foreign}."
-        elif meant:
-            help_text = f"Did you mean `{meant}`?"
-            fix = Fix(span=node.name_span, text=meant, label=f"call {meant}")
+        meant = nearest(call.name)
         yield Found(
-            message=f"There is no function `{node.name}` in the catalogue.",
-            span=node.name_span,
-            help=help_text,
-            fix=fix,
+            message=f"There is no function `{call.name}` in the catalogue.",
+            span=call.name_span,
+            help=f"Did you mean `{meant}`?" if meant else "It may be newer than the catalogue.",
+            fix=Fix(span=call.name_span, text=meant, label=f"call {meant}") if meant else None,
         )
 
 
+def _deprecated_functions(context: Context) -> Iterator[Found]:
+    for call, function in calls(context):
+        alias = call.name.lower() in {name.lower() for name in function.aliases}
+        if alias:
+            yield Found(
+                message=f"{call.name}() is the older name of {function.name}().",
+                span=call.name_span,
+                help=f"Write `{function.name}`.",
+                fix=Fix(span=call.name_span, text=function.name, label="newer name"),
+            )
+        elif function.deprecated is not None:
+            yield Found(
+                message=f"{function.name}() will go.",
+                span=call.name_span,
+                help=f"Use {function.deprecated}.",
+            )
+
+
 def _spelling(context: Context) -> Iterator[Found]:
-    for call, function in _calls(context):
+    for call, function in calls(context):
         if call.name != function.name and call.name.lower() == function.name.lower():
             yield Found(
                 message=f"The documented spelling is `{function.name}`.",
@@ -76,7 +78,7 @@ def _spelling(context: Context) -> Iterator[Found]:
 
 
 def _collect_as(context: Context) -> Iterator[Found]:
-    for call, function in _calls(context):
+    for call, function in calls(context):
         if function.name != "collect":
             continue
         for item in call.arguments:
@@ -90,7 +92,7 @@ def _collect_as(context: Context) -> Iterator[Found]:
 
 
 def _unknown_parameters(context: Context) -> Iterator[Found]:
-    for call, function in _calls(context):
+    for call, function in calls(context):
         if function.is_open:
             continue
         for item in call.arguments:
@@ -116,49 +118,53 @@ def _unknown_parameters(context: Context) -> Iterator[Found]:
 
 
 def _missing_parameters(context: Context) -> Iterator[Found]:
-    implied = _implied_fields(context)
-    for call, function in _calls(context):
-        given = {item.name for item in call.arguments}
-        has_unnamed = None in given
-        for parameter in function.parameters:
-            if not parameter.required or parameter.name in given:
-                continue
-            if (parameter.unnamed and has_unnamed) or parameter.name in implied.get(id(call), ()):
-                continue
-            if function.name == "drop" or (function.name == "getField" and has_unnamed):
-                continue
-            # match() reads a file or a table; test(a = b) is told about its `=` already.
-            if function.name == "match" and "table" in given:
-                continue
-            if function.name in ("test", "if") and any(
-                name is not None and function.parameter(name) is None for name in given
-            ):
-                continue
+    outside = given_outside(context)
+    for call, function in calls(context):
+        missing = [
+            parameter.name
+            for parameter in _missing(call, function)
+            if parameter.name not in outside.get(id(call), ())
+        ]
+        # `if(c, "a", "b")` is told about its second unnamed argument already.
+        if len(unnamed(call)) > len(missing) > 0 and len(unnamed(call)) > 1:
+            continue
+        for name in missing:
             yield Found(
-                message=f"{function.name}() needs `{parameter.name}`.",
+                message=f"{function.name}() needs `{name}`.",
                 span=call.name_span,
-                help=f"Add `{parameter.name}=…`.",
+                help=f"Add `{name}=…`.",
             )
 
 
-def _implied_fields(context: Context) -> dict[int, tuple[str, ...]]:
-    """Return, by the call, the parameters that stand outside its parentheses."""
-    implied: dict[int, tuple[str, ...]] = {}
-    for node in context.nodes:
-        match node:
-            case FieldOperator():
-                implied[id(node.call)] = ("field", "array", "input", "string", "ip")
-            case Assignment(value=Call() as call):
-                implied[id(call)] = ("as", "asArray")
-            case Match():
-                for arm in node.arms:
-                    if isinstance(arm.guard, Call):
-                        implied[id(arm.guard)] = ("field", "array", "input", "string")
-    return implied
+def _missing(call: Call, function: Function) -> Iterator[FunctionParameter]:
+    given = {item.name for item in call.arguments}
+    has_unnamed = None in given
+    for parameter in function.parameters:
+        required = parameter.required or _renames_nothing(parameter, call, function)
+        if not required or parameter.name in given or (parameter.unnamed and has_unnamed):
+            continue
+        if function.name == "drop" or (function.name == "getField" and has_unnamed):
+            continue
+        # match() reads a file or a table; test(a = b) is told about its `=` already.
+        if function.name == "match" and "table" in given:
+            continue
+        if function.name in ("test", "if") and any(
+            name is not None and function.parameter(name) is None for name in given
+        ):
+            continue
+        yield parameter
+
+
+def _renames_nothing(parameter: FunctionParameter, call: Call, function: Function) -> bool:
+    """Say whether this is the `as` of a rename() of one field."""
+    if function.name != "rename" or parameter.name != "as":
+        return False
+    fields = [i.value for i in call.arguments if i.name in (None, "field")]
+    return len(fields) == 1 and isinstance(fields[0], Word | Quoted)
 
 
 def _drop_without_fields(context: Context) -> Iterator[Found]:
-    for call, function in _calls(context):
+    for call, function in calls(context):
         if function.name == "drop" and not call.arguments:
             yield Found(
                 message="drop() removes fields and needs their names; it cannot drop events.",
@@ -168,65 +174,8 @@ def _drop_without_fields(context: Context) -> Iterator[Found]:
             )
 
 
-def _several_unnamed(context: Context) -> Iterator[Found]:
-    for call, function in _calls(context):
-        unnamed = [item for item in call.arguments if item.name is None]
-        if len(unnamed) < 2 or function.is_open:
-            continue
-        is_list = function.unnamed in _LIST_PARAMETERS and function.name not in ("in", "top")
-        if not is_list or not all(isinstance(item.value, Word | Quoted) for item in unnamed):
-            yield _second(call, function)
-
-
-def _second(call: Call, function: Function) -> Found:
-    second = [item for item in call.arguments if item.name is None][1]
-    others = [p.name for p in function.parameters if not p.unnamed]
-    return Found(
-        message=f"Only one argument of {function.name}() may stand without its name.",
-        span=second.span,
-        help=f"Name it: {', '.join(f'`{name}=`' for name in others[:4])}." if others else "",
-    )
-
-
-def _lists_unnamed(context: Context) -> Iterator[Found]:
-    for call, function in _calls(context):
-        unnamed = [item for item in call.arguments if item.name is None]
-        wanted = function.unnamed in _LIST_PARAMETERS and function.name not in ("in", "top")
-        plain = all(isinstance(item.value, Word | Quoted) for item in unnamed)
-        if len(unnamed) > 1 and wanted and plain and not function.is_open:
-            span = unnamed[0].span.to(unnamed[-1].span)
-            text = context.query.text[span.start : span.end]
-            yield Found(
-                message="Several fields stand in an array.",
-                span=span,
-                help=f"Write `[{text}]`.",
-                fix=Fix(span=span, text=f"[{text}]", label="write an array"),
-            )
-
-
-def _allowed_values(context: Context) -> Iterator[Found]:
-    for call, function in _calls(context):
-        for item in call.arguments:
-            parameter = function.parameter(item.name) if item.name else None
-            if parameter is None or not parameter.allowed or function.name == "sort":
-                continue
-            values = item.value.elements if isinstance(item.value, Array) else (item.value,)
-            for value in values:
-                text = value.text if isinstance(value, Word) else None
-                text = value.value if isinstance(value, Quoted) else text
-                if text is None or text.lower() in (a.lower() for a in parameter.allowed):
-                    continue
-                if text == parameter.default:
-                    continue
-                yield Found(
-                    message=f"`{parameter.name}` of {function.name}() cannot be `{text}`.",
-                    span=value.span,
-                    help=f"It may be {', '.join(parameter.allowed)}.",
-                )
-
-
 def _deprecated(context: Context) -> Iterator[Found]:
-    for call, function in _calls(context):
+    for call, function in calls(context):
         for item in call.arguments:
             parameter = function.parameter(item.name) if item.name else None
             if parameter is not None and parameter.deprecated:
@@ -238,7 +187,7 @@ def _deprecated(context: Context) -> Iterator[Found]:
 
 
 def _twice(context: Context) -> Iterator[Found]:
-    for call, _ in _calls(context):
+    for call, _ in calls(context):
         seen: set[str] = set()
         for item in call.arguments:
             if item.name is not None and item.name in seen:
@@ -255,6 +204,20 @@ CHECKS = (
         "that is newer than the catalogue.",
         source="LogScale: query functions",
         find=_unknown_functions,
+    ),
+    Check(
+        code="foreign-function",
+        level=Level.ERROR,
+        about="SPL, KQL and SQL call it so; LogScale has another function for it, or a filter.",
+        source="LogScale: query functions",
+        find=_foreign_functions,
+    ),
+    Check(
+        code="deprecated-function",
+        level=Level.WARNING,
+        about="The function will be removed, or goes by a newer name.",
+        source="LogScale: query functions",
+        find=_deprecated_functions,
     ),
     Check(
         code="function-spelling",
@@ -291,27 +254,6 @@ CHECKS = (
         "without a default clause.",
         source="LogScale: drop(), conditional evaluation",
         find=_drop_without_fields,
-    ),
-    Check(
-        code="second-unnamed-argument",
-        level=Level.ERROR,
-        about="At most one parameter of a function may be given without its name.",
-        source="LogScale: function syntax",
-        find=_several_unnamed,
-    ),
-    Check(
-        code="fields-without-array",
-        level=Level.WARNING,
-        about="Several fields for one parameter stand in an array; the loose form is undocumented.",
-        source="LogScale: function syntax",
-        find=_lists_unnamed,
-    ),
-    Check(
-        code="value-not-allowed",
-        level=Level.ERROR,
-        about="The parameter takes one of a few words only.",
-        source="LogScale: query functions",
-        find=_allowed_values,
     ),
     Check(
         code="deprecated-parameter",

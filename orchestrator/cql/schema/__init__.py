@@ -1,8 +1,8 @@
 """What is known of Falcon's events: their names, their fields, and what the fields mean.
 
 The tables know part of the truth: sensors differ by platform and release, and the platform adds
-fields of its own. So an event counts as `complete` only where several public samples agree, and even
-then only fields that are known from other events may be called absent (see `lint/schema.py`).
+fields of its own. So an event counts as `complete` only where several public samples agree, and
+even then only fields that are known from other events may be called absent (see `lint/schema.py`).
 
 Sources: public sensor samples and published queries; names, units and meanings only.
 The tables are JSON for the reason that the catalogue's are.
@@ -22,6 +22,7 @@ from typing import Required, TypedDict
 
 __all__ = [
     "EVENT_TAG",
+    "NOT_EVENTS",
     "EventType",
     "FieldInfo",
     "Unit",
@@ -35,6 +36,14 @@ __all__ = [
 
 EVENT_TAG = "#event_simpleName"
 """The tag that names the kind of a sensor event."""
+
+
+NOT_EVENTS = {
+    "FileReadInfo": "FileOpenInfo",
+    "SensitiveFileRead": "CriticalFileAccessed",
+    "SuspiciousFileOpenInfo": "FileOpenInfo",
+}
+"""Names that published queries filter by and no sensor sends, with the event that comes closest."""
 
 
 class Unit(StrEnum):

@@ -1,0 +1,165 @@
+"""Checks of what a call gives: results that land elsewhere, share a name, mean something else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from orchestrator.cql.catalogue import find
+from orchestrator.cql.diagnostics import Fix, Level
+from orchestrator.cql.fields import fields_read, names, produced
+from orchestrator.cql.lint.base import Check, Context, Found
+from orchestrator.cql.lint.calls import bound, calls, elements, literal, parameter_of
+from orchestrator.cql.nodes import (
+    Array,
+    Assignment,
+    Call,
+    Expression,
+    Pipeline,
+    Quoted,
+    StatsShorthand,
+    Word,
+)
+from orchestrator.cql.span import Span
+
+# Functions that change a text, so that people expect the field itself to change.
+_LOOK_IN_PLACE = frozenset(
+    (
+        "lower", "upper", "text:trim", "urlDecode", "urlEncode", "base64Decode", "base64Encode",
+        "parseHexString", "math:abs", "math:ceil", "math:floor",
+    )
+)  # fmt: skip
+_DISTINCT = re.compile(r"(?i)(uniq|distinct)")
+_SEVERAL_FUNCTIONS = ("groupBy", "bucket", "timeChart", "stats")
+
+
+def _elsewhere(context: Context) -> Iterator[Found]:
+    """Find `lower(x)` whose result nobody reads, while `x` is read behind it."""
+    for node in context.nodes:
+        if isinstance(node, Pipeline):
+            for place, step in enumerate(node.steps):
+                if isinstance(step, Call):
+                    rest = node.steps[place + 1 :]
+                    if rest:
+                        span = Span(rest[0].span.start, rest[-1].span.end)
+                        read = fields_read(Pipeline(span=span, steps=rest))
+                        yield from _unread_result(step, read, text=context.query.text)
+
+
+def _unread_result(call: Call, read: frozenset[str], *, text: str) -> Iterator[Found]:
+    function = find(call.name)
+    if function is None or function.name not in _LOOK_IN_PLACE or len(call.arguments) != 1:
+        return
+    field = names(call.arguments[0].value)
+    parameter = function.parameter("as")
+    result = parameter.default if parameter is not None else None
+    if len(field) != 1 or result is None or field[0] not in read or result in text:
+        return
+    yield Found(
+        message=f"{function.name}() writes `{result}`; `{field[0]}` stays as it was.",
+        span=call.span,
+        help=f"Write `{field[0]} := {function.name}({field[0]})`.",
+        fix=_assign(call, field[0]),
+    )
+
+
+def _assign(call: Call, field: str) -> Fix | None:
+    value = call.arguments[0].value
+    name = field if isinstance(value, Word) else value.raw if isinstance(value, Quoted) else None
+    if name is None:
+        return None
+    return Fix(span=call.name_span, text=f"{name} := {call.name}", label="assign to the field")
+
+
+def _not_distinct(context: Context) -> Iterator[Found]:
+    for call, function in calls(context):
+        if function.name != "count":
+            continue
+        given = {parameter.name: value for parameter, value in bound(call, function)}
+        name = literal(given["as"]) if "as" in given else _assigned(call, context)
+        if "field" in given and "distinct" not in given and name and _DISTINCT.search(name):
+            field = literal(given["field"])
+            yield Found(
+                message=f"`{name}` counts the events that have `{field}`, not its values.",
+                span=call.span,
+                help="Add `distinct=true`.",
+                fix=_distinct_fix(call),
+            )
+
+
+def _assigned(call: Call, context: Context) -> str | None:
+    for node in context.nodes:
+        if isinstance(node, Assignment) and node.value is call:
+            return node.field.name
+    return None
+
+
+def _distinct_fix(call: Call) -> Fix:
+    last = call.arguments[-1].span.end
+    return Fix(span=Span(last, last), text=", distinct=true", label="count values")
+
+
+def _same_names(context: Context) -> Iterator[Found]:
+    for node in context.nodes:
+        if isinstance(node, StatsShorthand):
+            yield from _collisions(node.functions)
+        elif isinstance(node, Call):
+            function = find(node.name)
+            if function is None or function.name not in _SEVERAL_FUNCTIONS:
+                continue
+            for item in node.arguments:
+                parameter = parameter_of(item, function)
+                if parameter is not None and parameter.name == "function":
+                    yield from _collisions(item.value)
+
+
+def _collisions(value: Expression) -> Iterator[Found]:
+    seen: set[str] = set()
+    for item in elements(value) if isinstance(value, Array) else ():
+        call = item.value if isinstance(item, Assignment) else item
+        if not isinstance(call, Call):
+            continue
+        function = find(call.name)
+        # collect() and its like keep the names of their fields; only a result's own name counts.
+        if function is None or function.parameter("as") is None:
+            continue
+        target = item.field.name if isinstance(item, Assignment) else None
+        outputs = produced(call, assigned=target) or frozenset()
+        for name in sorted(outputs & seen):
+            yield Found(
+                message=f"Two functions of the list write `{name}`.",
+                span=item.span,
+                help="Give one of them another name with `as=`.",
+            )
+        seen |= outputs
+
+
+CHECKS = (
+    Check(
+        code="result-elsewhere",
+        level=Level.WARNING,
+        about="lower(), upper(), text:trim() and their like leave the field alone and write one of "
+        "their own, `_lower` for lower(). What reads the old field behind them sees the old "
+        "value. Assign the result to the field: `x := lower(x)`. round(), replace() and parseInt() "
+        "do write over their field.",
+        source="LogScale: lower(), upper(), text:trim()",
+        find=_elsewhere,
+    ),
+    Check(
+        code="count-not-distinct",
+        level=Level.WARNING,
+        about="count(field) counts the events that have the field. A result called unique or "
+        "distinct promises the number of different values, which is count(field, distinct=true); "
+        "that is an estimate above some hundred values.",
+        source="LogScale: count()",
+        find=_not_distinct,
+    ),
+    Check(
+        code="same-output",
+        level=Level.ERROR,
+        about="Functions that run side by side must write different fields: count() and count(x) "
+        "both write `_count`. LogScale refuses the query until one of them has `as=`.",
+        source="LogScale: stats()",
+        find=_same_names,
+    ),
+)
