@@ -29,58 +29,74 @@ class FunctionKind(StrEnum):
 
 
 class ParameterType(StrEnum):
-    """What a parameter takes. A list takes a single value too, without brackets."""
+    """What a parameter takes; `about` says it for people."""
 
     ARRAY = "array"
-    """The name of an array field with its brackets, in quotes: `"a[]"`."""
     BOOLEAN = "boolean"
-    """`true` or `false`."""
     CONDITION = "condition"
-    """A filter in braces, or an expression that is true or false."""
     DURATION = "duration"
-    """A length of time such as `15m`."""
     EXPRESSION = "expression"
-    """Anything with a value: a bare word is a field there, quotes make a text."""
     EXPRESSION_LIST = "expression-list"
     FIELD = "field"
-    """The name of a field that exists, with or without quotes; no expression."""
     FIELD_LIST = "field-list"
     FILE = "file"
-    """The name of a lookup file or of a table."""
     FILE_LIST = "file-list"
     FUNCTION = "function"
-    """One aggregate, or a pipeline in braces that ends in one."""
     FUNCTION_LIST = "function-list"
     INTEGER = "integer"
-    """A whole number."""
     KEYWORD = "keyword"
-    """One of the allowed words."""
     KEYWORD_LIST = "keyword-list"
     LIMIT = "limit"
-    """A whole number, or `max`."""
     NAME = "name"
-    """The name of a field that the call makes."""
     NAME_LIST = "name-list"
     NUMBER = "number"
     NUMBER_LIST = "number-list"
     PAIR_LIST = "pair-list"
-    """An array of arrays of two, such as `[[old, new]]`."""
     PATTERN = "pattern"
-    """A text in which `*` stands for any text."""
     PATTERN_LIST = "pattern-list"
     QUERY = "query"
-    """A pipeline in braces."""
     QUERY_LIST = "query-list"
     REGEX = "regex"
-    """A regex as a quoted text, never between slashes."""
     SPAN = "span"
-    """A length of time, or `auto`."""
     STRING = "string"
     STRING_LIST = "string-list"
     TIME = "time"
-    """A point in time: `7d`, `now`, epoch milliseconds or ISO 8601."""
     TIMEZONE = "timezone"
-    """A name such as Europe/Berlin, an offset or `Z`."""
+
+    @property
+    def is_list(self) -> bool:
+        """Say whether it takes an array; a single value may stand without brackets."""
+        return self.value.endswith("-list")
+
+    @property
+    def about(self) -> str:
+        """Return what such a value is, in a sentence."""
+        return _ABOUT[self.value.removesuffix("-list")]
+
+
+_ABOUT = {
+    "array": 'The name of a whole array, with its brackets and in quotes: `"a[]"`.',
+    "boolean": "`true` or `false`.",
+    "condition": "A filter in braces, or an expression that is true or false.",
+    "duration": "A length of time such as `15m`: a whole number and one unit.",
+    "expression": "Anything with a value; a bare word is a field there, quotes make a text.",
+    "field": "The name of a field that exists, with or without quotes; no expression.",
+    "file": "The name of a lookup file, or of a table that defineTable() made.",
+    "function": "An aggregate, or a pipeline in braces that ends in one.",
+    "integer": "A whole number.",
+    "keyword": "One of the words that are listed.",
+    "limit": "A whole number, or `max`.",
+    "name": "The name of a field that the call makes.",
+    "number": "A number.",
+    "pair": "An array of two, such as `[old, new]`.",
+    "pattern": "A text in which `*` stands for any text.",
+    "query": "A pipeline in braces.",
+    "regex": "A regex as a quoted text, never between slashes.",
+    "span": "A length of time such as `1h`, or `auto`.",
+    "string": "A text.",
+    "time": "A point in time: `7d` ago, `now`, epoch milliseconds or ISO 8601.",
+    "timezone": "A name such as Europe/Berlin, an offset such as +02:00, or `Z`.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

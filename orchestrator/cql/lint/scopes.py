@@ -173,9 +173,10 @@ def _filled(template: str, call: Call, function: Function) -> Made:
 
 
 def _default(default: str, call: Call) -> list[str]:
-    if not default.startswith("("):
-        return [default]
-    return names(argument(call, "field") or argument(call, "array"))
+    """Return the names that a default stands for; none where it only describes them."""
+    if default in ("(field)", "(same)", "(array name)"):
+        return names(argument(call, "field") or argument(call, "array"))
+    return [] if default.startswith("(") else [default]
 
 
 def _renamed(call: Call) -> Made:
