@@ -124,7 +124,7 @@ CHECKS = (
         level=Level.ERROR,
         about="The parameter takes numbers of a range only, the same on every server: at most 500 "
         "series in bucket() and timeChart(), at most 200,000 rows read by join(), at most 10 "
-        "rounds of correlate(), never less than one row.",
+        "rounds of correlate(), percentages from 0 to 100.",
         source="LogScale: query functions",
         find=_ranges,
     ),
@@ -148,8 +148,8 @@ CHECKS = (
         code="value-undocumented",
         level=Level.WARNING,
         about="Servers take more words for the order and type of sort() and table() than the "
-        "documentation has, `ascending` and `descending` among them. What an unknown word does is "
-        "not said.",
+        "documentation has, `ascending` and `descending` among them; the type `any` went with "
+        "release 1.142. What an unknown word does is not said.",
         source="LogScale: sort(), table()",
         find=_undocumented,
     ),
