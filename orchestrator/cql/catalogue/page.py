@@ -91,6 +91,8 @@ def _section(function: Function, support: str | None) -> str:
     lines += [""]
     if function.deprecated is not None:
         lines += [_wrapped(f"**Deprecated**: use {function.deprecated}."), ""]
+    if function.since is not None:
+        lines += [f"Since release {function.since}.", ""]
     if function.aliases:
         older = ", ".join(f"`{name}`" for name in function.aliases)
         lines += [f"Older name: {older}.", ""]

@@ -30,6 +30,8 @@ _LOOK_IN_PLACE = frozenset(
     )
 )  # fmt: skip
 _DISTINCT = re.compile(r"(?i)(uniq|distinct)")
+# `%`, the index of a field, `<` for the last one again, flags and widths, the conversion.
+_CONVERSION = re.compile(r"%(?:(\d+)\$)?(<?)[-#+ 0,(]*\d*(?:\.\d*)?([tT][a-zA-Z]|[a-zA-Z%])")
 _SEVERAL_FUNCTIONS = ("groupBy", "bucket", "timeChart", "stats")
 
 
@@ -134,6 +136,43 @@ def _collisions(value: Expression) -> Iterator[Found]:
         seen |= outputs
 
 
+def _format_fields(context: Context) -> Iterator[Found]:
+    for call, function in calls(context):
+        if function.name != "format":
+            continue
+        given = {parameter.name: value for parameter, value in bound(call, function)}
+        pattern, fields = given.get("format"), given.get("field")
+        if not isinstance(pattern, Quoted) or fields is None:
+            continue
+        texts = [literal(item) for item in elements(fields)]
+        wanted = _wanted(pattern.value)
+        # A parameter or a saved query may stand for any number of fields.
+        if None not in texts and wanted != len(texts):
+            less = wanted < len(texts)
+            yield Found(
+                message=f"The format takes {wanted} of {len(texts)} fields."
+                if less
+                else f"The format takes {wanted} fields and gets {len(texts)}.",
+                span=pattern.span,
+                help="Write one `%s` for each field."
+                if less
+                else "The missing ones print as null.",
+            )
+
+
+def _wanted(pattern: str) -> int:
+    """Return how many fields a format takes: the highest that it asks for."""
+    place = highest = 0
+    for index, reuse, kind in _CONVERSION.findall(pattern):
+        if kind in "%n":
+            continue
+        if index:
+            highest = max(highest, int(index))
+        elif not reuse:
+            place += 1
+    return max(highest, place)
+
+
 CHECKS = (
     Check(
         code="result-elsewhere",
@@ -161,5 +200,13 @@ CHECKS = (
         "both write `_count`. LogScale refuses the query until one of them has `as=`.",
         source="LogScale: stats()",
         find=_same_names,
+    ),
+    Check(
+        code="format-fields",
+        level=Level.WARNING,
+        about="format() fills one field into each conversion of its format, in order. With fewer "
+        "fields the rest prints as null; fields without a conversion are not printed at all.",
+        source="LogScale: format()",
+        find=_format_fields,
     ),
 )

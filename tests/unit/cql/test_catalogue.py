@@ -39,6 +39,7 @@ def test_function_is_described_and_its_parameters_are_distinct(function: Functio
     assert len(names) == len(set(names))
     assert sum(parameter.unnamed for parameter in function.parameters) <= 1
     assert function.topic in TOPICS
+    assert function.since is None or re.fullmatch(r"1\.\d+", function.since)
 
 
 @pytest.mark.parametrize("function", ALL, ids=named)
