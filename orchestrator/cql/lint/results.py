@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from orchestrator.cql.catalogue import find
+from orchestrator.cql.catalogue import Function, find
 from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.fields import fields_read, names, produced
 from orchestrator.cql.lint.base import Check, Context, Found
@@ -38,19 +38,19 @@ _SEVERAL_FUNCTIONS = ("groupBy", "bucket", "timeChart", "stats")
 def _elsewhere(context: Context) -> Iterator[Found]:
     """Find `lower(x)` whose result nobody reads, while `x` is read behind it."""
     for node in context.nodes:
-        if isinstance(node, Pipeline):
-            for place, step in enumerate(node.steps):
-                if isinstance(step, Call):
-                    rest = node.steps[place + 1 :]
-                    if rest:
-                        span = Span(rest[0].span.start, rest[-1].span.end)
-                        read = fields_read(Pipeline(span=span, steps=rest))
-                        yield from _unread_result(step, read, text=context.query.text)
+        if not isinstance(node, Pipeline):
+            continue
+        # Backwards, so that what is read behind a step is gathered once.
+        read: set[str] = set()
+        for step in reversed(node.steps):
+            function = find(step.name) if isinstance(step, Call) else None
+            if isinstance(step, Call) and function is not None:
+                yield from _unread_result(step, function, read, text=context.query.text)
+            read |= fields_read(Pipeline(span=step.span, steps=(step,)))
 
 
-def _unread_result(call: Call, read: frozenset[str], *, text: str) -> Iterator[Found]:
-    function = find(call.name)
-    if function is None or function.name not in _LOOK_IN_PLACE or len(call.arguments) != 1:
+def _unread_result(call: Call, function: Function, read: set[str], *, text: str) -> Iterator[Found]:
+    if function.name not in _LOOK_IN_PLACE or len(call.arguments) != 1:
         return
     field = names(call.arguments[0].value)
     parameter = function.parameter("as")
@@ -74,11 +74,14 @@ def _assign(call: Call, field: str) -> Fix | None:
 
 
 def _not_distinct(context: Context) -> Iterator[Found]:
+    assigned = {
+        id(node.value): node.field.name for node in context.nodes if isinstance(node, Assignment)
+    }
     for call, function in calls(context):
         if function.name != "count":
             continue
         given = {parameter.name: value for parameter, value in bound(call, function)}
-        name = literal(given["as"]) if "as" in given else _assigned(call, context)
+        name = literal(given["as"]) if "as" in given else assigned.get(id(call))
         if "field" in given and "distinct" not in given and name and _DISTINCT.search(name):
             field = literal(given["field"])
             yield Found(
@@ -87,13 +90,6 @@ def _not_distinct(context: Context) -> Iterator[Found]:
                 help="Add `distinct=true`.",
                 fix=_distinct_fix(call),
             )
-
-
-def _assigned(call: Call, context: Context) -> str | None:
-    for node in context.nodes:
-        if isinstance(node, Assignment) and node.value is call:
-            return node.field.name
-    return None
 
 
 def _distinct_fix(call: Call) -> Fix:

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 
 from orchestrator.cql.catalogue import find
 from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.fields import argument, is_aggregate, names
 from orchestrator.cql.lint.base import Check, Context, Found
 from orchestrator.cql.lint.calls import elements, literal
-from orchestrator.cql.lint.scopes import Events, made_by
+from orchestrator.cql.lint.scopes import made_by
 from orchestrator.cql.lint.uses import uses
 from orchestrator.cql.nodes import (
     Assignment,
@@ -46,9 +46,9 @@ from orchestrator.cql.schema import (
 from orchestrator.cql.span import Span
 
 
-def _kinds(scope: Events) -> list[EventType] | None:
-    """Return the kinds of events of a scope; None if one of them is not known, or any may come."""
-    found = [event(name) for name in sorted((scope or frozenset()) - set(NOT_EVENTS))]
+def _kinds(scope: frozenset[str]) -> list[EventType] | None:
+    """Return the kinds of events of a scope; None if one of them is not known, or none is left."""
+    found = [event(name) for name in sorted(scope - set(NOT_EVENTS))]
     if not found:
         return None
     kinds = [kind for kind in found if kind is not None]
@@ -213,6 +213,7 @@ def _values_of(call: Call) -> list[Node]:
     return [] if values is None else list(elements(values))
 
 
+@lru_cache(maxsize=256)
 def _meant_event(text: str) -> str | None:
     """Return the event that a name surely means: another case, or one letter off.
 

@@ -44,14 +44,16 @@ class Use:
 
     name: str
     span: Span
-    events: Events
+    events: frozenset[str]
     """Which kinds of events may come here."""
     made: frozenset[str]
     """The fields that earlier steps made."""
 
 
 def uses(context: Context) -> Iterator[Use]:
-    """Yield every use of a field whose place in the query is understood."""
+    """Yield every use of a field where only certain kinds of events can come."""
+    if EVENT_TAG not in context.query.text:
+        return
     yield from _in_pipeline(context.query.pipeline, None, frozenset())
     for node in context.nodes:
         # A subquery of its own; it sees no field of the query around it.
@@ -104,14 +106,19 @@ def _in_step(step: Step, scope: Events, made: frozenset[str]) -> Iterator[Use]:
             for clause in step.clauses:
                 yield from _in_pipeline(clause, scope, made)
         case Match():
-            yield Use(step.field.name, step.field.span, scope, made)
+            yield from _use(step.field.name, step.field.span, scope, made)
             for arm in step.arms:
                 yield from _in_pipeline(arm.body, _guarded(step, arm.guard, scope), made)
         case Comparison() | FieldOperator():
             inner = narrowed(scope, named_events(step))
-            yield Use(step.field.name, step.field.span, inner, made)
+            yield from _use(step.field.name, step.field.span, inner, made)
         case _:
             yield from _in_call(step, scope, made)
+
+
+def _use(name: str, span: Span, scope: Events, made: frozenset[str]) -> Iterator[Use]:
+    if scope is not None:
+        yield Use(name, span, scope, made)
 
 
 def _guarded(step: Match, guard: Node, scope: Events) -> Events:
@@ -123,7 +130,7 @@ def _guarded(step: Match, guard: Node, scope: Events) -> Events:
 
 def _in_call(step: Step, scope: Events, made: frozenset[str]) -> Iterator[Use]:
     function = find(step.name) if isinstance(step, Call) else None
-    if function is not None and function.name in _SHOW:
+    if scope is None or (function is not None and function.name in _SHOW):
         return
     read = fields_read(Pipeline(span=step.span, steps=(step,)))
     pending: list[Node] = [step]

@@ -88,6 +88,16 @@ def test_no_call_is_too_odd_for_the_checks(name: str, arguments: str) -> None:
         assert 0 <= found.span.start <= found.span.end <= len(text)
 
 
+@pytest.mark.parametrize(
+    "step", ["lower(a)", "a := lower(b)", "a=1 or a=2", "groupBy(a, limit=max)", "case { a=1 ; * }"]
+)
+def test_work_grows_with_the_query_and_not_faster(step: str) -> None:
+    # One pass over the steps for each step would take minutes here.
+    text = "#event_simpleName=DnsRequest" + f" | {step}" * 2000
+
+    lint(text + " | a=1", kind=QueryKind.SEARCH)
+
+
 def test_what_a_check_says_about_itself_is_worth_reading() -> None:
     short = [check.code for check in CHECKS if len(check.about) < 30]
 
