@@ -238,6 +238,9 @@ def _is_slip(text: str, meant: str) -> bool:
     wrong, right = text[head : len(text) - tail], meant[head : len(meant) - tail]
     swapped = len(wrong) == len(right) == 2 and wrong == right[::-1]
     small = (wrong + right).isalpha() and (wrong + right).islower()
+    # Technique and Techniques may both exist.
+    if wrong + right == "s" and not tail:
+        return False
     return head > 0 and small and (max(len(wrong), len(right)) == 1 or swapped)
 
 

@@ -39,6 +39,7 @@ Made = frozenset[str] | None
 """Names of fields; None where only the data know them."""
 
 _TAKE_AWAY = ("drop", "select")
+_NONE: frozenset[str] = frozenset()
 
 
 def narrowed(scope: Events, more: Events) -> Events:
@@ -68,6 +69,43 @@ def named_events(step: Filter) -> Events:
             return _listed(step)
         case _:
             return None
+
+
+def passed(scope: Events, step: Step) -> Events:
+    """Return the kinds of events of a scope that get past a step."""
+    match step:
+        case Case():
+            return narrowed(scope, _by_clauses(step))
+        case Assignment() | Match() | StatsShorthand():
+            return scope
+        case _:
+            left = narrowed(scope, named_events(step))
+            return None if left is None else left - _excluded(step)
+
+
+def _by_clauses(step: Case) -> Events:
+    """Return the events that some clause takes; None if one of them takes any."""
+    every: frozenset[str] = frozenset()
+    for clause in step.clauses:
+        taken: Events = None
+        for inner in clause.steps:
+            taken = passed(taken, inner)
+        if taken is None:
+            return None
+        every |= taken
+    return every
+
+
+def _excluded(step: Filter) -> frozenset[str]:
+    match step:
+        case And():
+            return frozenset().union(*(_excluded(operand) for operand in step.operands))
+        case Not(operand=Comparison(operator=ComparisonOperator.EQUAL) as inner):
+            return named_events(inner) or _NONE
+        case Comparison(operator=ComparisonOperator.NOT_EQUAL) if step.field.name == EVENT_TAG:
+            return _exact([step.value]) or _NONE
+        case _:
+            return _NONE
 
 
 def _listed(call: Call) -> Events:

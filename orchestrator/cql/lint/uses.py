@@ -9,7 +9,7 @@ from orchestrator.cql.catalogue import FunctionKind, find
 from orchestrator.cql.fields import argument, fields_read, is_aggregate
 from orchestrator.cql.lint.base import Context
 from orchestrator.cql.lint.calls import literal
-from orchestrator.cql.lint.scopes import Events, made_by, named_events, narrowed
+from orchestrator.cql.lint.scopes import Events, made_by, narrowed, passed
 from orchestrator.cql.nodes import (
     And,
     Assignment,
@@ -75,14 +75,7 @@ def _in_pipeline(pipeline: Pipeline, scope: Events, made: frozenset[str]) -> Ite
         more = made_by(step)
         if more is None or _is_aggregate_step(step):
             return
-        scope, made = narrowed(scope, _named(step)), made | more
-
-
-def _named(step: Step) -> Events:
-    """Return the events that a step names, if it is a filter."""
-    if isinstance(step, Assignment | Case | Match | StatsShorthand):
-        return None
-    return named_events(step)
+        scope, made = passed(scope, step), made | more
 
 
 def _is_aggregate_step(step: Step) -> bool:
@@ -94,12 +87,12 @@ def _in_step(step: Step, scope: Events, made: frozenset[str]) -> Iterator[Use]:
     match step:
         case And():
             # All operands see the same event, so each may build on what the others name.
-            inner = narrowed(scope, named_events(step))
+            inner = passed(scope, step)
             for operand in step.operands:
                 yield from _in_step(operand, inner, made)
         case Or():
             for operand in step.operands:
-                yield from _in_step(operand, narrowed(scope, named_events(operand)), made)
+                yield from _in_step(operand, passed(scope, operand), made)
         case Not():
             yield from _in_step(step.operand, scope, made)
         case Case():
@@ -110,7 +103,7 @@ def _in_step(step: Step, scope: Events, made: frozenset[str]) -> Iterator[Use]:
             for arm in step.arms:
                 yield from _in_pipeline(arm.body, _guarded(step, arm.guard, scope), made)
         case Comparison() | FieldOperator():
-            inner = narrowed(scope, named_events(step))
+            inner = passed(scope, step)
             yield from _use(step.field.name, step.field.span, inner, made)
         case _:
             yield from _in_call(step, scope, made)
