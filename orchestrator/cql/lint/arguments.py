@@ -17,6 +17,21 @@ from orchestrator.cql.lint.base import Check, Context, Found
 from orchestrator.cql.lint.calls import calls, given_outside, unnamed
 from orchestrator.cql.nodes import Call, Quoted, Word
 
+# What SPL, KQL and SQL call a parameter, by the name that it has here.
+_FOREIGN_PARAMETERS = {
+    "agg": "function",
+    "alias": "as",
+    "by": "field",
+    "func": "function",
+    "functions": "function",
+    "group": "field",
+    "interval": "span",
+    "n": "limit",
+    "on": "field",
+    "top": "limit",
+}
+_ORDERS = {"asc": "asc", "ascending": "asc", "desc": "desc", "descending": "desc"}
+
 
 def _unknown_calls(context: Context) -> Iterator[Call]:
     for node in context.nodes:
@@ -91,6 +106,13 @@ def _collect_as(context: Context) -> Iterator[Found]:
                 )
 
 
+def _meant_parameter(name: str, call: Call, function: Function) -> str | None:
+    """Return the parameter that a name of another language stands for, if it is free here."""
+    meant = _FOREIGN_PARAMETERS.get(name.lower())
+    free = meant is not None and all(item.name != meant for item in call.arguments)
+    return meant if free and meant is not None and function.parameter(meant) else None
+
+
 def _unknown_parameters(context: Context) -> Iterator[Found]:
     for call, function in calls(context):
         if function.is_open:
@@ -106,9 +128,11 @@ def _unknown_parameters(context: Context) -> Iterator[Found]:
             help_text = f"It takes {', '.join(known)}." if known else "It takes no arguments."
             if function.name in ("test", "if"):
                 help_text = "To compare, write `==`."
-            elif close:
-                help_text = f"Did you mean `{close[0]}`?"
-                fix = Fix(span=item.name_span, text=close[0], label=f"write {close[0]}")
+            elif item.name.lower() in _ORDERS and function.parameter("order"):
+                help_text = f"Write `order={_ORDERS[item.name.lower()]}`."
+            elif meant := _meant_parameter(item.name, call, function) or next(iter(close), None):
+                help_text = f"Did you mean `{meant}`?"
+                fix = Fix(span=item.name_span, text=meant, label=f"write {meant}")
             yield Found(
                 message=f"{function.name}() has no parameter `{item.name}`.",
                 span=item.name_span,
@@ -138,6 +162,8 @@ def _missing_parameters(context: Context) -> Iterator[Found]:
 
 def _missing(call: Call, function: Function) -> Iterator[FunctionParameter]:
     given = {item.name for item in call.arguments}
+    # `groupBy(by=[a])` is told about its `by` already.
+    given |= {_meant_parameter(name, call, function) or name for name in given if name is not None}
     has_unnamed = None in given
     for parameter in function.parameters:
         required = parameter.required or _renames_nothing(parameter, call, function)

@@ -53,6 +53,8 @@ def test_fields_are_checked_against_the_event(line: str) -> None:
         ('in(a, ["b"])', 'in(a, values=["b"])'),
         ("groupBy(a, [count(), max(b)], limit=max)",
          "groupBy(a, function=[count(), max(b)], limit=max)"),
+        ("groupBy(by=[a], limit=max)", "groupBy(field=[a], limit=max)"),
+        ("timeChart(interval=1h)", "timeChart(span=1h)"),
         ('default(a, "v")', 'default(field=a, "v")'),
         ("timeChart(1h)", "timeChart(span=1h)"),
         ("groupBy(a, function=count, limit=max)", "groupBy(a, function=count(), limit=max)"),
