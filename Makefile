@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast check bench lint format types docs docs-write lock clean
+.PHONY: help demo test fast check bench lint format types docs docs-write record lock clean
 
 help:            ## This list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,9 @@ bench: $(READY)  ## Benchmarks, JSON results in build/bench
 format: $(READY) ## Rewrite layout and safe lint fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+record: $(READY) ## Cassettes from a real LogScale: make record URL=… TOKEN_FILE=… REPOSITORY=…
+	$(BIN)/python -m tests.record --url "$(URL)" --token-file "$(TOKEN_FILE)" --repository "$(REPOSITORY)"
 
 lock:            ## Re-pin requirements.lock from pyproject.toml
 	$(PYTHON) -m venv build/lock

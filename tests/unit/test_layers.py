@@ -39,7 +39,12 @@ OWNERS = {
     "apscheduler": {"app.py"},
     "tenacity": {"client/retry.py", "client/transport.py"},
     "cronsim": {"cron.py"},
-    "yaml": {"rules/yaml.py", "client/replay.py", "sandbox/gateway/content.py"},
+    "yaml": {
+        "rules/yaml.py",
+        "client/replay.py",
+        "client/recording.py",
+        "sandbox/gateway/content.py",
+    },
 }
 PURE = {"cql", "model"}
 FORBIDDEN_IN_PURE = {"os", "socket", "subprocess", "logging", "time", "asyncio", "urllib"}
