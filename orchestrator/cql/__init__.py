@@ -3,6 +3,7 @@
 from orchestrator.cql.catalogue import Function, find
 from orchestrator.cql.diagnostics import Diagnostic, Fix, Level
 from orchestrator.cql.fields import fields_out, fields_read
+from orchestrator.cql.format import format_query, format_text
 from orchestrator.cql.lint import QueryKind, lint
 from orchestrator.cql.nodes import Query
 from orchestrator.cql.parser import Parsed, parse, parse_filter, parse_or_raise
@@ -21,6 +22,8 @@ __all__ = [
     "fields_out",
     "fields_read",
     "find",
+    "format_query",
+    "format_text",
     "lint",
     "parse",
     "parse_filter",
