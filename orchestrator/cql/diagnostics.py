@@ -30,6 +30,14 @@ class Fix:
     text: str
     label: str
 
+    def to_json(self, *, index: LineIndex) -> dict[str, object]:
+        """Return the contract object: its label, and its edits with their places and texts."""
+        return {"label": self.label, "edits": self.edits(index=index)}
+
+    def edits(self, *, index: LineIndex) -> list[dict[str, object]]:
+        """Return the replacements, each with its place and text."""
+        return [{**_range(self.span, index), "text": self.text}]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostic:
@@ -47,15 +55,21 @@ class Diagnostic:
 
     def to_json(self, *, path: str, index: LineIndex) -> dict[str, object]:
         """Return the contract object: path, line, column, ends, level, code, message, fix."""
-        start, end = index.position(self.span.start), index.position(self.span.end)
         return {
             "path": path,
-            "line": start.line,
-            "column": start.column,
-            "end_line": end.line,
-            "end_column": end.column,
+            **_range(self.span, index),
             "level": self.level.value,
             "code": self.code,
             "message": f"{self.message} {self.help}".strip(),
-            "fix": None if self.fix is None else {"label": self.fix.label, "text": self.fix.text},
+            "fix": None if self.fix is None else self.fix.to_json(index=index),
         }
+
+
+def _range(span: Span, index: LineIndex) -> dict[str, object]:
+    start, end = index.position(span.start), index.position(span.end)
+    return {
+        "line": start.line,
+        "column": start.column,
+        "end_line": end.line,
+        "end_column": end.column,
+    }

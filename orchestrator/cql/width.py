@@ -1,4 +1,4 @@
-"""How many columns a text takes on a terminal."""
+"""How a text looks on a terminal: its columns, and what must be written out to be seen."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import unicodedata
 
 _WIDE = frozenset("WF")
 _NO_COLUMN = frozenset(("Mn", "Me", "Cf"))
+_INVISIBLE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 
 
 def width(text: str) -> int:
@@ -23,3 +24,12 @@ def char_width(char: str) -> int:
     if unicodedata.category(char) in _NO_COLUMN:
         return 0
     return 2 if unicodedata.east_asian_width(char) in _WIDE else 1
+
+
+def visible(text: str) -> str:
+    """Return `text` with each control and format character written out as its code."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        f"\\u{ord(char):04x}" if unicodedata.category(char) in _INVISIBLE else char for char in text
+    )

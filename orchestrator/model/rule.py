@@ -181,6 +181,22 @@ class DeploySpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AllowedCheck:
+    """A check of the query that is wrong about this rule."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LintSpec:
+    """How the rule's query is linted."""
+
+    allow: tuple[AllowedCheck, ...] = ()
+    """Checks that are silent for the whole query."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunbookSection:
     """One vector's part of `runbook.md`: its heading, triage questions and next steps."""
 
@@ -213,5 +229,6 @@ class Rule:
     query: str
     """CQL text of query.cql, as in the file."""
     runbook: tuple[RunbookSection, ...]
+    lint: LintSpec = field(default_factory=LintSpec)
     version: str
     """Hash of everything that changes what the rule finds or says, 12 hex digits."""

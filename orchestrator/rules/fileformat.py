@@ -7,12 +7,14 @@ from dataclasses import fields
 
 from orchestrator.ids import RuleId
 from orchestrator.model.rule import (
+    AllowedCheck,
     Attack,
     Confidence,
     DeployKind,
     DeploySpec,
     Entities,
     FindingSpec,
+    LintSpec,
     Rule,
     RuleStatus,
     RunbookSection,
@@ -53,6 +55,7 @@ def read_rule(
         finding=_finding(root.section("finding")),
         triage=_triage(root.section("triage")),
         deploy=_deploy(root.section("deploy")),
+        lint=_lint(root.section("lint")),
         query=query,
         runbook=runbook,
         version=version,
@@ -171,5 +174,17 @@ def _deploy(section: Section) -> DeploySpec:
         throttle=section.duration("throttle"),
         lookup_files=section.texts("lookup_files"),
     )
+    section.close()
+    return made
+
+
+def _lint(section: Section) -> LintSpec:
+    made = LintSpec(allow=tuple(_allowed(item) for item in section.sections("allow")))
+    section.close()
+    return made
+
+
+def _allowed(section: Section) -> AllowedCheck:
+    made = AllowedCheck(code=section.text("code"), reason=section.text("reason"))
     section.close()
     return made

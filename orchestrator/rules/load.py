@@ -46,9 +46,19 @@ def load_rules(root: Path, *, tables: Sequence[FactTable]) -> RuleSet:
         )
     folders = (
         [root]
-        if any((root / name).exists() for name in (RULE_FILE, QUERY_FILE))
+        if is_rule_folder(root)
         else sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] not in "._")
     )
+    return load_folders(folders, root, tables=tables)
+
+
+def is_rule_folder(folder: Path) -> bool:
+    """Say whether a folder holds a rule, or what is left of one."""
+    return any((folder / name).exists() for name in (RULE_FILE, QUERY_FILE))
+
+
+def load_folders(folders: Sequence[Path], root: Path, *, tables: Sequence[FactTable]) -> RuleSet:
+    """Return the rules of these folders, all below `root`, by name, with all problems."""
     rules: list[tuple[Rule, Path]] = []
     problems: list[Problem] = []
     for folder in folders:

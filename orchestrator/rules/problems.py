@@ -24,6 +24,17 @@ class Problem:
     """The query that `diagnostic` points into; empty for other problems."""
     diagnostic: Diagnostic | None = None
 
+    @property
+    def fix_label(self) -> str:
+        """Return what the fix does; empty where there is none."""
+        fix = self.diagnostic.fix if self.diagnostic else None
+        return fix.label if fix else ""
+
+    def edits(self) -> list[dict[str, object]]:
+        """Return the fix's edits as in `to_json`; none where there is no fix."""
+        fix = self.diagnostic.fix if self.diagnostic else None
+        return fix.edits(index=LineIndex(self.text)) if fix else []
+
     def to_json(self) -> dict[str, object]:
         """Return the contract object of `lint --format json`."""
         if self.diagnostic is not None:

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from orchestrator.cql.diagnostics import Level
+from orchestrator.cql.diagnostics import Diagnostic, Level
 from orchestrator.cql.fields import fields_out, fields_read
-from orchestrator.cql.lint import QueryKind, lint
+from orchestrator.cql.lint import QueryKind, Waiver, lint
+from orchestrator.cql.lint.codes import codes
 from orchestrator.cql.parser import parse
 from orchestrator.cql.span import LineIndex
 from orchestrator.cron import validate_cron
@@ -29,6 +30,7 @@ KINDS = {
 FACT_FIELDS = ("state", "known", "active", "matches", "missing", "ambiguous")
 """Fields that enrichment adds for each table, besides its parts and attributes."""
 LOOKUP_FOLDER = "lookups"
+_NEVER_WAIVED = ("grammar", "waivers")
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 
@@ -39,6 +41,7 @@ def check_rule(
     checks = _Checks(rule, folder, document, tables)
     return [
         *checks.query(),
+        *checks.waivers(),
         *checks.finding(),
         *checks.title(),
         *checks.triage(),
@@ -50,6 +53,16 @@ def check_rule(
 def lookup_names(rule: Rule) -> list[str]:
     """Return the rule's lookup files that are plain names, sorted: others could lead anywhere."""
     return sorted(name for name in rule.deploy.lookup_files if Path(name).name == name)
+
+
+def waivers_of(rule: Rule) -> tuple[Waiver, ...]:
+    """Return the rule's waivers as the linter takes them; unknown codes are told elsewhere."""
+    known = codes()
+    return tuple(
+        Waiver(code=allowed.code, reason=allowed.reason)
+        for allowed in rule.lint.allow
+        if allowed.code in known and known[allowed.code].topic not in _NEVER_WAIVED
+    )
 
 
 class _Checks:
@@ -68,7 +81,13 @@ class _Checks:
             return
         path = self.folder / "query.cql"
         index = LineIndex(self.rule.query)
-        for diagnostic in lint(self.rule.query, kind=KINDS[self.rule.deploy.kind]):
+        for diagnostic in lint(
+            self.rule.query, kind=KINDS[self.rule.deploy.kind], waivers=waivers_of(self.rule)
+        ):
+            waiver = self._stale(diagnostic)
+            if waiver is not None:
+                yield waiver
+                continue
             at = index.position(diagnostic.span.start)
             yield Problem(
                 path=path,
@@ -81,6 +100,42 @@ class _Checks:
                 text=self.rule.query,
                 diagnostic=diagnostic,
             )
+
+    def _stale(self, diagnostic: Diagnostic) -> Problem | None:
+        """Return a stale waiver of rule.yaml where it is written; None for anything else."""
+        if diagnostic.code != "stale-waiver" or diagnostic.span.end:
+            return None
+        for number, allowed in enumerate(self.rule.lint.allow):
+            if f"`{allowed.code}`" in diagnostic.message:
+                return self._error(
+                    ("lint", "allow", number),
+                    diagnostic.code,
+                    diagnostic.message,
+                    diagnostic.help,
+                    level=diagnostic.level,
+                )
+        return None
+
+    def waivers(self) -> Iterable[Problem]:
+        """Tell waivers of codes that do not exist, or that nobody may waive."""
+        known = codes()
+        for number, allowed in enumerate(self.rule.lint.allow):
+            at = ("lint", "allow", number, "code")
+            found = known.get(allowed.code)
+            if found is not None and found.topic in _NEVER_WAIVED:
+                yield self._error(
+                    at,
+                    "not-waivable",
+                    f"{allowed.code!r} cannot be waived.",
+                    "Mend what it points at; only checks can be waived.",
+                )
+            elif found is None and allowed.code:
+                yield self._error(
+                    at,
+                    "unknown-check",
+                    f"there is no check {allowed.code!r}.",
+                    _nearest(allowed.code, known),
+                )
 
     def finding(self) -> Iterable[Problem]:
         spec = self.rule.finding

@@ -1,0 +1,273 @@
+"""What the parser's own diagnostics are about: they come from the grammar, not from a check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestrator.cql.diagnostics import Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrammarCode:
+    """One code of the parser."""
+
+    code: str
+    about: str
+    """One paragraph for people."""
+    level: Level = Level.ERROR
+    source: str = "LogScale: grammar guide"
+    has_fix: bool = False
+
+
+_QUIRKS = "LogScale: grammar guide, appendix A"
+_CHARACTERS = "LogScale: grammar guide, appendix C"
+
+GRAMMAR_CODES: tuple[GrammarCode, ...] = (
+    GrammarCode(
+        code="assignment-in-filter",
+        about="`field := expression` is a step: it cannot stand inside parentheses or beside "
+        "`and`, `or` and `not`.",
+    ),
+    GrammarCode(
+        code="assignment-sign",
+        about="A field is assigned with `:=`; `:==` and `:= =` are slips.",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="call-as-value",
+        about="Right of `=` a filter reads text. A function gets the field through `=~`, and "
+        "test() compares with what a function returns.",
+        source="LogScale: filters, field operator",
+    ),
+    GrammarCode(
+        code="case-call",
+        about="`case` is a statement with clauses in braces, as a step of its own. It returns "
+        "nothing, so it can be neither called nor assigned; if() can.",
+        source="LogScale: conditional evaluation",
+    ),
+    GrammarCode(
+        code="double-equals",
+        about="A filter compares with one `=`. Two are the sign of expressions, inside test() and "
+        "if() and right of `:=`.",
+        source="LogScale: operators",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="double-pipe",
+        about="There is no `||`; it is read as two pipes with nothing between them. Filters are "
+        "joined with the word `or`.",
+        source="LogScale: operators",
+    ),
+    GrammarCode(
+        code="empty-guard",
+        about="An arm of match names what it takes left of `=>`; `*` takes everything.",
+        source="LogScale: conditional evaluation",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="empty-step",
+        about="Two pipes with nothing between them: a step was deleted, or is missing.",
+        level=Level.WARNING,
+        source=_QUIRKS,
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="field-needs-quotes",
+        about="A field's name without quotes holds letters, digits and `_ . # @ % & \\ ^ ~` only. "
+        "One with `-`, `/`, `:` or a blank stands in double quotes.",
+        source=_CHARACTERS,
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="field-operator-value",
+        about="`field =~ function()` passes the field to a function. To compare with a text or a "
+        "regex, write `=`.",
+        source="LogScale: operators",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="infix-in",
+        about="`in` is a function: `in(field, values=[…])`, with `!` in front for the opposite.",
+        source="LogScale: in()",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="keyword-case",
+        about="`case`, `match` and `like` are documented in lower case only.",
+        level=Level.WARNING,
+        source="LogScale: conditional evaluation, operators",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="list-as-value",
+        about="A comparison has one value on its right. For several there are in() and a regex "
+        "with `|`.",
+        source="LogScale: filters",
+    ),
+    GrammarCode(
+        code="logic-in-expression",
+        about="Expressions have no `and`, `or` and `&&`. Conditions are joined as filters, in "
+        "steps or in the clauses of a case.",
+        source="LogScale: expressions",
+    ),
+    GrammarCode(
+        code="missing-arrow",
+        about="An arm of match is `guard => steps`.",
+        source="LogScale: conditional evaluation",
+    ),
+    GrammarCode(code="missing-field", about="An operator stands where a field's name is due."),
+    GrammarCode(
+        code="missing-filter",
+        about="`and`, `or`, `not` or a bracket waits for a filter that is not there.",
+    ),
+    GrammarCode(
+        code="missing-pipe",
+        about="Steps are separated by `|`; a new line alone separates nothing.",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="missing-value",
+        about='A value is due and none is there. The empty text is written `""`.',
+    ),
+    GrammarCode(
+        code="multi-line-string",
+        about="Strings end on their line by the grammar guide; LogScale takes longer ones, as its "
+        "own dashboards show. `\\n` writes the line break.",
+        level=Level.HINT,
+    ),
+    GrammarCode(
+        code="non-breaking-space",
+        about="A non-breaking space looks like a blank and is not one; it comes in with text "
+        "copied from web pages.",
+        source=_CHARACTERS,
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="not-one-filter",
+        about="A condition of a suppression or a route is exactly one filter: no pipe, no "
+        "assignment, no statement.",
+        source="this project: a condition is asked of one finding at a time",
+    ),
+    GrammarCode(
+        code="number-expected",
+        about="Right of `<`, `<=`, `>` and `>=` a filter takes a number or a parameter. test() "
+        "compares two fields.",
+        source="LogScale: operators",
+    ),
+    GrammarCode(
+        code="parameter-default",
+        about="In braces a parameter has a default: `?{name=default}`.",
+        source="LogScale: user parameters",
+    ),
+    GrammarCode(
+        code="parameter-name",
+        about="`?` starts a parameter. As text it needs quotes, and as a wildcard for one "
+        "character there is only the regex `.`.",
+        source="LogScale: user parameters",
+    ),
+    GrammarCode(
+        code="regex-after-like",
+        about="`like` compares with text that may hold `*`; a regex stands behind `=`.",
+        source="LogScale: operators",
+    ),
+    GrammarCode(
+        code="regex-in-expression",
+        about="A regex literal is the value of a filter. Functions that take a regex take it as "
+        "text: `regex=\"…\"`.",
+        source=_QUIRKS,
+    ),
+    GrammarCode(
+        code="reserved-word",
+        about="The names of functions and the words of the language stand for text only in "
+        "quotes.",
+        source="LogScale: grammar guide, appendix D",
+    ),
+    GrammarCode(
+        code="saved-query-name",
+        about="`$` starts the name of a saved query; as text it needs quotes.",
+        source="LogScale: user functions",
+    ),
+    GrammarCode(
+        code="saved-query-parentheses",
+        about="A saved query is called with parentheses, with or without arguments: `$name()`.",
+        source="LogScale: user functions",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="single-equals",
+        about="An expression compares with `==`; one `=` is a filter's sign, or names an argument.",
+        source="LogScale: expressions",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="single-quotes",
+        about="Strings stand in double quotes; the single quote is reserved.",
+        source=_CHARACTERS,
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="space-before-parenthesis",
+        about="A function's name and its parenthesis touch: with a blank between them the name "
+        "may be read as text.",
+        level=Level.WARNING,
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="stray-character",
+        about="A closing bracket, `;`, `,` or `=>` that belongs to nothing.",
+    ),
+    GrammarCode(
+        code="too-deep",
+        about="Brackets, calls or chains of operators inside each other beyond what the local "
+        "engine follows. Real queries stay far below the limit.",
+        source="this project: readers of the tree recurse",
+    ),
+    GrammarCode(
+        code="trailing-comma",
+        about="A comma before a closing bracket separates nothing; no published query has one.",
+        level=Level.WARNING,
+        has_fix=True,
+    ),
+    GrammarCode(code="unclosed-brace", about="A `{` without its `}`."),
+    GrammarCode(code="unclosed-bracket", about="A `[` without its `]`."),
+    GrammarCode(code="unclosed-parenthesis", about="A `(` without its `)`."),
+    GrammarCode(
+        code="unescaped-slash",
+        about="A slash inside a character class does not end the regex in LogScale; for readers "
+        "and other tools `\\/` is plainer.",
+        level=Level.HINT,
+        source="the vendor's published queries",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="unexpected-character",
+        about="A character that is reserved, or that cannot begin what is due here. Text that "
+        "holds it stands in quotes.",
+        source=_CHARACTERS,
+    ),
+    GrammarCode(
+        code="unexpected-text",
+        about="Something else is due here, mostly `,` or a closing bracket.",
+    ),
+    GrammarCode(
+        code="unknown-regex-flag",
+        about="Regex flags are i, m, d, g and F; dot matches newline is `d`.",
+        source="LogScale: regular expression flags",
+    ),
+    GrammarCode(
+        code="unterminated-comment",
+        about="A `/*` without its `*/` takes the rest of the query with it.",
+        source="LogScale: comments",
+    ),
+    GrammarCode(code="unterminated-regex", about="A regex literal ends on its line with `/`."),
+    GrammarCode(
+        code="unterminated-string",
+        about='A string without its closing `"`; inside, a quote is written `\\"`.',
+    ),
+    GrammarCode(
+        code="word-ends-in-slashes",
+        about="A word without quotes may hold `//` and not end in it: `https://` alone is refused.",
+        source=_QUIRKS,
+        has_fix=True,
+    ),
+)  # fmt: skip

@@ -1,0 +1,86 @@
+"""The page of all checks, docs/checks.md, made from the checks themselves."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from orchestrator.cql.fixes import GUESSES
+from orchestrator.cql.lint.codes import Explained, codes
+
+_HEAD = """\
+# Checks
+
+All that `orchestrator lint` can say. Made from the checks by `make docs-write`; `make check` fails
+if it is out of date. `orchestrator lint --explain CODE` shows one of them.
+
+| level | meaning |
+| --- | --- |
+| error | LogScale refuses the query, or it certainly does not mean what it says; exit code 1 |
+| warning | it runs, and probably not as meant |
+| hint | it runs as meant; there is a better way, or a limit to know |
+
+**Fix** says whether `lint --fix` rewrites it; *offered* fixes are shown and left to the author.
+
+## Where a check is wrong
+
+A waiver names the code and says why. In the query, as a comment: behind code it counts for its
+line, on its own line for the next line that holds code, before the first step for the whole query.
+
+```
+// lint: allow default-limit a host has few users
+| groupBy([host, user])
+```
+
+In `rule.yaml`, for the rule's query as a whole:
+
+```yaml
+lint:
+  allow:
+    - {code: default-limit, reason: a host has few users}
+```
+
+A waiver without a reason is an error. Errors of the grammar cannot be waived.
+"""
+_TOPICS = {
+    "grammar": "Grammar",
+    "filters": "Filters",
+    "arguments": "Functions and their arguments",
+    "aggregates": "Aggregates",
+    "regexes": "Regexes",
+    "kinds": "Where the query runs",
+    "waivers": "Waivers",
+}
+
+
+def checks_page() -> str:
+    """Return the page: an index by topic, then each code under its own heading."""
+    topics = [(topic, list(items)) for topic, items in groupby(codes().values(), lambda c: c.topic)]
+    index = [f"- [{_title(topic)}](#{_anchor(_title(topic))}): {_links(i)}" for topic, i in topics]
+    parts = [_HEAD, "## Index\n", "\n".join(index) + "\n"]
+    for topic, items in topics:
+        parts.append(f"## {_title(topic)}\n")
+        parts += [_entry(item) for item in items]
+    return "\n".join(parts)
+
+
+def _entry(item: Explained) -> str:
+    fix = "no"
+    if item.has_fix:
+        fix = "offered" if item.code in GUESSES else "yes"
+    return (
+        f"### {item.code}\n\n{item.about}\n\n"
+        f"*{item.level.value}* · fix: {fix} · source: {item.source}\n"
+    )
+
+
+def _links(items: list[Explained]) -> str:
+    return ", ".join(f"[{item.code}](#{item.code})" for item in items)
+
+
+def _title(topic: str) -> str:
+    """Return a topic's heading; a module without one is called as it is."""
+    return _TOPICS.get(topic, topic.capitalize())
+
+
+def _anchor(title: str) -> str:
+    return title.lower().replace(" ", "-")
