@@ -28,16 +28,17 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-check: lint types docs ## What CI runs: format, lint, types, generated pages, rules, tests
+check: lint types docs ## What CI runs: layout, lint, types, generated pages, rules, tests
+	$(BIN)/orchestrator fmt --check
 	$(BIN)/orchestrator lint
 	$(BIN)/orchestrator test
 	$(MAKE) test
 
 docs: $(READY)
-	$(BIN)/python -m orchestrator.cli.reference --check docs/cli.md
+	$(BIN)/python -m orchestrator.cli.reference --check
 
 docs-write: $(READY) ## Write the generated pages
-	$(BIN)/python -m orchestrator.cli.reference docs/cli.md
+	$(BIN)/python -m orchestrator.cli.reference
 
 bench: $(READY)  ## Benchmarks, JSON results in build/bench
 	mkdir -p build/bench

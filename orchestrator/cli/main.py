@@ -18,7 +18,8 @@ from orchestrator.errors import OrchestratorError
 # Command -> (module, attribute, one line of help), in the order a newcomer meets them.
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("demo", "demo", "The whole path of a finding on sample telemetry, in a minute."),
-    "lint": ("rules", "lint", "Check rules and .cql files, offline."),
+    "lint": ("lint", "lint", "Check rules and .cql files, offline."),
+    "fmt": ("fmt", "fmt", "Lay queries out, one step a line."),
     "test": ("rules", "test", "Run the rules' own cases, offline."),
     "plan": ("deploy", "plan", "Show what deploy would change, as a diff."),
     "deploy": ("deploy", "deploy", "Create or update the rules' assets in a repository."),

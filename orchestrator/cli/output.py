@@ -7,6 +7,7 @@ with `NO_COLOR`.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -38,7 +39,12 @@ def format_option(command: F) -> F:
     )(command)
 
 
-__all__ = ["OutputFormat", "console", "emit", "format_option", "plain", "table"]
+__all__ = ["OutputFormat", "console", "emit", "format_option", "is_coloured", "plain", "table"]
+
+
+def is_coloured() -> bool:
+    """Say whether standard output is a terminal that takes colours, and none forbids them."""
+    return sys.stdout.isatty() and console().color_system is not None
 
 
 def emit(

@@ -1,14 +1,19 @@
-"""docs/cli.md from the commands' help: `python -m orchestrator.cli.reference [--check] PATH`."""
+"""The generated pages: `python -m orchestrator.cli.reference [--check]`, in the project's folder.
+
+One more page is one more row in `PAGES`.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 
 from orchestrator.cli.main import cli
+from orchestrator.cql.lint.page import checks_page
+from orchestrator.rules.codes import all_codes
 
 _HEAD = """\
 # Command line
@@ -41,16 +46,29 @@ def _pages(command: click.Command, name: str, parent: click.Context | None) -> I
                     yield from _pages(found, inner, context)
 
 
+def checks() -> str:
+    """Return the page of all that lint can say."""
+    return checks_page(all_codes())
+
+
+PAGES: dict[Path, Callable[[], str]] = {
+    Path("docs/cli.md"): reference,
+    Path("docs/checks.md"): checks,
+}
+"""Each generated page and what makes it."""
+
+
 def main() -> None:
-    """Write the page to the path given, or compare it with `--check`."""
-    check = "--check" in sys.argv[1:]
-    (path,) = [Path(argument) for argument in sys.argv[1:] if argument != "--check"]
-    text = reference()
-    if not check:
-        path.write_text(text, encoding="utf-8")
-    elif not path.exists() or path.read_text(encoding="utf-8") != text:
-        click.echo(f"{path} is out of date: run make docs-write", err=True)
-        sys.exit(1)
+    """Write every page, or with `--check` name those that are out of date."""
+    stale = False
+    for path, make in PAGES.items():
+        text = make()
+        if "--check" not in sys.argv[1:]:
+            path.write_text(text, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale = True
+            click.echo(f"{path} is out of date: run make docs-write", err=True)
+    sys.exit(stale)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""`orchestrator lint` and `orchestrator test`: rules and bare queries, offline."""
+"""`orchestrator test`: the rules' own cases, offline."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,16 +10,11 @@ import click
 
 from orchestrator.casework import run_rule_cases
 from orchestrator.cli.loading import load
-from orchestrator.cli.output import console, emit, format_option, plain
+from orchestrator.cli.output import emit, format_option, plain
 from orchestrator.cql.diagnostics import Level
-from orchestrator.cql.lint import CHECKS, QueryKind
-from orchestrator.cql.lint import lint as lint_query
-from orchestrator.cql.render import render
-from orchestrator.cql.span import LineIndex
 from orchestrator.errors import CqlError, RuleError
 from orchestrator.rules.cases import CaseReport
 from orchestrator.rules.load import RULE_FILE
-from orchestrator.rules.problems import Problem
 
 DEFAULT_RULES = Path("queries")
 _CASE_COLUMNS = {
@@ -32,96 +26,6 @@ _CASE_COLUMNS = {
     "outcome": "OUTCOME",
     "problems": "PROBLEMS",
 }
-
-
-@click.command()
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="text for people; json, a list of objects, for programs.",
-)
-@click.option("--explain", metavar="CODE", help="Explain one check and stop.")
-def lint(paths: tuple[Path, ...], output_format: str, explain: str | None) -> None:
-    """Check rules and .cql files, offline: every problem of every file in one run.
-
-    PATHS are rule folders, folders of them, .cql files, or - for a query on standard input; without
-    any, the folder `queries`. A waiver is a comment in the query: `// lint: allow CODE reason`.
-
-    Exit code 0: no errors (warnings and hints allowed), 1: errors.
-    """
-    if explain is not None:
-        _explain(explain)
-        return
-    problems = [problem for path in paths or (DEFAULT_RULES,) for problem in _problems(path)]
-    if output_format == "json":
-        click.echo(json.dumps([problem.to_json() for problem in problems], indent=2))
-    else:
-        _show(problems)
-    if any(problem.level is Level.ERROR for problem in problems):
-        sys.exit(1)
-
-
-def _explain(code: str) -> None:
-    check = next((check for check in CHECKS if check.code == code), None)
-    if check is None:
-        known = ", ".join(sorted(check.code for check in CHECKS))
-        raise click.UsageError(f"There is no check {code!r}. Known: {known}.")
-    click.echo(f"{check.code} ({check.level.value})\n\n{check.about}\n\nSource: {check.source}")
-
-
-def _problems(path: Path) -> Sequence[Problem]:
-    if str(path) == "-":
-        return _query_problems(path, sys.stdin.read())
-    if path.is_dir():
-        return load(path).problems
-    try:
-        return _query_problems(path, path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as exc:
-        raise click.UsageError(f"{path} cannot be read: {exc}") from exc
-
-
-def _query_problems(path: Path, text: str) -> list[Problem]:
-    index = LineIndex(text)
-    return [
-        Problem(
-            path=path,
-            line=index.position(diagnostic.span.start).line,
-            column=index.position(diagnostic.span.start).column,
-            level=diagnostic.level,
-            code=diagnostic.code,
-            message=diagnostic.message,
-            text=text,
-            diagnostic=diagnostic,
-        )
-        for diagnostic in lint_query(text, kind=QueryKind.SEARCH)
-    ]
-
-
-def _show(problems: Sequence[Problem]) -> None:
-    colour = sys.stdout.isatty() and console().color_system is not None
-    for problem in problems:
-        if problem.diagnostic is not None:
-            text = render(
-                problem.diagnostic, text=problem.text, path=str(problem.path), colour=colour
-            )
-            click.echo(f"{text}\n")
-        else:
-            place = f"{problem.path}:{problem.line}:{problem.column}"
-            click.echo(f"{problem.level.value}[{problem.code}]: {plain(problem.message)}")
-            click.echo(f"  --> {place}")
-            if problem.help:
-                click.echo(f"  = help: {plain(problem.help)}")
-            click.echo()
-    counts = {level: sum(p.level is level for p in problems) for level in Level}
-    click.echo(
-        f"{counts[Level.ERROR]} errors, {counts[Level.WARNING]} warnings, "
-        f"{counts[Level.HINT]} hints",
-        err=True,
-    )
 
 
 @click.command()

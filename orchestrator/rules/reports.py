@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -102,9 +103,8 @@ def _artifact(path: Path, base: Path) -> Json:
     if str(path) == "-":
         return {"uri": "stdin"}
     if whole.is_relative_to(base) and ".." not in whole.parts:
-        uri = quote(whole.relative_to(base).as_posix())
-        # A first part with a colon would read as a scheme.
-        return {"uri": uri.replace(":", "%3A"), "uriBaseId": "%SRCROOT%"}
+        uri = quote(os.fsencode(whole.relative_to(base).as_posix()))
+        return {"uri": uri, "uriBaseId": "%SRCROOT%"}
     return {"uri": whole.resolve().as_uri()}
 
 
@@ -126,6 +126,8 @@ def _command(problem: Problem, base: Path) -> str:
 
 
 def _data(text: str) -> str:
+    # A file name need not be UTF-8; what cannot be written is shown as a question mark.
+    text = text.encode("utf-8", "replace").decode("utf-8")
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import groupby
 
 from orchestrator.cql.fixes import GUESSES
-from orchestrator.cql.lint.codes import Explained, codes
+from orchestrator.cql.lint.codes import Explained
 
 _HEAD = """\
 # Checks
@@ -49,12 +50,17 @@ _TOPICS = {
     "regexes": "Regexes",
     "kinds": "Where the query runs",
     "waivers": "Waivers",
+    "rules": "Rule files",
 }
 
 
-def checks_page() -> str:
-    """Return the page: an index by topic, then each code under its own heading."""
-    topics = [(topic, list(items)) for topic, items in groupby(codes().values(), lambda c: c.topic)]
+def checks_page(codes: Mapping[str, Explained]) -> str:
+    """Return the page: an index by topic, then each code under its own heading.
+
+    Args:
+        codes: Every code by name, those of a topic side by side.
+    """
+    topics = [(topic, list(items)) for topic, items in groupby(codes.values(), lambda c: c.topic)]
     index = [f"- [{_title(topic)}](#{_anchor(_title(topic))}): {_links(i)}" for topic, i in topics]
     parts = [_HEAD, "## Index\n", "\n".join(index) + "\n"]
     for topic, items in topics:

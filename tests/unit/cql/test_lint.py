@@ -94,6 +94,9 @@ def test_render_shows_line_carets_and_help() -> None:
         "2 | | b == 2",
         "  |     ^^",
         "  = help: Write `=`, or `test(a == b)` to compare two fields.",
+        "  = fix: compare with =",
+        "2 - | b == 2",
+        "2 + | b = 2",
     ]
 
 
