@@ -7,7 +7,7 @@ opening bracket (`opening`) or above a closing one (`closing`); every comment in
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -98,9 +98,8 @@ class _Source:
     def code(self, start: int, end: int) -> str:
         """Return the text between two places, each comment in it as one blank."""
         found, place = "", start
-        for comment in self._comments[bisect_left(self._starts, start) :]:
-            if comment.span.start >= end:
-                break
+        first = bisect_left(self._starts, start)
+        for comment in self._comments[first : bisect_left(self._starts, end)]:
             found += self.text[place : comment.span.start] + " "
             place = comment.span.end
         return found + self.text[place:end]
@@ -138,15 +137,16 @@ def _attach(comment: Comment, node: Node, source: _Source, notes: Notes) -> None
             kind[id(outermost)].append(comment)
             return
         parts = _parts(holder)
-        inside = next((part for part in parts if _holds(extent(part), comment)), None)
-        if inside is None:
+        # Parts stand in order and apart, so the one that begins last before it holds it, or none.
+        place = bisect_right(parts, comment.span.start, key=lambda part: extent(part).start)
+        if not place or not _holds(extent(parts[place - 1]), comment):
             break
-        item = inside
-        if inside is not parts[0] or holder is node or isinstance(holder, _BRACKETED):
+        item = parts[place - 1]
+        if place > 1 or holder is node or isinstance(holder, _BRACKETED):
             outermost = item
-    earlier = [part for part in parts if extent(part).end <= comment.span.start]
-    later = [part for part in parts if extent(part).start >= comment.span.end]
-    _beside(comment, holder, earlier[-1:], later[:1], source, notes)
+    _beside(
+        comment, holder, parts[max(place - 1, 0) : place], parts[place : place + 1], source, notes
+    )
 
 
 def _beside(

@@ -189,7 +189,8 @@ class ExpressionLayout(Placing, ABC):
         return self._list_lines(node, "[", node.elements, column, "]")
 
     def _is_short(self, element: Expression | Assignment) -> bool:
-        return isinstance(element, _ATOMS) and width(self.flat.atom(element)) <= _SHORT
+        text = self.flat.of(element)
+        return isinstance(element, _ATOMS) and text is not None and width(text) <= _SHORT
 
     def _filled(self, node: Array, column: int) -> list[Line]:
         """Return plain elements, as many on each line as fit."""
