@@ -104,7 +104,7 @@ def print_filter(node: Filter) -> str:
         case Comparison():
             value = _comparison_value(node.value)
             sign = node.operator.value if node.operator in _TIGHT else f" {node.operator.value} "
-            return f"{_field(node.field)}{sign}{value}"
+            return f"{_field(node.field)}{apart(sign, value)}"
         case FreeText():
             return _pattern(node.pattern)
         case FieldOperator():
@@ -159,6 +159,11 @@ def quote(text: str) -> str:
     """Return `text` as a quoted string on one line."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + escaped.replace("\n", "\\n").replace("\t", "\\t") + '"'
+
+
+def apart(sign: str, value: str) -> str:
+    """Join a sign and a value so that they do not read as another sign: `=~` is one."""
+    return f"{sign} {value}" if sign == "=" and value.startswith("~") else f"{sign}{value}"
 
 
 def _operand(node: Filter) -> str:
@@ -232,7 +237,7 @@ def _argument(node: Argument) -> str:
     if node.name is None:
         return value
     name = node.name if is_field_name(node.name) else quote(node.name)
-    return f"{name}={value}"
+    return f"{name}{apart('=', value)}"
 
 
 def _arm(node: Arm) -> str:

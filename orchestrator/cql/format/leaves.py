@@ -16,7 +16,7 @@ from orchestrator.cql.nodes import (
     SavedQuery,
     Subquery,
 )
-from orchestrator.cql.printer import print_expression, print_filter
+from orchestrator.cql.printer import apart, print_expression, print_filter
 from orchestrator.cql.span import Span
 
 _TIGHT = (ComparisonOperator.EQUAL, ComparisonOperator.NOT_EQUAL)
@@ -54,7 +54,7 @@ class Leaves:
         sign, value = node.operator.value, self.atom(node.value)
         if node.operator not in _TIGHT:
             sign = f" {sign} "
-        return f"{self.at(node.field.span)}{_apart(sign, value)}"
+        return f"{self.at(node.field.span)}{apart(sign, value)}"
 
     def field_operator(self, node: FieldOperator) -> str:
         """Return `field =~ ` or `field =~ !`, up to the call."""
@@ -64,7 +64,7 @@ class Leaves:
         """Return `name=` as it stands before `value`; empty for the unnamed argument."""
         if node.name_span is None:
             return ""
-        return self.at(node.name_span) + _apart("=", value).removesuffix(value)
+        return self.at(node.name_span) + apart("=", value).removesuffix(value)
 
     def saved_name(self, node: SavedQuery) -> str:
         """Return `$name`."""
@@ -87,8 +87,3 @@ class Leaves:
             return ""
         match = _LABEL.match(self._text, node.span.start)
         return f"{match.group() if match else node.label}: "
-
-
-def _apart(sign: str, value: str) -> str:
-    """Join a sign and a value so that they do not read as another sign: `=~` is one."""
-    return f"{sign} {value}" if sign == "=" and value.startswith("~") else f"{sign}{value}"

@@ -126,3 +126,10 @@ def test_replacement_keeps_the_mode(tmp_path: Path) -> None:
     replace_text(path, NEAT)
 
     assert (path.read_text(encoding="utf-8"), path.stat().st_mode & 0o777) == (NEAT, 0o664)
+
+
+def test_example_in_the_docs_has_the_layout_it_shows() -> None:
+    page = Path(__file__).parents[3] / "docs" / "rules.md"
+    example = page.read_text(encoding="utf-8").partition("```\n// what")[2].partition("```")[0]
+
+    assert fmt("-", text=f"// what{example}").stdout == f"// what{example}"
