@@ -1,4 +1,4 @@
-"""Query files as commands read and rewrite them: line breaks untouched, never half written."""
+"""Query files as commands find, read and rewrite them: line breaks kept, never half written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,31 @@ import sys
 import tempfile
 from pathlib import Path
 
+import click
+
+from orchestrator.cli.output import plain
+from orchestrator.rules.check import Tree, find_tree
+
 STDIN = Path("-")
+DEFAULT_RULES = Path("queries")
+
+
+def tree_at(path: Path) -> Tree:
+    """Return the rules and queries that a command's argument stands for, at least one.
+
+    Raises:
+        click.UsageError: There is none, or the path cannot be read.
+    """
+    shown = plain(str(path))
+    if not path.exists():
+        raise click.UsageError(f"{shown} cannot be read: there is no such file or folder.")
+    try:
+        tree = find_tree(path)
+    except OSError as exc:
+        raise click.UsageError(f"{shown} cannot be read: {plain(str(exc))}") from exc
+    if not tree.rule_folders and not tree.bare_files:
+        raise click.UsageError(f"There is no rule and no .cql file below {shown}.")
+    return tree
 
 
 def read_text(path: Path) -> str:

@@ -9,16 +9,14 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.files import STDIN, read_text, replace_text
+from orchestrator.cli.files import DEFAULT_RULES, STDIN, read_text, replace_text, tree_at
 from orchestrator.cli.output import is_coloured, plain
 from orchestrator.cql.diagnostics import Level
 from orchestrator.cql.format import format_query
 from orchestrator.cql.lint import QueryKind
 from orchestrator.cql.parser import parse
 from orchestrator.cql.render import render
-from orchestrator.rules.check import find_tree
 
-DEFAULT_RULES = Path("queries")
 _TAB = 4
 _TONES = {"+": "green", "-": "red", "@": "cyan"}
 
@@ -61,19 +59,11 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
     """Yield each file once, in the order of the arguments."""
     seen: set[Path] = set()
     for path in paths:
-        if path != STDIN and not path.exists():
-            raise click.UsageError(f"{plain(str(path))} does not exist.")
-        found = [path] if path == STDIN or not path.is_dir() else _below(path)
+        found = [path]
+        if path != STDIN:
+            found = [file.path for file in tree_at(path).query_files(kind=QueryKind.SEARCH)]
         yield from (file for file in found if file not in seen)
         seen.update(found)
-
-
-def _below(folder: Path) -> list[Path]:
-    try:
-        tree = find_tree(folder)
-    except OSError as exc:
-        raise click.UsageError(f"{plain(str(folder))} cannot be read: {plain(str(exc))}") from exc
-    return [file.path for file in tree.query_files(kind=QueryKind.SEARCH)]
 
 
 def _laid_out(text: str, path: Path) -> str | None:

@@ -13,19 +13,18 @@ import click
 
 import orchestrator
 from orchestrator.app import known_tables
-from orchestrator.cli.files import STDIN, read_text, replace_text
+from orchestrator.cli.files import DEFAULT_RULES, STDIN, read_text, replace_text, tree_at
 from orchestrator.cli.output import is_coloured, plain
 from orchestrator.cql.diagnostics import Level
 from orchestrator.cql.fixes import GUESSES, Fixed, fix_query
 from orchestrator.cql.lint import QueryKind
 from orchestrator.cql.render import render, render_place
 from orchestrator.cql.span import Position
-from orchestrator.rules.check import Tree, find_problems, find_tree, query_problems
+from orchestrator.rules.check import Tree, find_problems, query_problems
 from orchestrator.rules.codes import all_codes
 from orchestrator.rules.problems import Problem
 from orchestrator.rules.reports import github, sarif
 
-DEFAULT_RULES = Path("queries")
 _KINDS = [kind.value for kind in QueryKind]
 
 
@@ -84,7 +83,7 @@ def lint(
         _explain(explain)
         return
     paths, query_kind = paths or (DEFAULT_RULES,), QueryKind(kind)
-    trees = [_tree(path) for path in paths if path != STDIN]
+    trees = [tree_at(path) for path in paths if path != STDIN]
     if with_fixes:
         _fix_files(trees, kind=query_kind, quiet=quiet)
     problems: list[Problem] = []
@@ -100,18 +99,6 @@ def lint(
         _summarise(problems, trees, stdin=STDIN in paths)
     if any(problem.level is Level.ERROR for problem in problems):
         sys.exit(1)
-
-
-def _tree(path: Path) -> Tree:
-    if not path.exists():
-        raise click.UsageError(f"{plain(str(path))} does not exist.")
-    try:
-        tree = find_tree(path)
-    except OSError as exc:
-        raise click.UsageError(f"{plain(str(path))} cannot be read: {plain(str(exc))}") from exc
-    if not tree.rule_folders and not tree.bare_files:
-        raise click.UsageError(f"There is no rule and no .cql file below {plain(str(path))}.")
-    return tree
 
 
 def _explain(code: str) -> None:

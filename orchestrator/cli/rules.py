@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from orchestrator.casework import run_rule_cases
+from orchestrator.cli.files import DEFAULT_RULES
 from orchestrator.cli.loading import load
 from orchestrator.cli.output import emit, format_option, plain
 from orchestrator.cql.diagnostics import Level
@@ -16,7 +17,6 @@ from orchestrator.errors import CqlError, RuleError
 from orchestrator.rules.cases import CaseReport
 from orchestrator.rules.load import RULE_FILE
 
-DEFAULT_RULES = Path("queries")
 _CASE_COLUMNS = {
     "rule": "RULE",
     "case": "CASE",

@@ -149,7 +149,7 @@ def test_explain_names_the_nearest_code() -> None:
 @pytest.mark.parametrize(
     ("arguments", "text", "words"),
     [
-        (["no.cql"], None, "does not exist"),
+        (["no.cql"], None, "no.cql cannot be read"),
         (["-"], b"\xff", "not UTF-8"),
         (["--kind", "x", "-"], "", "Invalid value"),
         (["--format", "x", "-"], "", "Invalid value"),
