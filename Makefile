@@ -50,6 +50,7 @@ bench: $(READY)  ## Benchmarks, JSON results in build/bench
 format: $(READY) ## Rewrite layout and safe lint fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/orchestrator fmt
 
 record: $(READY) ## Cassettes from a real LogScale: make record URL=… TOKEN_FILE=… REPOSITORY=…
 	$(BIN)/python -m tests.record --url "$(URL)" --token-file "$(TOKEN_FILE)" --repository "$(REPOSITORY)"

@@ -14,7 +14,7 @@ from orchestrator.cql import parse
 from orchestrator.cql.format import format_query, format_text
 from orchestrator.cql.nodes import Node, Query
 from orchestrator.cql.walk import walk
-from tests.property.test_cql_roundtrip import QUERIES
+from tests.property.test_cql_roundtrip import LEXEMES, QUERIES
 
 RULES = sorted((Path(__file__).parents[2] / "queries").glob("*/query.cql"))
 COMMENTS = st.sampled_from(
@@ -100,3 +100,16 @@ def test_comment_anywhere_in_a_rule_survives(path: Path, data: st.DataObject) ->
         text = with_comment(text, place, data.draw(COMMENTS))
 
     assert_lawful(text)
+
+
+@settings(max_examples=150, deadline=None, phases=PHASES)
+@given(st.lists(st.sampled_from([*LEXEMES, "// c\n", "/* c */", "\n"]), max_size=20))
+def test_any_heap_of_lexemes_is_laid_out_lawfully(pieces: list[str]) -> None:
+    """A tree with errors has some layout; one without, a lawful one."""
+    query = parse(" ".join(pieces)).query
+
+    laid = format_query(query)
+
+    assert laid == "" or laid.endswith("\n")
+    if parse(query.text).ok:
+        assert_lawful(query.text)
