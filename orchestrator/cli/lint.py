@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 import click
@@ -174,8 +175,10 @@ def _show(problems: Sequence[Problem], output_format: str, *, to_stderr: bool) -
 
 def _text(problem: Problem) -> str:
     path, colour = str(problem.path), is_coloured()
-    if problem.diagnostic is not None:
-        return render(problem.diagnostic, text=problem.text, path=path, colour=colour)
+    text = problem.text or _text_of(problem.path)
+    diagnostic = problem.pointing_into(text)
+    if diagnostic is not None:
+        return render(diagnostic, text=text, path=path, colour=colour)
     return render_place(
         level=problem.level,
         code=problem.code,
@@ -185,6 +188,15 @@ def _text(problem: Problem) -> str:
         at=Position(problem.line, problem.column),
         colour=colour,
     )
+
+
+@cache
+def _text_of(path: Path) -> str:
+    """Return a rule file's text to point into, empty where it cannot be read: that is told."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _summarise(problems: Sequence[Problem], trees: Sequence[Tree], *, stdin: bool) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.cql.diagnostics import Diagnostic, Level
-from orchestrator.cql.span import LineIndex
+from orchestrator.cql.span import LineIndex, Span
+
+_WORD = re.compile(r"[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,25 @@ class Problem:
     text: str = ""
     """The query that `diagnostic` points into; empty for other problems."""
     diagnostic: Diagnostic | None = None
+
+    def pointing_into(self, text: str) -> Diagnostic | None:
+        """Return the problem as a place in its file's text; None if the text has no such line."""
+        if self.diagnostic is not None:
+            return self.diagnostic
+        lines = text.split("\n")
+        if not text or self.line > len(lines):
+            return None
+        before = sum(len(line) + 1 for line in lines[: self.line - 1])
+        start = before + min(self.column - 1, len(lines[self.line - 1]))
+        # A missing key has no place of its own: the mapping that lacks it begins here.
+        word = None if self.code == "missing-key" else _WORD.match(text, start)
+        return Diagnostic(
+            code=self.code,
+            level=self.level,
+            message=self.message,
+            span=Span(start, word.end() if word else start),
+            help=self.help,
+        )
 
     @property
     def fix_label(self) -> str:

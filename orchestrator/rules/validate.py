@@ -106,7 +106,7 @@ class _Checks:
         if diagnostic.code != "stale-waiver" or diagnostic.span.end:
             return None
         for number, allowed in enumerate(self.rule.lint.allow):
-            if f"`{allowed.code}`" in diagnostic.message:
+            if allowed.code in diagnostic.message:
                 return self._error(
                     ("lint", "allow", number),
                     diagnostic.code,

@@ -65,6 +65,26 @@ def test_sarif_and_github_are_printed_whole(folder: Path) -> None:
     assert all(line.startswith(("::error ", "::warning ", "::notice ")) for line in lines)
 
 
+def test_problem_of_a_rule_file_shows_its_line(folder: Path) -> None:
+    shown = lint(folder / "sample").stdout
+
+    assert (
+        f"  --> {folder / 'sample' / 'rule.yaml'}:2:1\n"
+        "  |\n"
+        "2 | nmae: Sample\n"
+        "  | ^^^^\n"
+        "  = help: Did you mean 'name'?\n"
+    ) in shown
+
+
+def test_problem_of_a_file_that_is_not_there_has_its_place_alone(folder: Path) -> None:
+    (folder / "sample" / "runbook.md").unlink()
+
+    shown = lint(folder / "sample").stdout
+
+    assert f" --> {folder / 'sample' / 'runbook.md'}:1:1\n" in shown
+
+
 def test_summary_counts_and_names_the_fixes(folder: Path) -> None:
     result = lint(folder)
 
