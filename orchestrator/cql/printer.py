@@ -127,7 +127,8 @@ def print_expression(node: Expression, level: int = 1) -> str:
     match node:
         case Binary():
             own = _LEVELS.get(node.operator, 1)
-            left = print_expression(node.left, own)
+            # A comparison of a comparison keeps its parentheses: no document shows one without.
+            left = print_expression(node.left, max(own, 2))
             right = print_expression(node.right, own + 1)
             text = f"{left} {node.operator.value} {right}"
             return f"({text})" if own < level else text

@@ -11,13 +11,14 @@ _LEVELS = {
     BinaryOperator.DIVIDE: 3,
     BinaryOperator.MODULO: 3,
 }
+COMPARISON_LEVEL = 1
 UNARY_LEVEL = 4
 """Binds tighter than every binary operator."""
 
 
 def level_of(operator: BinaryOperator) -> int:
     """Return how tightly an operator binds: 1 for comparisons to 3 for `*`."""
-    return _LEVELS.get(operator, 1)
+    return _LEVELS.get(operator, COMPARISON_LEVEL)
 
 
 def operands_of(node: Binary) -> tuple[Expression, ...]:
@@ -26,11 +27,16 @@ def operands_of(node: Binary) -> tuple[Expression, ...]:
 
 
 def chain_of(node: Binary) -> list[tuple[str, Expression]]:
-    """Return each operand with the operator before it, empty before the first."""
+    """Return each operand with the operator before it, empty before the first.
+
+    Comparisons make no chains: whether LogScale takes one unparenthesised is not documented.
+    """
     level = level_of(node.operator)
-    found: list[tuple[str, Expression]] = []
-    left: Expression = node
-    while isinstance(left, Binary) and level_of(left.operator) == level:
+    found: list[tuple[str, Expression]] = [(node.operator.value, node.right)]
+    left = node.left
+    while (
+        isinstance(left, Binary) and level_of(left.operator) == level and level != COMPARISON_LEVEL
+    ):
         found.append((left.operator.value, left.right))
         left = left.left
     found.append(("", left))

@@ -92,9 +92,6 @@ class _Source:
         self._comments = comments
         self._starts = [comment.span.start for comment in comments]
 
-    def same_line(self, start: int, end: int) -> bool:
-        return "\n" not in self.text[start:end]
-
     def code(self, start: int, end: int) -> str:
         """Return the text between two places, each comment in it as one blank."""
         found, place = "", start
@@ -165,7 +162,7 @@ def _beside(
         notes.inline[id(later[0])].append(comment)
     elif earlier and source.is_behind(extent(earlier[0]).end, start):
         notes.after[id(earlier[0])].append(comment)
-    elif not earlier and opener is not None and source.same_line(opener, start):
+    elif not earlier and opener is not None and source.is_behind(opener, start):
         notes.opening[id(holder)].append(comment)
     elif later:
         notes.before[id(later[0])].append(comment)
@@ -198,6 +195,8 @@ def _holder(item: Node, comment: Comment) -> Node | None:
                 node = found
             case Subquery():
                 return node
+            case Arm(guard=Call() as guard) if _holds(guard.span, comment):
+                return guard
             case Case() | Match() | Arm() | Call() | Array() | SavedQuery() | Pipeline():
                 return node if _holds(node.span, comment) else None
             case And() | Or() | Binary():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orchestrator.cql.format.chains import UNARY_LEVEL, chain_of, level_of
+from orchestrator.cql.format.chains import COMPARISON_LEVEL, UNARY_LEVEL, chain_of, level_of
 from orchestrator.cql.format.comments import Notes, fits_in_line
 from orchestrator.cql.format.leaves import Leaves
 from orchestrator.cql.nodes import (
@@ -167,8 +167,12 @@ def is_looser(node: Expression, level: int) -> bool:
 
 
 def operand_level(node: Binary, operator: str) -> int:
-    """Return how tightly an operand of the chain must bind: all but the first, more than it."""
-    return level_of(node.operator) + bool(operator)
+    """Return how tightly an operand must bind: more than the chain, but for the first one.
+
+    The first of a comparison must too, see `chain_of`.
+    """
+    level = level_of(node.operator)
+    return level + bool(operator or level == COMPARISON_LEVEL)
 
 
 def _joined(parts: Iterable[str | None], separator: str) -> str | None:
