@@ -11,7 +11,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.cql import parse
-from orchestrator.cql.format import format_query, format_text
+from orchestrator.cql.format import format_query, lay_out
 from orchestrator.cql.nodes import Node, Query
 from orchestrator.cql.walk import walk
 from tests.property.test_cql_roundtrip import LEXEMES, QUERIES
@@ -48,13 +48,14 @@ def assert_lawful(text: str) -> None:
     before = parse(text)
     assert before.ok, before.diagnostics
 
-    laid = format_query(before.query)
+    laid = lay_out(before.query)
 
     after = parse(laid)
     assert after.ok, (laid, after.diagnostics)
     assert tree(after.query) == tree(before.query), laid
     assert comments(after.query) == comments(before.query), laid
-    assert format_text(laid) == laid
+    assert lay_out(after.query) == laid
+    assert format_query(before.query) == laid
 
 
 def with_comment(text: str, place: int, comment: str) -> str:
@@ -108,7 +109,7 @@ def test_any_heap_of_lexemes_is_laid_out_lawfully(pieces: list[str]) -> None:
     """A tree with errors has some layout; one without, a lawful one."""
     query = parse(" ".join(pieces)).query
 
-    laid = format_query(query)
+    laid = lay_out(query)
 
     assert laid == "" or laid.endswith("\n")
     if parse(query.text).ok:

@@ -8,8 +8,8 @@
 * A comment stays above, before or behind what it stood above, before or behind. Of several blank
   lines one is kept.
 
-The layout depends on the tree, the comments and the blank lines alone. It never changes the tree,
-and a text laid out once is not changed again.
+The layout depends on the tree, the comments and the blank lines alone. It never changes the tree
+(each result is read back and compared), and a text laid out once is not changed again.
 """
 
 from __future__ import annotations
@@ -17,18 +17,27 @@ from __future__ import annotations
 from orchestrator.cql.format.comments import attach
 from orchestrator.cql.format.flat import WIDTH
 from orchestrator.cql.format.layout import Layout
+from orchestrator.cql.format.proof import reads_alike
 from orchestrator.cql.nodes import Query
 from orchestrator.cql.parser import parse_or_raise
 
-__all__ = ["WIDTH", "format_query", "format_text"]
+__all__ = ["WIDTH", "format_query", "format_text", "lay_out"]
 
 
 def format_query(query: Query) -> str:
     """Return the query's text in its layout, a line break at its end; empty for nothing.
 
+    The layout is read back: should it not be the same query, the text comes back as it was.
+
     Args:
         query: As parsed, without errors: names and texts are read from its own text.
     """
+    laid = lay_out(query)
+    return laid if reads_alike(query, laid) else query.text
+
+
+def lay_out(query: Query) -> str:
+    """Return the query's text in its layout, without the proof of `format_query`."""
     lines = Layout(query, attach(query)).query_lines(query)
     end = "\r\n" if _has_windows_lines(query.text) else "\n"
     return "".join(line.rendered() + end for line in lines)

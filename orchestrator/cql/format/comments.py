@@ -127,7 +127,7 @@ def _attach(comment: Comment, node: Node, source: _Source, notes: Notes) -> None
     """Find the innermost construct around the comment, then its neighbours in it."""
     item = outermost = node
     while True:
-        holder = _holder(item, comment)
+        holder = _holder(item, comment, source)
         if holder is None:
             # Inside a construct that is never broken: it goes in front of all that begins with it.
             kind = notes.inline if fits_in_line(comment) else notes.before
@@ -174,7 +174,7 @@ def _holds(span: Span, comment: Comment) -> bool:
     return span.start <= comment.span.start and comment.span.end <= span.end
 
 
-def _holder(item: Node, comment: Comment) -> Node | None:
+def _holder(item: Node, comment: Comment, source: _Source) -> Node | None:
     """Return the construct with parts that the item is or wraps, if the comment is inside it."""
     node: Node = item
     while True:
@@ -195,6 +195,8 @@ def _holder(item: Node, comment: Comment) -> Node | None:
                 node = found
             case Subquery():
                 return node
+            case Call(name=name, name_span=at) if source.text[at.start : at.end] != name:
+                return None
             case Arm(guard=Call() as guard) if _holds(guard.span, comment):
                 return guard
             case Case() | Match() | Arm() | Call() | Array() | SavedQuery() | Pipeline():

@@ -110,6 +110,8 @@ class ExpressionLayout(Placing, ABC):
         flat = self.flat.of(node)
         if flat is not None and column + lead + width(flat) + tail <= WIDTH:
             return [Line(flat)]
+        if not self.leaves.is_written(node):
+            return [Line(self.flat.atom(node))]
         opened = self._hugged_head(node)
         if opened is not None and column + lead + width(opened) <= WIDTH:
             return self._hugged_lines(node, column)

@@ -104,6 +104,8 @@ class Flat:
                 return _around("!" if node.bang else "not ", self.operand(node.operand))
             case FieldOperator():
                 return _around(self._leaves.field_operator(node), self.of(node.call))
+            case Call() if not self._leaves.is_written(node):
+                return self.atom(node)
             case Call(name=name):
                 return _around(f"{name}(", _joined(map(self.item, node.arguments), ", "), ")")
             case Argument():

@@ -6,6 +6,7 @@ import re
 
 from orchestrator.cql.nodes import (
     Argument,
+    Call,
     Comparison,
     ComparisonOperator,
     FieldOperator,
@@ -42,12 +43,18 @@ class Leaves:
         match node:
             case FreeText(pattern=pattern):
                 return self.atom(pattern)
+            case Call():
+                return print_expression(node)
             case Parameter():
                 # Written over lines or with a comment inside, it is put together anew.
                 written = self.at(node.span)
                 return written if _PARAMETER.fullmatch(written) else print_expression(node)
             case _:
                 return self.at(node.span)
+
+    def is_written(self, node: Call) -> bool:
+        """Say whether a call stands in the text as one: the parser reads older forms as calls."""
+        return self.at(node.name_span) == node.name
 
     def comparison(self, node: Comparison) -> str:
         """Return `field=value`, or `field < value`."""

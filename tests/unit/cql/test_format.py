@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cql.format import WIDTH, format_query, format_text
+from orchestrator.cql.format.proof import reads_alike
 from orchestrator.cql.parser import parse
 from orchestrator.errors import CqlSyntaxError
 
@@ -94,3 +95,27 @@ def test_long_query_takes_time_in_proportion() -> None:
 
     assert laid.count("\n") == 2_000
     assert laid.endswith("| a1999=1 // 1999\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("a=1", "a=2"),
+        ("a b", "a | b"),
+        ("a and b", "a b"),
+        ('a="b"', "a=b"),
+        ("a // c", "a"),
+        ("a", "a | b"),
+        ("x := a - (b - c)", "x := a - b - c"),
+        ("case { a ; b }", "case { a | b }"),
+    ],
+)
+def test_proof_sees_every_change(text: str, other: str) -> None:
+    assert not reads_alike(parse(text).query, other)
+    assert reads_alike(parse(text).query, text)
+
+
+def test_text_that_cannot_be_laid_out_comes_back_as_it_was() -> None:
+    text = "a == 1|b in (1)"
+
+    assert format_query(parse(text).query) == text
