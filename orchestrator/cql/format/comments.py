@@ -129,9 +129,8 @@ def _attach(comment: Comment, node: Node, source: _Source, notes: Notes) -> None
     while True:
         holder = _holder(item, comment, source)
         if holder is None:
-            # Inside a construct that is never broken: it goes in front of all that begins with it.
-            kind = notes.inline if fits_in_line(comment) else notes.before
-            kind[id(outermost)].append(comment)
+            # Inside a construct that is never broken.
+            _in_front(comment, outermost, notes)
             return
         parts = _parts(holder)
         # Parts stand in order and apart, so the one that begins last before it holds it, or none.
@@ -141,9 +140,19 @@ def _attach(comment: Comment, node: Node, source: _Source, notes: Notes) -> None
         item = parts[place - 1]
         if place > 1 or holder is node or isinstance(holder, _BRACKETED):
             outermost = item
+    if not place and isinstance(holder, And | Or | Binary):
+        # Behind a parenthesis that the first operand opens.
+        _in_front(comment, outermost, notes)
+        return
     _beside(
         comment, holder, parts[max(place - 1, 0) : place], parts[place : place + 1], source, notes
     )
+
+
+def _in_front(comment: Comment, outermost: Node, notes: Notes) -> None:
+    """Put a comment in front of all that begins where the construct around it does."""
+    kind = notes.inline if fits_in_line(comment) else notes.before
+    kind[id(outermost)].append(comment)
 
 
 def _beside(
