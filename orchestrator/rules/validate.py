@@ -56,12 +56,14 @@ def lookup_names(rule: Rule) -> list[str]:
 
 
 def waivers_of(rule: Rule) -> tuple[Waiver, ...]:
-    """Return the rule's waivers as the linter takes them; unknown codes are told elsewhere."""
+    """Return the rule's waivers that are whole; what is wrong with others is told elsewhere."""
     known = codes()
     return tuple(
         Waiver(code=allowed.code, reason=allowed.reason)
         for allowed in rule.lint.allow
-        if allowed.code in known and known[allowed.code].topic not in _NEVER_WAIVED
+        if allowed.reason
+        and allowed.code in known
+        and known[allowed.code].topic not in _NEVER_WAIVED
     )
 
 
@@ -110,8 +112,8 @@ class _Checks:
                 return self._error(
                     ("lint", "allow", number),
                     diagnostic.code,
-                    diagnostic.message,
-                    diagnostic.help,
+                    f"the waiver of {allowed.code!r} silences nothing in this query.",
+                    "Delete it.",
                     level=diagnostic.level,
                 )
         return None

@@ -36,6 +36,14 @@ _WAIVERS = (
         topic="waivers",
     ),
     Explained(
+        code="unknown-waiver",
+        level=Level.WARNING,
+        about="A waiver of a code that no check has waives nothing; mostly a slip of the pen.",
+        source="this project: a waiver is read by the next author",
+        has_fix=True,
+        topic="waivers",
+    ),
+    Explained(
         code="stale-waiver",
         level=Level.WARNING,
         about="A waiver that waives nothing any more hides the next real mistake.",
@@ -58,7 +66,7 @@ def codes() -> Mapping[str, Explained]:
             has_fix=item.has_fix,
             topic="grammar",
         )
-        for item in GRAMMAR_CODES
+        for item in sorted(GRAMMAR_CODES, key=lambda item: item.code)
     )
     return {item.code: item for item in (*grammar, *map(_explained, CHECKS), *_WAIVERS)}
 

@@ -270,4 +270,96 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
         source=_QUIRKS,
         has_fix=True,
     ),
+    GrammarCode(
+        code="argument-in-parentheses",
+        about="Parentheses around a named argument are read, and documented nowhere.",
+        level=Level.WARNING,
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="array-needs-quotes",
+        about='The name of a whole array stands in quotes, `"items[]"`, and only functions take it.',
+        source="LogScale: array syntax",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="assignment-in-expression",
+        about="A step assigns to one field; `a := b := c` is two steps.",
+        source="LogScale: expressions",
+    ),
+    GrammarCode(
+        code="back-quoted-field",
+        about="An old way to assign to the field that another field names; setField() is today's.",
+        level=Level.WARNING,
+        source="LogScale: setField()",
+    ),
+    GrammarCode(
+        code="call-name",
+        about="A function's name is letters, digits and `_`, with a `:` behind its namespace.",
+    ),
+    GrammarCode(
+        code="link-in-expression",
+        about="`<=>` joins the queries of correlate(); expressions compare with `==`.",
+        source="LogScale: correlate()",
+    ),
+    GrammarCode(
+        code="match-as-value",
+        about="`match` is a statement with arms in braces, as a step of its own; it has no value.",
+        source="LogScale: conditional evaluation",
+    ),
+    GrammarCode(
+        code="missing-semicolon",
+        about="The clauses of a case and the arms of a match are separated by `;`.",
+        source="LogScale: conditional evaluation",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="not-before-call",
+        about="Behind `=~` a call is negated with `!`; the word `not` stands before the field.",
+        source="LogScale: operators",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="path-as-regex",
+        about="A `/` where a value begins opens a regex, so a path stands in quotes.",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="pipe-in-brackets",
+        about="`|` separates steps; between brackets it stands only in the braces of a subquery.",
+    ),
+    GrammarCode(
+        code="placeholder",
+        about="A mark that a template left for a value; it must be filled in.",
+        source="the vendor's published queries",
+    ),
+    GrammarCode(
+        code="quoted-number",
+        about="Right of `<`, `<=`, `>` and `>=` a number stands without quotes.",
+        level=Level.WARNING,
+        source="LogScale: operators",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="regex-spans-lines",
+        about="A regex literal stands on one line; blanks and line breaks in it would count.",
+    ),
+    GrammarCode(
+        code="too-many-errors",
+        about="After so many errors the rest is not read: it is hardly a query.",
+        source="this project: a report must stay readable",
+    ),
+    GrammarCode(
+        code="triple-quotes",
+        about="There are no triple quotes: they read as an empty text beside another one.",
+        source=_CHARACTERS,
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="unequal-sign",
+        about="`<>` is shown on one page of the documentation; everywhere else it is `!=`.",
+        level=Level.WARNING,
+        source="LogScale: operators",
+        has_fix=True,
+    ),
 )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import groupby
 
 from orchestrator.cql.fixes import GUESSES
 from orchestrator.cql.lint.codes import Explained
@@ -49,6 +48,20 @@ _TOPICS = {
     "aggregates": "Aggregates",
     "regexes": "Regexes",
     "kinds": "Where the query runs",
+    "words": "Words of other languages",
+    "signs": "Signs of other languages",
+    "phrases": "Phrases of other languages",
+    "patterns": "Patterns and texts",
+    "escapes": "Escapes",
+    "assignments": "Assignments",
+    "expressions": "Expressions",
+    "branches": "Case and match",
+    "lookups": "Lookups and extraction",
+    "ordering": "Order of rows",
+    "correlation": "Correlation",
+    "cost": "Cost",
+    "cheaper": "Cheaper ways",
+    "lost": "Lost fields",
     "waivers": "Waivers",
     "rules": "Rule files",
 }
@@ -58,12 +71,17 @@ def checks_page(codes: Mapping[str, Explained]) -> str:
     """Return the page: an index by topic, then each code under its own heading.
 
     Args:
-        codes: Every code by name, those of a topic side by side.
+        codes: Every code by name; topics come in the order of their first one.
     """
-    topics = [(topic, list(items)) for topic, items in groupby(codes.values(), lambda c: c.topic)]
-    index = [f"- [{_title(topic)}](#{_anchor(_title(topic))}): {_links(i)}" for topic, i in topics]
+    topics: dict[str, list[Explained]] = {}
+    for item in codes.values():
+        topics.setdefault(item.topic, []).append(item)
+    index = [
+        f"- [{_title(topic)}](#{_anchor(_title(topic))}): {_links(i)}"
+        for topic, i in topics.items()
+    ]
     parts = [_HEAD, "## Index\n", "\n".join(index) + "\n"]
-    for topic, items in topics:
+    for topic, items in topics.items():
         parts.append(f"## {_title(topic)}\n")
         parts += [_entry(item) for item in items]
     return "\n".join(parts)

@@ -99,7 +99,7 @@ def test_waiver_of_a_rule_silences_its_check(tmp_path: Path) -> None:
         ("{code: default-limit}", "missing-key", "allow.reason is missing"),
         ("{reason: so}", "missing-key", "allow.code is missing"),
         ("{code: default-limit, reason: ''}", "missing-key", "allow.reason is missing"),
-        ("{code: default-limit, reason: so}", "stale-waiver", "says nothing"),
+        ("{code: default-limit, reason: so}", "stale-waiver", "silences nothing in this query"),
         ("{code: defualt-limit, reason: so}", "unknown-check", "no check 'defualt-limit'"),
         ("{code: infix-in, reason: so}", "not-waivable", "'infix-in' cannot be waived"),
         ("{code: default-limit, reason: so, why: x}", "unknown-key", "no key 'why'"),
