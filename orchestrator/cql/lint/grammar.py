@@ -278,7 +278,7 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
     ),
     GrammarCode(
         code="array-needs-quotes",
-        about='The name of a whole array stands in quotes, `"items[]"`, and only functions take it.',
+        about='A whole array is named in quotes, `"items[]"`, and only functions take it.',
         source="LogScale: array syntax",
         has_fix=True,
     ),

@@ -62,6 +62,7 @@ _TOPICS = {
     "cost": "Cost",
     "cheaper": "Cheaper ways",
     "lost": "Lost fields",
+    "foreign": "Functions of other languages",
     "waivers": "Waivers",
     "rules": "Rule files",
 }
