@@ -17,7 +17,7 @@ from orchestrator.app import known_tables
 from orchestrator.cli.files import DEFAULT_RULES, STDIN, read_text, replace_text, tree_at
 from orchestrator.cli.output import is_coloured, plain
 from orchestrator.cql.diagnostics import Level
-from orchestrator.cql.fixes import GUESSES, Fixed, fix_query
+from orchestrator.cql.fixes import Fixed, fix_query, is_safe
 from orchestrator.cql.lint import QueryKind
 from orchestrator.cql.render import render, render_place
 from orchestrator.cql.span import Position
@@ -206,7 +206,7 @@ def _summarise(problems: Sequence[Problem], trees: Sequence[Tree], *, stdin: boo
     checked = [_count(rules, "rule")] if rules else []
     checked += [_count(queries, "query")] if queries else []
     click.echo(f"{', '.join(counts)} in {' and '.join(checked)}", err=True)
-    fixable = sum(bool(p.fix_label) and p.code not in GUESSES for p in problems)
+    fixable = sum(bool(p.fix_label) and is_safe(p.code, p.level) for p in problems)
     if fixable:
         click.echo(f"{fixable} can be fixed: orchestrator lint --fix", err=True)
 

@@ -19,6 +19,15 @@ MAX_ROUNDS = 10
 GUESSES = frozenset(("unknown-function", "unknown-parameter"))
 """Codes whose fix is the nearest name that is known: offered, and never applied unasked."""
 
+SAME_MEANING = frozenset(
+    (
+        "argument-in-parentheses", "empty-step", "fields-without-array", "function-spelling",
+        "keyword-case", "mixed-and-or", "quoted-number", "regex-needless-dots",
+        "space-before-parenthesis", "trailing-comma", "unequal-sign", "unescaped-slash",
+    )
+)  # fmt: skip
+"""Codes of queries that run, whose fix changes how they are written and not what they find."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fixed:
@@ -29,6 +38,14 @@ class Fixed:
     """What was fixed, in the order it was done; places are those of the text of that round."""
     left: tuple[Diagnostic, ...]
     """What remains to be said about `text`."""
+
+
+def is_safe(code: str, level: Level) -> bool:
+    """Say whether a fix may be applied unasked.
+
+    An error's may: what LogScale refuses cannot get worse. What runs must go on finding the same.
+    """
+    return code not in GUESSES and (level is Level.ERROR or code in SAME_MEANING)
 
 
 def apply_fixes(text: str, diagnostics: Sequence[Diagnostic]) -> Fixed:
@@ -80,7 +97,7 @@ def _apart(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
     with_fix = [
         (item.fix, item)
         for item in diagnostics
-        if item.fix is not None and item.code not in GUESSES
+        if item.fix is not None and is_safe(item.code, item.level)
     ]
     for fix, item in sorted(with_fix, key=lambda pair: (pair[0].span, pair[0].text)):
         # Touching counts as overlapping: what two insertions at one place mean is a guess.

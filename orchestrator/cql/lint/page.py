@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.cql.fixes import GUESSES
+from orchestrator.cql.fixes import is_safe
 from orchestrator.cql.lint.codes import Explained
 
 _HEAD = """\
@@ -91,7 +91,7 @@ def checks_page(codes: Mapping[str, Explained]) -> str:
 def _entry(item: Explained) -> str:
     fix = "no"
     if item.has_fix:
-        fix = "offered" if item.code in GUESSES else "yes"
+        fix = "yes" if is_safe(item.code, item.level) else "offered"
     return (
         f"### {item.code}\n\n{item.about}\n\n"
         f"*{item.level.value}* · fix: {fix} · source: {item.source}\n"

@@ -10,10 +10,12 @@ from orchestrator.cql.lint import Waiver
 from orchestrator.cql.span import Span
 
 
-def said(start: int, end: int, text: str, code: str = "some-code") -> Diagnostic:
+def said(
+    start: int, end: int, text: str, code: str = "some-code", level: Level = Level.ERROR
+) -> Diagnostic:
     span = Span(start, end)
     fix = Fix(span=span, text=text, label="write it")
-    return Diagnostic(code=code, level=Level.ERROR, message="Wrong.", span=span, fix=fix)
+    return Diagnostic(code=code, level=level, message="Wrong.", span=span, fix=fix)
 
 
 @pytest.mark.parametrize(
@@ -89,3 +91,12 @@ def test_waived_check_is_not_fixed() -> None:
     waivers = [Waiver(code="function-spelling", reason="as in the vendor's page")]
 
     assert fix_query("groupby(a)", kind=QueryKind.SEARCH, waivers=waivers).text == "groupby(a)"
+
+
+@pytest.mark.parametrize("level", [Level.WARNING, Level.HINT])
+def test_query_that_runs_is_only_rewritten_where_it_finds_the_same(level: Level) -> None:
+    changes = said(0, 1, "b", level=level)
+    respells = said(0, 1, "b", code="function-spelling", level=level)
+
+    assert apply_fixes("a", [changes]).left == (changes,)
+    assert apply_fixes("a", [respells]).text == "b"
