@@ -7,37 +7,57 @@ cannot be waived.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from orchestrator.cql.diagnostics import Diagnostic
 from orchestrator.cql.lint import (
     aggregates,
     arguments,
+    assignments,
+    branches,
+    correlation,
+    cost,
     filters,
     kinds,
+    lookups,
+    lost,
     regexes,
+    words,
 )
 from orchestrator.cql.lint.base import Check, Context, QueryKind
-from orchestrator.cql.lint.waivers import apply_waivers
+from orchestrator.cql.lint.waivers import Waiver, apply_waivers
 from orchestrator.cql.parser import in_order, parse
-from orchestrator.cql.walk import walk
 
-__all__ = ["CHECKS", "Check", "QueryKind", "lint"]
+__all__ = ["CHECKS", "Check", "QueryKind", "Waiver", "lint"]
 
 CHECKS: tuple[Check, ...] = (
+    *words.CHECKS,
     *filters.CHECKS,
+    *assignments.CHECKS,
     *arguments.CHECKS,
+    *branches.CHECKS,
     *aggregates.CHECKS,
+    *lost.CHECKS,
     *regexes.CHECKS,
+    *lookups.CHECKS,
+    *correlation.CHECKS,
     *kinds.CHECKS,
+    *cost.CHECKS,
 )
+_CODES = frozenset(check.code for check in CHECKS)
 
 
-def lint(text: str, *, kind: QueryKind) -> list[Diagnostic]:
+def lint(text: str, *, kind: QueryKind, waivers: Sequence[Waiver] = ()) -> list[Diagnostic]:
     """Return all there is to say about `text` as a query of this kind, by place.
 
     The parser's own diagnostics are included. Never raises.
+
+    Args:
+        waivers: What the query may break in all of its text; one that silences nothing is told
+            as `stale-waiver` at 0..0.
     """
     parsed = parse(text)
-    context = Context(query=parsed.query, kind=kind, nodes=tuple(walk(parsed.query)))
+    context = Context.of(parsed.query, kind=kind, is_broken=not parsed.ok)
     found = [diagnostic for check in CHECKS for diagnostic in check.run(context)]
-    kept = apply_waivers(found, query=parsed.query)
+    kept = apply_waivers(found, query=parsed.query, waivers=waivers, codes=_CODES)
     return list(in_order([*parsed.diagnostics, *kept]))

@@ -1,0 +1,272 @@
+"""Checks of case and match: clauses that never run, never match, or take too little."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from orchestrator.cql.diagnostics import Fix, Level
+from orchestrator.cql.lint.base import Check, Context, Found
+from orchestrator.cql.lint.outline import is_aggregate_step
+from orchestrator.cql.nodes import (
+    Arm,
+    Assignment,
+    Boolean,
+    Call,
+    Case,
+    Comparison,
+    ComparisonOperator,
+    FreeText,
+    Match,
+    Node,
+    Parameter,
+    Pipeline,
+    Quoted,
+    Step,
+    Word,
+)
+from orchestrator.cql.span import Span
+
+
+def matches_all(node: Node) -> bool:
+    """Say whether the filter lets every event through."""
+    match node:
+        case Boolean():
+            return node.value
+        case FreeText(pattern=Word(text=text)):
+            return set(text) == {"*"}
+        case FreeText(pattern=Quoted(value=value)):
+            return value == "*"
+        case FreeText(pattern=Parameter(default=default)):
+            return default == "*"
+        case _:
+            return False
+
+
+def _in_branches(context: Context) -> Iterator[Found]:
+    for branch in _branches(context):
+        for step in branch.steps:
+            if is_aggregate_step(step):
+                yield Found(
+                    message="An aggregate cannot stand inside a case or match.",
+                    span=step.span,
+                    help="Set a field in the clauses and aggregate behind the statement.",
+                )
+
+
+def _branches(context: Context) -> Iterator[Pipeline]:
+    for statement in context.each(Case):
+        yield from statement.clauses
+    for statement in context.each(Match):
+        yield from (arm.body for arm in statement.arms)
+
+
+def _unreachable(context: Context) -> Iterator[Found]:
+    for statement in context.each(Case):
+        taken: set[tuple[str, str, str]] = set()
+        for place, clause in enumerate(statement.clauses):
+            last = place + 1 == len(statement.clauses)
+            if not last and _takes_all(clause):
+                yield Found(
+                    message="This clause takes everything, so the clauses behind it never run.",
+                    span=Span(clause.span.start, clause.steps[0].span.end),
+                    help="Put it last.",
+                )
+                break
+            guard = _guard(context, clause)
+            if guard is not None and guard in taken:
+                yield Found(
+                    message="An earlier clause with this guard takes these events.",
+                    span=clause.steps[0].span,
+                    help="Join the two clauses, or narrow the guard of the earlier one.",
+                )
+            if guard is not None and _only_assigns(clause.steps[1:]):
+                taken.add(guard)
+    for statement in context.each(Match):
+        for arm in statement.arms[:-1]:
+            if _guards_all(arm) and _only_assigns(arm.body.steps):
+                yield Found(
+                    message="This arm takes everything, so the arms behind it never run.",
+                    span=arm.guard.span,
+                    help="Put it last.",
+                )
+                break
+
+
+def _takes_all(clause: Pipeline) -> bool:
+    steps = clause.steps
+    return bool(steps) and matches_all(steps[0]) and _only_assigns(steps[1:])
+
+
+def _only_assigns(steps: Sequence[Step]) -> bool:
+    return all(isinstance(step, Assignment) or matches_all(step) for step in steps)
+
+
+def _guard(context: Context, clause: Pipeline) -> tuple[str, str, str] | None:
+    if not clause.steps or not isinstance(clause.steps[0], Comparison):
+        return None
+    guard = clause.steps[0]
+    return guard.field.name, guard.operator.value, context.source(guard.value.span)
+
+
+def _guards_all(arm: Arm) -> bool:
+    guard = arm.guard
+    return (
+        isinstance(guard, Word) and guard.text == "*" or isinstance(guard, Boolean) and guard.value
+    )
+
+
+def _dropping(context: Context) -> Iterator[Found]:
+    for statement in context.each(Case):
+        clauses = statement.clauses
+        for place, clause in enumerate(clauses):
+            if not clause.steps or not _drops(clause.steps[-1]):
+                continue
+            if any(_takes_all(later) for later in clauses[place + 1 :]):
+                yield Found(
+                    message="A clause that drops the event does not match, so the next clause is "
+                    "tried, and the default takes it.",
+                    span=clause.steps[-1].span,
+                    help="Filter before the case; or set a field here and filter behind the case.",
+                )
+
+
+def _drops(step: Step) -> bool:
+    if isinstance(step, Boolean):
+        return not step.value
+    return isinstance(step, Call) and step.name.lower() == "dropevent"
+
+
+def _without_default(context: Context) -> Iterator[Found]:
+    for outline in context.steps:
+        if not outline.is_behind or not isinstance(outline.step, Case | Match):
+            continue
+        statement = outline.step
+        if isinstance(statement, Case):
+            bodies = [clause.steps[1:] for clause in statement.clauses]
+            has_default = any(_takes_all(clause) for clause in statement.clauses)
+        else:
+            bodies = [arm.body.steps for arm in statement.arms]
+            has_default = any(_guards_all(arm) for arm in statement.arms)
+        labels = bodies and all(body and _only_assigns(body) for body in bodies)
+        if labels and not has_default:
+            yield Found(
+                message="Rows that no clause takes are dropped here.",
+                span=Span(statement.span.start, statement.span.start + 4)
+                if isinstance(statement, Case)
+                else statement.field.span,
+                help="Add a default clause, `; *`, to keep them; a waiver if dropping is meant.",
+            )
+
+
+def _existing_only(context: Context) -> Iterator[Found]:
+    for statement in context.each(Match):
+        last = statement.arms[-1] if statement.arms else None
+        if last is None or any(_guards_all(arm) for arm in statement.arms):
+            continue
+        guard = last.guard
+        stars = isinstance(guard, Quoted) and guard.value == "*"
+        if stars or (isinstance(guard, Word) and guard.text == "**"):
+            yield Found(
+                message=f"This default takes only events that have `{statement.field.name}`.",
+                span=guard.span,
+                help="Write `*` to take the others too.",
+                fix=Fix(span=guard.span, text="*", label="take every event"),
+            )
+
+
+def _same_field(context: Context) -> Iterator[Found]:
+    for statement in context.each(Case):
+        fields: set[str] = set()
+        guards = 0
+        for clause in statement.clauses:
+            first = clause.steps[0] if clause.steps else None
+            if first is not None and _takes_all(clause):
+                continue
+            is_equal = isinstance(first, Comparison) and first.operator is ComparisonOperator.EQUAL
+            if not isinstance(first, Comparison) or not is_equal:
+                break
+            fields.add(first.field.name)
+            guards += 1
+        else:
+            if guards > 3 and len(fields) == 1:
+                name = fields.pop()
+                yield Found(
+                    message=f"Every guard of this case compares `{name}`.",
+                    span=Span(statement.span.start, statement.span.start + 4),
+                    help=f"`{name} match {{ value => … ; * => … }}` says so once, and is faster.",
+                )
+
+
+def _guardless(context: Context) -> Iterator[Found]:
+    """Find a clause that begins with something that is no question: it takes every event."""
+    for statement in context.each(Case):
+        for clause in statement.clauses[:-1]:
+            first = clause.steps[0] if clause.steps else None
+            if isinstance(first, Assignment) and _only_assigns(clause.steps):
+                yield Found(
+                    message="This clause asks nothing, so it takes every event.",
+                    span=first.span,
+                    help="Begin it with a filter: `condition | field := value`.",
+                )
+
+
+CHECKS = (
+    Check(
+        code="aggregate-in-branch",
+        level=Level.ERROR,
+        about="A case or match decides about each event on its own; an aggregate needs all of them. "
+        "Set a field in the clauses, and aggregate by it behind the statement.",
+        source="LogScale: conditional evaluation",
+        find=_in_branches,
+    ),
+    Check(
+        code="unreachable-clause",
+        level=Level.WARNING,
+        about="The first clause that matches wins. Behind one that takes everything (`*`), or that "
+        "has the same guard, a clause is never reached.",
+        source="LogScale: conditional evaluation",
+        find=_unreachable,
+    ),
+    Check(
+        code="clause-without-guard",
+        level=Level.WARNING,
+        about="A clause begins with the filter that says which events it takes. One that begins with "
+        "an assignment takes all of them, and the clauses behind it never run.",
+        source="LogScale: conditional evaluation",
+        find=_guardless,
+    ),
+    Check(
+        code="dropping-clause",
+        level=Level.WARNING,
+        about="A clause matches when its whole pipeline lets the event through. One that ends in "
+        "`false` or dropEvent() never does, so the event goes on to the next clause and is kept by "
+        "the default. Filter such events before the case, or mark them and filter behind it.",
+        source="LogScale: conditional evaluation; dropEvent()",
+        find=_dropping,
+    ),
+    Check(
+        code="case-without-default",
+        level=Level.WARNING,
+        about="A case or match drops what no clause takes. Before an aggregate that is a usual way to "
+        "filter; where rows are only labelled behind one, rows vanish that nobody meant to lose. "
+        "Add a default clause.",
+        source="LogScale: conditional evaluation",
+        find=_without_default,
+    ),
+    Check(
+        code="default-needs-field",
+        level=Level.WARNING,
+        about='In a match the guards `"*"` and `**` take events that have the field, whatever its '
+        "value; events without it are dropped. The guard for everything is `*`.",
+        source="LogScale: conditional evaluation",
+        find=_existing_only,
+    ),
+    Check(
+        code="case-as-match",
+        level=Level.HINT,
+        about="A case whose guards all compare one field with a value is a match statement written "
+        "long; match names the field once and is evaluated faster.",
+        source="the vendor's query tutorial on case and match",
+        find=_same_field,
+    ),
+)

@@ -1,0 +1,165 @@
+"""Checks of lookups, extractions and times: what drops events unasked, or says less than it seems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.cql.catalogue import find
+from orchestrator.cql.diagnostics import Fix, Level
+from orchestrator.cql.fields import argument, group_names, names
+from orchestrator.cql.lint.base import Check, Context, Found
+from orchestrator.cql.lint.outline import Outline
+from orchestrator.cql.nodes import Assignment, Call, Quoted, Step
+from orchestrator.cql.span import Span
+
+_SHOWING = frozenset(("table", "select", "sort", "format"))
+_GROUPING = frozenset(("groupBy", "bucket", "timeChart", "top"))
+
+
+def _dropping_lookups(context: Context) -> Iterator[Found]:
+    for place, outline in enumerate(context.steps):
+        call = outline.step
+        if not isinstance(call, Call) or _name(call) != "match":
+            continue
+        added = frozenset(names(argument(call, "include")))
+        given = {item.name for item in call.arguments}
+        if added and "strict" not in given and _only_shown(context, place, added):
+            yield _strict(call, "Events without a row in the lookup are dropped here.")
+
+
+def _dropping_extractions(context: Context) -> Iterator[Found]:
+    for place, outline in enumerate(context.steps):
+        call = outline.step
+        if not isinstance(call, Call) or _name(call) != "regex":
+            continue
+        pattern = argument(call, "regex")
+        groups = group_names(pattern.raw) if isinstance(pattern, Quoted) else set()
+        if groups and argument(call, "strict") is None:
+            if _only_shown(context, place, frozenset(groups)):
+                yield _strict(call, "Events that the regex does not match are dropped here.")
+
+
+def _strict(call: Call, message: str) -> Found:
+    end = call.span.end - 1
+    return Found(
+        message=message,
+        span=call.name_span,
+        help="Add `strict=false` to keep them, `strict=true` to say that it is meant.",
+        fix=Fix(span=Span(end, end), text=", strict=false", label="keep the others"),
+    )
+
+
+def _only_shown(context: Context, place: int, fields: frozenset[str]) -> bool:
+    """Say whether the fields are read behind `place`, and only by what shows them."""
+    shown = False
+    for outline in context.steps[place + 1 :]:
+        if not fields & outline.reads:
+            continue
+        if not _shows(outline, fields):
+            return False
+        shown = True
+    return shown
+
+
+def _shows(outline: Outline, fields: frozenset[str]) -> bool:
+    step = outline.step
+    if not isinstance(step, Call):
+        return False
+    name = _name(step)
+    if name in _GROUPING:
+        # A key that is absent drops the event from the groups anyway.
+        keys = names(argument(step, "field")) + names(argument(step, "series"))
+        return not fields & frozenset(keys)
+    return name in _SHOWING
+
+
+def _name(call: Call) -> str:
+    function = find(call.name)
+    return function.name if function is not None else call.name
+
+
+def _zones(context: Context) -> Iterator[Found]:
+    for call, function in context.calls:
+        if function.name != "formatTime" or argument(call, "timezone") is not None:
+            continue
+        shape = argument(call, "format")
+        text = shape.value if isinstance(shape, Quoted) else ""
+        if text and "%z" not in text and "%Z" not in text and _hours(text):
+            yield Found(
+                message="This time is in UTC, and does not say so.",
+                span=call.name_span,
+                help='Add `timezone="…"`, or `%Z` to the format.',
+            )
+
+
+def _hours(text: str) -> bool:
+    return any(f"%{letter}" in text for letter in "HIklMRTrc")
+
+
+def _collected_arrays(context: Context) -> Iterator[Found]:
+    """Find array functions on what collect() made, which is one text."""
+    collected: set[str] = set()
+    for outline in context.steps:
+        for call in _calls(outline.step):
+            function = find(call.name)
+            if function is not None and function.name.startswith("array:"):
+                for name in names(argument(call, "array")):
+                    if name.removesuffix("[]") in collected:
+                        yield Found(
+                            message=f"collect() made one text of `{name.removesuffix('[]')}`, no "
+                            "array.",
+                            span=call.span,
+                            help="Split it by its line breaks first: splitString(), or a regex.",
+                        )
+        if outline.is_aggregate:
+            collected = {
+                name
+                for call, function in context.calls
+                if function.name == "collect"
+                and outline.step.span.start <= call.span.start < outline.step.span.end
+                for name in names(argument(call, "fields"))
+            }
+
+
+def _calls(step: Step) -> Iterator[Call]:
+    if isinstance(step, Call):
+        yield step
+    elif isinstance(step, Assignment) and isinstance(step.value, Call):
+        yield step.value
+
+
+CHECKS = (
+    Check(
+        code="lookup-drops",
+        level=Level.HINT,
+        about="match() drops the events that the lookup does not know, unless strict=false is given. "
+        "Where the columns it adds are only shown, that is rarely meant: the event matters with or "
+        "without them.",
+        source="LogScale: match()",
+        find=_dropping_lookups,
+    ),
+    Check(
+        code="extraction-drops",
+        level=Level.HINT,
+        about="regex() drops the events it does not match, unless strict=false is given. Where the "
+        "groups it extracts are only shown, that is rarely meant.",
+        source="LogScale: regex(); the vendor's query tutorial on extraction",
+        find=_dropping_extractions,
+    ),
+    Check(
+        code="time-without-zone",
+        level=Level.HINT,
+        about="formatTime() writes UTC unless a timezone is given, and readers elsewhere take it for "
+        "their own time. Name the zone, or write it out with `%Z`.",
+        source="LogScale: formatTime()",
+        find=_zones,
+    ),
+    Check(
+        code="collected-as-array",
+        level=Level.WARNING,
+        about="collect() joins its values to one text, a line each; it makes no array, and the array "
+        "functions find nothing in it.",
+        source="LogScale: collect()",
+        find=_collected_arrays,
+    ),
+)

@@ -1,0 +1,350 @@
+"""Checks of free text: words and signs that people mean as operators, and LogScale searches for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from orchestrator.cql.catalogue import FunctionKind, find
+from orchestrator.cql.diagnostics import Fix, Level
+from orchestrator.cql.lint.base import Check, Context, Found
+from orchestrator.cql.lint.phrases import FOREIGN, foreign_places, word_of
+from orchestrator.cql.nodes import (
+    Call,
+    Comparison,
+    ComparisonOperator,
+    FieldName,
+    Filter,
+    FreeText,
+    Not,
+    Number,
+    Quoted,
+    Regex,
+    Word,
+)
+from orchestrator.cql.parser.characters import is_field_name
+from orchestrator.cql.printer import quote
+from orchestrator.cql.span import Span
+
+_STARS = {"contains": "*{}*", "startswith": "{}*", "endswith": "*{}"}
+_INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
+_CURLY = "“”„‘’"
+_SHOWN = 240
+
+
+def _foreign_words(context: Context) -> Iterator[Found]:
+    for phrase in context.phrases:
+        for place in foreign_places(phrase):
+            term = phrase[place]
+            word = word_of(term) or ""
+            fix = _translated(context, phrase, place)
+            meant = context.source(Span(term.span.end, phrase[-1].span.end)).strip()
+            advice = FOREIGN[word.lower()]
+            if fix is not None and fix.text:
+                advice = f"Write `{fix.text}`."
+            elif fix is not None and meant:
+                advice = f"Write `{_cut(meant)}`: every step is a filter already."
+            yield Found(
+                message=f"`{word}` is not CQL: LogScale searches events for that text.",
+                span=term.span,
+                help=advice,
+                fix=fix,
+            )
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…"
+
+
+def _translated(context: Context, phrase: Sequence[Filter], place: int) -> Fix | None:
+    """Return the CQL for the foreign word and the terms beside it, where that is certain."""
+    word = (word_of(phrase[place]) or "").lower()
+    after = phrase[place + 1 :]
+    if word in ("where", "search") and place == 0:
+        start, text = phrase[place].span, context.query.text
+        end = start.end
+        # Only the blanks behind the word: a line break may end a comment.
+        while end < len(text) and text[end] in " \t":
+            end += 1
+        return Fix(span=Span(start.start, end), text="", label="delete the word")
+    if place == 0 or not after:
+        return None
+    before = phrase[place - 1]
+    if isinstance(before, Call):
+        return _of_call(context, before, word, after[0])
+    field = word_of(before)
+    if field is None or not is_field_name(field):
+        return None
+    last, text = after[0], ""
+    value = _text(last)
+    match word:
+        case "contains" | "startswith" | "endswith" if value is not None:
+            text = f"{field}={_pattern(_STARS[word].format(value))}"
+        case "matches" if isinstance(last, FreeText) and isinstance(last.pattern, Regex):
+            text = f"{field}={context.source(last.span)}"
+        case "is" if (word_of(last) or "").lower() == "null":
+            text = f"{field}!=*"
+        case "is" if isinstance(last, Not) and (word_of(last.operand) or "").lower() == "null":
+            text = f"{field}=*"
+        case "between" if len(after) > 1 and _is_number(last) and _is_number(after[1]):
+            text = f"{field} >= {word_of(last)} {field} <= {word_of(after[1])}"
+            last = after[1]
+    if not text:
+        return None
+    return Fix(span=before.span.to(last.span), text=text, label=f"write it without {word}")
+
+
+def _of_call(context: Context, call: Call, word: str, term: Filter) -> Fix | None:
+    name = word_of(term)
+    function = find(call.name)
+    if name is None or function is None or function.kind is not FunctionKind.AGGREGATE:
+        return None
+    if word == "by" and is_field_name(name):
+        text = f"groupBy([{name}], function={context.source(call.span)})"
+        return Fix(span=call.span.to(term.span), text=text, label="group with groupBy()")
+    takes = function.parameter("as") is not None
+    if (
+        word == "as"
+        and takes
+        and is_field_name(name)
+        and all(i.name != "as" for i in call.arguments)
+    ):
+        inside = context.source(call.span)[:-1].rstrip()
+        text = f"{inside}{', ' if call.arguments else ''}as={name})"
+        return Fix(span=call.span.to(term.span), text=text, label="name the output with as=")
+    return None
+
+
+def _text(term: Filter) -> str | None:
+    """Return the text of a term that searches for plain text."""
+    if not isinstance(term, FreeText):
+        return None
+    match term.pattern:
+        case Word(text=text):
+            return text
+        case Quoted(value=value):
+            return value
+        case _:
+            return None
+
+
+def _pattern(text: str) -> str:
+    plain = text.replace("*", "")
+    return text if plain and is_field_name(plain) else quote(text)
+
+
+def _is_number(term: Filter) -> bool:
+    word = word_of(term) or ""
+    return word.isascii() and word.removeprefix("-").replace(".", "", 1).isdigit()
+
+
+def _logic_signs(context: Context) -> Iterator[Found]:
+    for node in context.each(FreeText):
+        word = word_of(node)
+        if word in ("&&", "&"):
+            yield Found(
+                message=f"`{word}` is not an operator: LogScale searches for that text.",
+                span=node.span,
+                help="Write `and`, or nothing.",
+                fix=Fix(span=node.span, text="and", label="write and"),
+            )
+
+
+def _stray_signs(context: Context) -> Iterator[Found]:
+    for phrase in context.phrases:
+        for place, term in enumerate(phrase):
+            word = word_of(term)
+            if word is None or not _is_stray(word):
+                continue
+            fix = None
+            field = word_of(phrase[place - 1]) if place else None
+            value = phrase[place + 1] if place + 1 < len(phrase) else None
+            # `x : "a"` is a comparison in other languages, and `$f():` a slip of the hand.
+            if word in (":", "~") and field and is_field_name(field) and value is not None:
+                if isinstance(value, FreeText):
+                    between = Span(phrase[place - 1].span.end, value.span.start)
+                    fix = Fix(span=between, text="=", label="compare")
+            elif len(phrase) > 1 and not word[0].isalnum():
+                fix = Fix(span=term.span, text="", label="delete it")
+            yield Found(
+                message=f"`{word}` is free text here, not an operator.",
+                span=term.span,
+                help="Compare with `field = value`; delete it if it is left over.",
+                fix=fix,
+            )
+
+
+def _is_stray(word: str) -> bool:
+    if word.endswith(":") and "/" not in word:
+        return True
+    return not any(char.isalnum() or char in "*&" for char in word) and word.isascii()
+
+
+def _bare_words(context: Context) -> Iterator[Found]:
+    """Find `field = some words`, whose second word is a search of its own."""
+    for phrase in context.phrases:
+        for before, term in zip(phrase, phrase[1:], strict=False):
+            word = word_of(term)
+            if word is None or id(term) in context.taken or not isinstance(before, Comparison):
+                continue
+            value = before.value
+            between = context.source(Span(before.span.end, term.span.start))
+            plain = isinstance(value, Word) and "*" not in value.text
+            if not plain or between.strip(" \t") or not word[:1].isalnum():
+                continue
+            yield Found(
+                message=f"`{word}` is a search of its own and no part of the value before it.",
+                span=term.span,
+                help=f"Quote a value with blanks: `{before.field.name} = "
+                f'"{context.source(value.span)} {word}"`; or write `and` between the two.',
+            )
+
+
+def _pipes_in_values(context: Context) -> Iterator[Found]:
+    steps = context.query.pipeline.steps
+    for step, following in zip(steps, steps[1:], strict=False):
+        word = word_of(following)
+        between = context.source(Span(step.span.end, following.span.start))
+        if not isinstance(step, Comparison) or not isinstance(step.value, Word) or word is None:
+            continue
+        if between == "|" and set(word) != {"*"} and id(following) not in context.taken:
+            values = f'["{step.value.text}", "{word}"]'
+            yield Found(
+                message=f"The pipe ends the comparison; `{word}` is searched for as free text.",
+                span=following.span,
+                help=f"For either value: `in({step.field.name}, values={values})`.",
+            )
+
+
+def _odd_characters(context: Context) -> Iterator[Found]:
+    for word in context.each(Word):
+        yield from _odd(word.text, word.span)
+    for field in context.each(FieldName):
+        if not field.quoted:
+            yield from _odd(field.name, field.span)
+
+
+def _odd(text: str, span: Span) -> Iterator[Found]:
+    if text.isascii():
+        return
+    place = next((i for i, char in enumerate(text) if char in _INVISIBLE + _CURLY), None)
+    if place is None:
+        return
+    fix = None
+    bare = text
+    for char in _INVISIBLE:
+        bare = bare.replace(char, "")
+    if bare[:1] in _CURLY and bare[-1:] in _CURLY and len(bare) > 2:
+        bare = quote(bare[1:-1])
+    if bare and not any(char in _CURLY for char in bare):
+        fix = Fix(span=span, text=bare, label="write plain characters")
+    yield Found(
+        message="A typographic quote or an invisible character is part of a word.",
+        span=Span(span.start + place, span.start + place + 1),
+        help='Quote with `"`; retype the word if nothing is to be seen.',
+        fix=fix,
+    )
+
+
+def _bare_regex(context: Context) -> Iterator[Found]:
+    for node in context.each(FreeText):
+        if isinstance(node.pattern, Regex) and id(node) not in context.taken:
+            # A regex that the grammar has told about is no regex yet.
+            if context.query.text[node.span.start : node.span.end].count("/") < 2:
+                continue
+            yield Found(
+                message="A regex on its own searches every field of every event.",
+                span=node.span,
+                help="Name the field: `field = /…/`.",
+            )
+
+
+def _null_text(context: Context) -> Iterator[Found]:
+    for node in context.each(Comparison):
+        value = node.value
+        if not isinstance(value, Word) or value.text not in ("null", "NULL", "None", "nil"):
+            continue
+        sign = {ComparisonOperator.EQUAL: "!=", ComparisonOperator.NOT_EQUAL: "="}.get(
+            node.operator
+        )
+        if sign is not None:
+            name = context.source(node.field.span)
+            yield Found(
+                message=f"This compares with the text `{value.text}`; an absent field has no value.",
+                span=value.span,
+                help=f'Write `{name}{sign}*`, or `"{value.text}"` where the text is meant.',
+                fix=Fix(span=node.span, text=f"{name}{sign}*", label="ask whether it exists"),
+            )
+
+
+CHECKS = (
+    Check(
+        code="foreign-word",
+        level=Level.ERROR,
+        about="Words such as `where`, `contains` or `by` are not reserved in CQL. In a filter they "
+        "are free text: the query runs, and finds only events that contain the word, mostly none. "
+        "Behind an aggregate LogScale refuses it. Every step of a query is a filter already; write "
+        "the filter alone. A search for a sentence, words only, is not told.",
+        source="LogScale: query filters; release notes 1.190 (free text after an aggregate)",
+        find=_foreign_words,
+    ),
+    Check(
+        code="logic-sign",
+        level=Level.ERROR,
+        about="`&` may be part of a word, so `&&` is searched for as text. Filters are joined with "
+        "`and`, or by standing side by side.",
+        source="LogScale: grammar guide, appendix C",
+        find=_logic_signs,
+    ),
+    Check(
+        code="stray-sign",
+        level=Level.WARNING,
+        about="`:`, `~` and other signs may be part of a word; alone they are searched for as text, "
+        "and few events contain them. Mostly one is left over, or meant as `=`.",
+        source="LogScale: grammar guide, appendix C",
+        find=_stray_signs,
+    ),
+    Check(
+        code="bare-word",
+        level=Level.WARNING,
+        about="A blank ends an unquoted value: in `name = some words` the field is compared with "
+        "`some`, and `words` is searched for in the whole event. Quote the value; if both are "
+        "meant, join them with `and` so that readers see it.",
+        source="LogScale: query filters",
+        find=_bare_words,
+    ),
+    Check(
+        code="pipe-in-value",
+        level=Level.WARNING,
+        about="A pipe ends the step wherever it stands outside quotes and regexes, so `x=a|b` "
+        "compares with `a` and then searches what is left for `b`. For one of several values use "
+        "in() or a regex.",
+        source="LogScale: grammar guide",
+        find=_pipes_in_values,
+    ),
+    Check(
+        code="typographic-character",
+        level=Level.WARNING,
+        about="Curly quotes and zero-width characters are letters to LogScale; they come from text "
+        "processors and web pages. The value then is not the one that is to be seen.",
+        source="LogScale: grammar guide, appendix C",
+        find=_odd_characters,
+    ),
+    Check(
+        code="bare-regex",
+        level=Level.HINT,
+        about="A regex without a field is tried on every field of the event; naming the field is "
+        "cheaper, and says what is looked for.",
+        source="LogScale: query filters",
+        find=_bare_regex,
+    ),
+    Check(
+        code="null-text",
+        level=Level.WARNING,
+        about="There is no null in filters: `x = null` compares with four letters. A field that is "
+        "absent is found with `x != *`, one that exists with `x = *`. Quote the word where events "
+        "really hold it as text.",
+        source="LogScale: operators",
+        find=_null_text,
+    ),
+)
