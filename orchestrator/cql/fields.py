@@ -153,7 +153,7 @@ def names(value: Expression | Assignment | None) -> list[str]:
 def produced(call: Call, *, assigned: str | None = None) -> frozenset[str] | None:
     """Return the fields that an aggregate produces; None if that is not known."""
     name = _canonical(call)
-    if name not in _PLAIN_AGGREGATES:
+    if name not in _PLAIN_AGGREGATES or name in _ROWS_KEEP_FIELDS:
         return None
     alias = names(argument(call, "as"))
     match name:

@@ -25,6 +25,7 @@ from orchestrator.cql.lint import (
     words,
 )
 from orchestrator.cql.lint.base import Check, Context, QueryKind
+from orchestrator.cql.lint.statements import Statement
 from orchestrator.cql.lint.waivers import Waiver, apply_waivers
 from orchestrator.cql.parser import in_order, parse
 
@@ -53,11 +54,25 @@ def lint(text: str, *, kind: QueryKind, waivers: Sequence[Waiver] = ()) -> list[
     The parser's own diagnostics are included. Never raises.
 
     Args:
+        text: The query.
+        kind: Where it will run.
         waivers: What the query may break in all of its text; one that silences nothing is told
             as `stale-waiver` at 0..0.
     """
     parsed = parse(text)
     context = Context.of(parsed.query, kind=kind, is_broken=not parsed.ok)
     found = [diagnostic for check in CHECKS for diagnostic in check.run(context)]
+    by_grammar = list(parsed.diagnostics)
+    if context.statements:
+        found = [d for d in found if not _is_inside(d, context.statements)]
+        by_grammar = [d for d in by_grammar if not _is_inside(d, context.statements)]
     kept = apply_waivers(found, query=parsed.query, waivers=waivers, codes=_CODES)
-    return list(in_order([*parsed.diagnostics, *kept]))
+    return list(in_order([*by_grammar, *kept]))
+
+
+def _is_inside(found: Diagnostic, statements: Sequence[Statement]) -> bool:
+    """Say whether the diagnostic is about a part of a step that is told as a whole."""
+    return any(
+        s.extent.start <= found.span.start < s.extent.end and found.span != s.word
+        for s in statements
+    ) or (found.code == "reserved-word" and any(found.span == s.word for s in statements))

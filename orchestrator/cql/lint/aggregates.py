@@ -15,15 +15,15 @@ from orchestrator.cql.nodes import (
     Call,
     Comparison,
     ComparisonOperator,
-    Expression,
     Node,
     Not,
     Or,
+    Quoted,
     StatsShorthand,
     Word,
 )
-from orchestrator.cql.printer import print_expression
 from orchestrator.cql.span import Span
+from orchestrator.cql.walk import walk
 
 _ROW_LIMITED = {"sort": 200, "table": 200, "head": 200, "tail": 200}
 _SINGLE_ROW = frozenset(
@@ -34,8 +34,7 @@ _SINGLE_ROW = frozenset(
 )  # fmt: skip
 _MANY_ROWS = frozenset(("top", "groupBy", "bucket", "timeChart", "table", "sort", "head", "tail"))
 _UNORDERED = frozenset(("groupBy", "stats", "count", "top", "collect"))
-_TEXT_MAKERS = frozenset(("collect", "format", "formatTime", "concat", "lower", "upper"))
-_DISTINCT_WORDS = ("distinct", "unique", "uniq")
+_TEXT_MAKERS = frozenset(("collect", "format", "concat", "lower", "upper"))
 
 
 def _row_limits(context: Context) -> Iterator[Found]:
@@ -169,22 +168,6 @@ def _timestamps_collected(context: Context) -> Iterator[Found]:
             )
 
 
-def _counts_of_values(context: Context) -> Iterator[Found]:
-    for call, function in context.calls:
-        field = argument(call, "field")
-        if function.name != "count" or field is None or argument(call, "distinct") is not None:
-            continue
-        alias = names(argument(call, "as"))
-        if alias and any(word in alias[0].lower() for word in _DISTINCT_WORDS):
-            end = call.span.end - 1
-            yield Found(
-                message=f"`{alias[0]}` counts the events that have the field, not its values.",
-                span=call.span,
-                help="Add `distinct=true`.",
-                fix=Fix(span=Span(end, end), text=", distinct=true", label="count distinct values"),
-            )
-
-
 def _exact_estimates(context: Context) -> Iterator[Found]:
     estimated: dict[str, str] = {}
     for call, function in context.calls:
@@ -195,14 +178,15 @@ def _exact_estimates(context: Context) -> Iterator[Found]:
     for node in context.each(Comparison):
         value = node.value
         is_exact = node.operator in (ComparisonOperator.EQUAL, ComparisonOperator.NOT_EQUAL)
-        if node.field.name in estimated and is_exact and isinstance(value, Word):
-            if value.text.isdecimal() and (len(value.text) > 3 or int(value.text) > 100):
-                yield Found(
-                    message=f"{estimated[node.field.name]} estimates; it is rarely exactly "
-                    f"{value.text}.",
-                    span=node.span,
-                    help="Compare with `>` or `<`.",
-                )
+        if node.field.name not in estimated or not is_exact or not isinstance(value, Word):
+            continue
+        if value.text.isdecimal() and (len(value.text) > 3 or int(value.text) > 100):
+            yield Found(
+                message=f"{estimated[node.field.name]} estimates; it is rarely exactly "
+                f"{value.text}.",
+                span=node.span,
+                help="Compare with `>` or `<`.",
+            )
 
 
 def _text_sorts(context: Context) -> Iterator[Found]:
@@ -210,11 +194,11 @@ def _text_sorts(context: Context) -> Iterator[Found]:
     for call, function in context.calls:
         if function.name == "collect":
             texts.update(names(argument(call, "fields")))
-        elif function.name in _TEXT_MAKERS:
+        elif _makes_text(call, function):
             texts.update(names(argument(call, "as")))
     for node in context.each(Assignment):
-        function = find(node.value.name) if isinstance(node.value, Call) else None
-        if function is not None and function.name in _TEXT_MAKERS:
+        maker = find(node.value.name) if isinstance(node.value, Call) else None
+        if isinstance(node.value, Call) and maker is not None and _makes_text(node.value, maker):
             texts.add(node.field.name)
     for call, function in context.calls:
         if function.name != "sort" or argument(call, "type") is not None:
@@ -228,6 +212,14 @@ def _text_sorts(context: Context) -> Iterator[Found]:
                     help="Add `type=string`.",
                     fix=Fix(span=Span(end, end), text=", type=string", label="sort as text"),
                 )
+
+
+def _makes_text(call: Call, function: Function) -> bool:
+    shape = argument(call, "format")
+    if isinstance(shape, Quoted) and "%" in shape.value and "%s" not in shape.value:
+        # Numbers and times in digits, which sort well enough.
+        return False
+    return function.name in _TEXT_MAKERS and function.name != "collect"
 
 
 def _unordered_heads(context: Context) -> Iterator[Found]:
@@ -250,31 +242,38 @@ def _unordered_heads(context: Context) -> Iterator[Found]:
             ordered_by = function.name
 
 
+def _needs_order(call: Call) -> bool:
+    """Say whether a function of the list looks at neighbouring rows."""
+    for node in walk(call):
+        function = find(node.name) if isinstance(node, Call) and node is not call else None
+        if function is not None and function.name in ("series", "session", "head", "tail"):
+            return True
+        if function is not None and function.kind is FunctionKind.SEQUENCE:
+            return True
+    return False
+
+
 def _sorted_for_nothing(context: Context) -> Iterator[Found]:
     """Find sort() or table() whose rows are counted or grouped right after."""
-    cut: tuple[Call, Function] | None = None
+    cut: Call | None = None
     for outline in context.steps:
         step = outline.step
         if not outline.is_aggregate:
             continue
         call = step.value if isinstance(step, Assignment) else step
         function = find(call.name) if isinstance(call, Call) else None
-        if cut is not None and function is not None and function.name in _UNORDERED:
-            rows = argument(cut[0], "limit")
-            kept = "200" if rows is None else _shown(rows)
-            yield Found(
-                message=f"{cut[1].name}() hands on {kept} rows, and {function.name}() "
-                "forgets their order.",
-                span=cut[0].name_span,
-                help="Put it last, or leave it out.",
-            )
+        # Who names a limit knows what the rest of the query sees.
+        forgets = function is not None and function.name in _UNORDERED
+        if cut is not None and function is not None and forgets and isinstance(call, Call):
+            if argument(cut, "limit") is None and not _needs_order(call):
+                yield Found(
+                    message=f"{cut.name}() hands on 200 rows, and {function.name}() forgets their "
+                    "order.",
+                    span=cut.name_span,
+                    help="Put it last, or leave it out.",
+                )
         is_cut = function is not None and function.name in ("sort", "table")
-        cut = (call, function) if is_cut and isinstance(call, Call) and function else None
-
-
-def _shown(value: Expression) -> str:
-    text = print_expression(value)
-    return "at most 200,000" if text == "max" else text
+        cut = call if is_cut and isinstance(call, Call) else None
 
 
 CHECKS = (
@@ -328,14 +327,6 @@ CHECKS = (
         "the group's events. Copy it to another field, or use min() and max().",
         source="LogScale: collect()",
         find=_timestamps_collected,
-    ),
-    Check(
-        code="count-not-distinct",
-        level=Level.WARNING,
-        about="count(field) counts the events that have the field. For the number of different values "
-        "add `distinct=true`; the name of this output says that they are meant.",
-        source="LogScale: count()",
-        find=_counts_of_values,
     ),
     Check(
         code="estimate-compared",

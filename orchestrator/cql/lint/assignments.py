@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.cql.catalogue import FunctionKind, find
 from orchestrator.cql.diagnostics import Fix, Level
-from orchestrator.cql.fields import argument, names
 from orchestrator.cql.lint.base import Check, Context, Found
+from orchestrator.cql.lint.branches import matches_all
 from orchestrator.cql.nodes import (
     Assignment,
     Binary,
@@ -16,22 +15,24 @@ from orchestrator.cql.nodes import (
     Case,
     Comparison,
     Expression,
+    FieldName,
     Match,
     Number,
     Pipeline,
     Quoted,
+    Step,
     Word,
 )
 from orchestrator.cql.printer import quote
-from orchestrator.cql.span import Span
 
 _VERDICTS = frozenset(
-    """
-    critical high medium low info informational none unknown other yes no malicious suspicious
-    benign success successful failure failed error warning warn allowed blocked denied internal
-    external public private windows linux
-    """.split()
-)
+    (
+        "critical", "high", "medium", "low", "info", "informational", "none", "unknown", "other",
+        "yes", "no", "malicious", "suspicious", "benign", "success", "successful", "failure",
+        "failed", "error", "warning", "warn", "allowed", "blocked", "denied", "internal",
+        "external", "public", "private", "windows", "linux",
+    )
+)  # fmt: skip
 """Words that people write for a verdict; as names of fields they are rare."""
 _ARITHMETIC = (
     BinaryOperator.ADD,
@@ -78,6 +79,9 @@ def _bare_values(context: Context) -> Iterator[Found]:
         if not isinstance(value, Word) or value.text in known:
             continue
         text = value.text
+        # Boolean contexts read these two words.
+        if text.lower() in ("true", "false"):
+            continue
         name = node.field.name
         if not text.isascii() or not text.replace("_", "").isalpha():
             continue
@@ -131,6 +135,32 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _hyphens(context: Context) -> Iterator[Found]:
+    """Find `a-b` where the query knows a field of that name."""
+    known = {node.name for node in context.each(FieldName) if "-" in node.name}
+    known |= {node.value for node in context.each(Quoted) if "-" in node.value}
+    if not known:
+        return
+    for node in context.each(Binary):
+        if node.operator is not BinaryOperator.SUBTRACT:
+            continue
+        left, right = node.left, node.right
+        while isinstance(left, Binary):
+            left = left.right
+        while isinstance(right, Binary):
+            right = right.left
+        span = left.span.to(right.span)
+        name = context.source(span)
+        if isinstance(left, Word) and isinstance(right, Word) and name in known:
+            text = f'getField("{name}")'
+            yield Found(
+                message=f"This subtracts; the field `{name}` is not read.",
+                span=span,
+                help=f"Write `{text}`.",
+                fix=Fix(span=span, text=text, label="read the field"),
+            )
 
 
 def _time_units(context: Context) -> Iterator[Found]:
@@ -218,42 +248,6 @@ def _words(value: Expression) -> Iterator[str]:
                 pending += getattr(node, "elements", ())
 
 
-def _unused_results(context: Context) -> Iterator[Found]:
-    """Find `lower(x)` as a step whose result nobody reads, while x is read on."""
-    read: set[str] = set()
-    for outline in reversed(context.steps):
-        if outline.is_open:
-            return
-        call = outline.step
-        output = _default_output(call) if isinstance(call, Call) else None
-        if isinstance(call, Call) and output is not None and output not in read:
-            field = names(argument(call, "field"))
-            if len(field) == 1 and field[0] in read:
-                start = call.span.start
-                yield Found(
-                    message=f"The result is in `{output}`, which nothing reads; "
-                    f"`{field[0]}` stays as it was.",
-                    span=call.span,
-                    help=f"Write `{field[0]} := {context.source(call.span)}`.",
-                    fix=Fix(
-                        span=Span(start, start),
-                        text=f"{field[0]} := ",
-                        label="write the result to the field",
-                    ),
-                )
-        read |= outline.reads
-
-
-def _default_output(call: Call) -> str | None:
-    function = find(call.name)
-    given = function.parameter("as") if function is not None else None
-    if function is None or function.kind is not FunctionKind.TRANSFORM or given is None:
-        return None
-    if argument(call, "as") is not None or not (given.default or "").startswith("_"):
-        return None
-    return given.default
-
-
 def _labels_as_filters(context: Context) -> Iterator[Found]:
     """Find `guard | label = "High"` beside a clause with `label := …`."""
     first_made: dict[str, int] = {}
@@ -262,7 +256,7 @@ def _labels_as_filters(context: Context) -> Iterator[Found]:
             first_made.setdefault(name, outline.step.span.end)
     for statement in (*context.each(Case), *context.each(Match)):
         branches = _branches(statement)
-        assigned: set[str] = set()
+        assigned = _asked_by_default(statement)
         for branch in branches:
             assigned |= {s.field.name for s in branch.steps if isinstance(s, Assignment)}
         for branch in branches:
@@ -280,6 +274,25 @@ def _labels_as_filters(context: Context) -> Iterator[Found]:
                     found = _label(context, step)
                     if found is not None:
                         yield found
+
+
+def _asked_by_default(statement: Case | Match) -> set[str]:
+    """Return the fields that a default clause asks for: to filter there makes little sense."""
+    found: set[str] = set()
+    for guard, steps in _guarded(statement):
+        if guard and len(steps) == 1 and isinstance(steps[0], Comparison):
+            found.add(steps[0].field.name)
+    return found
+
+
+def _guarded(statement: Case | Match) -> Iterator[tuple[bool, Sequence[Step]]]:
+    """Yield whether each clause takes everything, and the steps behind its guard."""
+    if isinstance(statement, Case):
+        for clause in statement.clauses:
+            yield bool(clause.steps) and matches_all(clause.steps[0]), clause.steps[1:]
+    else:
+        for arm in statement.arms:
+            yield isinstance(arm.guard, Word) and arm.guard.text == "*", arm.body.steps
 
 
 def _label(context: Context, step: Comparison) -> Found | None:
@@ -335,6 +348,15 @@ CHECKS = (
         find=_text_arithmetic,
     ),
     Check(
+        code="name-as-subtraction",
+        level=Level.WARNING,
+        about="A hyphen is no letter of a field's name: in an expression `bytes-in` is bytes minus in. "
+        "A field whose name holds one is quoted in filters, and read with getField() in "
+        "expressions.",
+        source="LogScale: expressions; getField()",
+        find=_hyphens,
+    ),
+    Check(
         code="time-units",
         level=Level.WARNING,
         about="LogScale's own times (@timestamp, now(), _bucket) are in milliseconds, several of the "
@@ -351,15 +373,6 @@ CHECKS = (
         "source that is absent leaves the field as it is.",
         source="LogScale: expressions",
         find=_lost_values,
-    ),
-    Check(
-        code="result-unused",
-        level=Level.HINT,
-        about="A function such as lower() writes its result to a field of its own, `_lower`, and "
-        "leaves its input alone. Write `field := lower(field)` to change the field.",
-        source="LogScale: lower() and its kin",
-        find=_unused_results,
-        needs_whole=True,
     ),
     Check(
         code="label-as-filter",

@@ -16,6 +16,7 @@ from orchestrator.cql.catalogue import Function, find
 from orchestrator.cql.diagnostics import Diagnostic, Fix, Level
 from orchestrator.cql.lint.outline import Outline, outline
 from orchestrator.cql.lint.phrases import phrases, taken_by_words
+from orchestrator.cql.lint.statements import Statement, statements
 from orchestrator.cql.nodes import Call, Filter, Node, Query
 from orchestrator.cql.span import Span
 from orchestrator.cql.walk import walk
@@ -55,6 +56,8 @@ class Context:
     """The main pipeline."""
     phrases: tuple[tuple[Filter, ...], ...]
     """Filters that stand side by side: the operands of each `and`, and every other lone one."""
+    statements: tuple[Statement, ...]
+    """Steps in another language; what else is found inside of them is not told."""
     taken: frozenset[int]
     """Ids of the nodes of phrases with words of other languages, which are told as one mistake."""
 
@@ -79,6 +82,7 @@ class Context:
             calls=tuple(calls),
             steps=outline(query.pipeline),
             phrases=side_by_side,
+            statements=tuple(statements(query)),
             taken=taken_by_words(side_by_side),
         )
 

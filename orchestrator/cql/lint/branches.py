@@ -109,10 +109,13 @@ def _guard(context: Context, clause: Pipeline) -> tuple[str, str, str] | None:
 
 
 def _guards_all(arm: Arm) -> bool:
-    guard = arm.guard
-    return (
-        isinstance(guard, Word) and guard.text == "*" or isinstance(guard, Boolean) and guard.value
-    )
+    match arm.guard:
+        case Word(text=text):
+            return text == "*"
+        case Boolean(value=value):
+            return value
+        case _:
+            return False
 
 
 def _dropping(context: Context) -> Iterator[Found]:
@@ -122,11 +125,16 @@ def _dropping(context: Context) -> Iterator[Found]:
             if not clause.steps or not _drops(clause.steps[-1]):
                 continue
             if any(_takes_all(later) for later in clauses[place + 1 :]):
+                guard = clause.steps[0]
+                meant = "`not (…)`"
+                if isinstance(guard, Comparison) and guard.operator is ComparisonOperator.EQUAL:
+                    value = context.source(guard.value.span)
+                    meant = f"`{context.source(guard.field.span)} != {value}`"
                 yield Found(
                     message="A clause that drops the event does not match, so the next clause is "
                     "tried, and the default takes it.",
                     span=clause.steps[-1].span,
-                    help="Filter before the case; or set a field here and filter behind the case.",
+                    help=f"Filter before the case: {meant}.",
                 )
 
 
@@ -138,63 +146,71 @@ def _drops(step: Step) -> bool:
 
 def _without_default(context: Context) -> Iterator[Found]:
     for outline in context.steps:
-        if not outline.is_behind or not isinstance(outline.step, Case | Match):
-            continue
         statement = outline.step
         if isinstance(statement, Case):
             bodies = [clause.steps[1:] for clause in statement.clauses]
             has_default = any(_takes_all(clause) for clause in statement.clauses)
-        else:
+            # Over events a case is a usual filter, unless it only translates one field.
+            labels = outline.is_behind or _one_field(statement) is not None
+            span = Span(statement.span.start, statement.span.start + 4)
+        elif isinstance(statement, Match):
             bodies = [arm.body.steps for arm in statement.arms]
-            has_default = any(_guards_all(arm) for arm in statement.arms)
-        labels = bodies and all(body and _only_assigns(body) for body in bodies)
-        if labels and not has_default:
+            has_default = any(_guards_all(arm) or _exists(arm) for arm in statement.arms)
+            labels = True
+            span = statement.field.span
+        else:
+            continue
+        if labels and not has_default and bodies and all(b and _only_assigns(b) for b in bodies):
             yield Found(
-                message="Rows that no clause takes are dropped here.",
-                span=Span(statement.span.start, statement.span.start + 4)
-                if isinstance(statement, Case)
-                else statement.field.span,
-                help="Add a default clause, `; *`, to keep them; a waiver if dropping is meant.",
+                message="What no clause takes is dropped here.",
+                span=span,
+                help="Add a default, `; * => …`, or waive it if dropping is meant."
+                if isinstance(statement, Match)
+                else "Add a default, `; *`, or waive it if dropping is meant.",
             )
+
+
+def _one_field(statement: Case) -> str | None:
+    """Return the field that every guard compares with a value, if there is one."""
+    fields: set[str] = set()
+    for clause in statement.clauses:
+        first = clause.steps[0] if clause.steps else None
+        if first is not None and _takes_all(clause):
+            continue
+        if not isinstance(first, Comparison) or first.operator is not ComparisonOperator.EQUAL:
+            return None
+        fields.add(first.field.name)
+    return fields.pop() if len(fields) == 1 else None
+
+
+def _exists(arm: Arm) -> bool:
+    guard = arm.guard
+    stars = isinstance(guard, Quoted) and guard.value == "*"
+    return stars or (isinstance(guard, Word) and guard.text == "**")
 
 
 def _existing_only(context: Context) -> Iterator[Found]:
     for statement in context.each(Match):
         last = statement.arms[-1] if statement.arms else None
-        if last is None or any(_guards_all(arm) for arm in statement.arms):
+        if last is None or not _exists(last) or any(_guards_all(a) for a in statement.arms):
             continue
-        guard = last.guard
-        stars = isinstance(guard, Quoted) and guard.value == "*"
-        if stars or (isinstance(guard, Word) and guard.text == "**"):
-            yield Found(
-                message=f"This default takes only events that have `{statement.field.name}`.",
-                span=guard.span,
-                help="Write `*` to take the others too.",
-                fix=Fix(span=guard.span, text="*", label="take every event"),
-            )
+        yield Found(
+            message=f"This default takes only events that have `{statement.field.name}`.",
+            span=last.guard.span,
+            help="Write `*` to take the others too.",
+            fix=Fix(span=last.guard.span, text="*", label="take every event"),
+        )
 
 
 def _same_field(context: Context) -> Iterator[Found]:
     for statement in context.each(Case):
-        fields: set[str] = set()
-        guards = 0
-        for clause in statement.clauses:
-            first = clause.steps[0] if clause.steps else None
-            if first is not None and _takes_all(clause):
-                continue
-            is_equal = isinstance(first, Comparison) and first.operator is ComparisonOperator.EQUAL
-            if not isinstance(first, Comparison) or not is_equal:
-                break
-            fields.add(first.field.name)
-            guards += 1
-        else:
-            if guards > 3 and len(fields) == 1:
-                name = fields.pop()
-                yield Found(
-                    message=f"Every guard of this case compares `{name}`.",
-                    span=Span(statement.span.start, statement.span.start + 4),
-                    help=f"`{name} match {{ value => … ; * => … }}` says so once, and is faster.",
-                )
+        name = _one_field(statement)
+        if name is not None and len(statement.clauses) > 3:
+            yield Found(
+                message=f"Every guard of this case compares `{name}`.",
+                span=Span(statement.span.start, statement.span.start + 4),
+                help=f"`{name} match {{ value => … ; * => … }}` says so once, and is faster.",
+            )
 
 
 def _guardless(context: Context) -> Iterator[Found]:
@@ -247,9 +263,9 @@ CHECKS = (
     Check(
         code="case-without-default",
         level=Level.WARNING,
-        about="A case or match drops what no clause takes. Before an aggregate that is a usual way to "
-        "filter; where rows are only labelled behind one, rows vanish that nobody meant to lose. "
-        "Add a default clause.",
+        about="A case or match drops what no clause takes. With guards of several kinds that is a usual "
+        "way to filter events; where one field is only translated, or rows are labelled behind an "
+        "aggregate, events vanish that nobody meant to lose. Add a default clause.",
         source="LogScale: conditional evaluation",
         find=_without_default,
     ),

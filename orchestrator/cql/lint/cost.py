@@ -40,7 +40,7 @@ _LIST = re.compile(r"\^(?:\((?:\?:)?([^()]*)\)|([^()|]*))\$\Z")
 _SOURCES = (FunctionKind.SOURCE, FunctionKind.JOIN)
 _PRETTY = frozenset(("format", "formatTime", "formatDuration"))
 _LONG_TEXTS = frozenset(("CommandLine", "@rawstring", "ScriptContent", "message"))
-_EVENT_IDS = frozenset(("@id", "@rawstring", "@timestamp"))
+_EVENT_IDS = frozenset(("@id", "@rawstring"))
 _SMALL = 100
 
 
@@ -53,26 +53,28 @@ def _no_tag(context: Context) -> Iterator[Found]:
         # A table, a saved query or a stored lookup brings its own choice of events.
         if _brings_events(outline):
             return
-        if outline.is_aggregate:
-            break
         for node in walk(outline.step):
             if isinstance(node, Comparison) and node.field.name.startswith("#"):
                 return
-            if isinstance(node, Call) and any(
-                name.startswith("#") for item in node.arguments for name in names(item.value)
-            ):
+            if isinstance(node, Call) and not outline.is_aggregate and _asks_tag(node):
                 return
             if isinstance(node, Parameter):
                 # What stands for it when the query runs is not known here.
                 chosen = True
         if isinstance(outline.step, Match) and outline.step.field.name.startswith("#"):
             return
+        if outline.is_aggregate:
+            break
     if not chosen and any(outline.is_aggregate for outline in steps):
         yield Found(
             message="No tag chooses the events, so every data source is read.",
             span=steps[0].step.span,
             help="Begin with a tag that holds for them: `#type=…`, `#event_simpleName=…`.",
         )
+
+
+def _asks_tag(call: Call) -> bool:
+    return any(name.startswith("#") for item in call.arguments for name in names(item.value))
 
 
 def _brings_events(outline: Outline) -> bool:
@@ -118,6 +120,9 @@ def _regex_before_filter(context: Context) -> Iterator[Found]:
             continue
         later = following.step
         if not isinstance(step.value, Regex) or not isinstance(later, Comparison):
+            continue
+        # Tags choose the data sources wherever they stand.
+        if step.field.name.startswith("#"):
             continue
         if isinstance(later.value, Word | Number) and later.operator in _EQUALITY:
             if not later.field.name.startswith("#") and "*" not in context.source(later.value.span):
@@ -206,7 +211,7 @@ def _formatted_early(context: Context) -> Iterator[Found]:
             target = (
                 [step.field.name] if isinstance(step, Assignment) else names(argument(call, "as"))
             )
-            formatted |= {name: call for name in target}
+            formatted |= dict.fromkeys(target, call)
 
 
 def _carried(step: Node) -> set[str]:
@@ -257,20 +262,29 @@ def _name(call: Call) -> str:
 
 
 def _joins(context: Context) -> Iterator[Found]:
-    negated = {id(node.operand) for node in context.each(Not)}
+    negated = _negated(context)
     for call, function in context.calls:
-        if function.name != "join":
-            continue
-        denied = id(call) in negated
-        yield Found(
-            message="A join reads twice, and is cut at 100,000 rows of the subquery."
-            if not denied
-            else "A negated join keeps every event whose row was cut off.",
-            span=call.name_span,
-            help="defineTable() and `!match(…)` do the same and say when they are full."
-            if denied
-            else "defineTable() with match(), selfJoinFilter() or correlate() do with less.",
-        )
+        if function.name == "join" and id(call) not in negated:
+            yield Found(
+                message="A join reads twice, and is cut at 100,000 rows of the subquery.",
+                span=call.name_span,
+                help="defineTable() with match(), selfJoinFilter() or correlate() do with less.",
+            )
+
+
+def _negated_joins(context: Context) -> Iterator[Found]:
+    negated = _negated(context)
+    for call, function in context.calls:
+        if function.name == "join" and id(call) in negated:
+            yield Found(
+                message="A negated join keeps the events whose rows were cut off at its limit.",
+                span=call.name_span,
+                help="Write `defineTable(…)` first, and `!match(…)` here.",
+            )
+
+
+def _negated(context: Context) -> set[int]:
+    return {id(node.operand) for node in context.each(Not)}
 
 
 def _open_subqueries(context: Context) -> Iterator[Found]:
@@ -426,11 +440,20 @@ CHECKS = (
         code="join",
         level=Level.HINT,
         about="join() runs its subquery first and keeps at most 100,000 rows of it unless told "
-        "otherwise; what is cut off is not found, or with `!join` is kept by mistake. defineTable() "
+        "otherwise; what is cut off is not found. defineTable() "
         "with match() does the same more cheaply; selfJoinFilter() and correlate() join events of "
         "one search.",
         source="LogScale: join(), defineTable(), correlate()",
         find=_joins,
+    ),
+    Check(
+        code="negated-join",
+        level=Level.WARNING,
+        about="`!join(…)` keeps what the subquery does not know. The subquery's rows are limited, and "
+        "events whose rows were cut off are kept as if there were none. The vendor advises "
+        "defineTable() with `!match(…)` instead.",
+        source="LogScale: join()",
+        find=_negated_joins,
     ),
     Check(
         code="open-subquery",

@@ -27,10 +27,11 @@ from orchestrator.cql.nodes import (
 )
 from orchestrator.cql.parser.characters import is_field_name
 from orchestrator.cql.printer import quote
-from orchestrator.cql.span import Span
 
 _EQUALITY = (ComparisonOperator.EQUAL, ComparisonOperator.NOT_EQUAL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_OPERATOR = re.compile(r"[|^$\[\](){}+\\]|\.\*")
+_CAMEL_CASE = re.compile(r"[a-z][A-Z]")
 _UNESCAPED_SLASH = re.compile(r"(?<!\\)(?:\\\\)*/")
 _IP_PREFIX = re.compile(r"((?:\d{1,3}\.){1,3})\*\Z")
 _IP_FIELD = re.compile(r"(?:^|[^a-z])(?:ip|addr|address)(?![a-z])|IP|Addr", re.ASCII)
@@ -79,8 +80,9 @@ def _regex_as_text(context: Context) -> Iterator[Found]:
             continue
         value = node.value.value
         body, slash, flags = value[1:].rpartition("/")
-        is_regex = value.startswith("/") and slash and flags and set(flags) <= set("imdgF")
-        if is_regex and body:
+        is_regex = value.startswith("/") and slash and set(flags) <= set("imdgF")
+        # Without flags it may be a folder; a folder's name holds no operators.
+        if is_regex and body and (flags or _OPERATOR.search(body)):
             whole = "\n" not in value and _UNESCAPED_SLASH.search(body) is None
             fix = Fix(span=node.value.span, text=value, label="make it a regex")
             yield Found(
@@ -109,16 +111,24 @@ def _sql_wildcards(context: Context) -> Iterator[Found]:
 
 
 def _fields_as_text(context: Context) -> Iterator[Found]:
-    made: set[str] = set()
+    first_set: dict[str, int] = {}
     for outline in context.steps:
-        made |= outline.makes
+        for name in outline.makes:
+            first_set.setdefault(name, outline.step.span.end)
+    read = {node.field.name for node in context.each(Comparison)}
+    for outline in context.steps:
+        read |= outline.reads
     for node in context.each(Comparison):
         value = node.value
         if not isinstance(value, Word) or node.operator not in _EQUALITY:
             continue
+        if node.field.name.startswith("#"):
+            continue
         name = value.text
         # A plain lower-case word may well be a value that is also the name of a field.
-        as_field = name in made and (not name.islower() or "_" in name or "." in name)
+        telling = _CAMEL_CASE.search(name) is not None or "_" in name or "." in name
+        is_set = first_set.get(name, len(context.query.text)) <= node.span.start
+        as_field = telling and (is_set or name in read) and is_field_name(name)
         metadata = name.startswith("@") and is_field_name(name)
         if (as_field or metadata) and name != node.field.name:
             sign = "==" if node.operator is ComparisonOperator.EQUAL else "!="

@@ -12,26 +12,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from orchestrator.cql.catalogue import FunctionKind, find
 from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.fields import argument, names
 from orchestrator.cql.lint.base import Check, Context, Found, QueryKind
 from orchestrator.cql.nodes import (
+    And,
     Assignment,
     Call,
     Case,
     Duration,
+    FieldOperator,
     Match,
+    Node,
+    Not,
+    Or,
     Parameter,
     Quoted,
     StatsShorthand,
+    Step,
     Word,
 )
 from orchestrator.cql.printer import quote
 from orchestrator.cql.span import Span
-from orchestrator.cql.walk import walk
 
 _LIVE = (QueryKind.FILTER_ALERT, QueryKind.AGGREGATE_ALERT)
 _PLANNED = (QueryKind.SCHEDULED_SEARCH, QueryKind.CORRELATION_RULE)
@@ -68,12 +73,16 @@ def _aggregation(context: Context) -> Iterator[Found]:
     steps = context.query.pipeline.steps
     if context.kind is QueryKind.FILTER_ALERT:
         for step in aggregates:
-            if isinstance(step, Call) and step.name in _NOT_LIVE:
+            function = find(step.name) if isinstance(step, Call) else None
+            if function is not None and function.name in _NOT_LIVE:
                 continue
+            advice = "Use an aggregate alert or a scheduled search."
+            if function is not None and function.name == "table":
+                advice = "To pick columns write `select([…])`."
             yield Found(
                 message="A filter alert looks at each event on its own and takes no aggregate.",
                 span=step.span,
-                help="Use an aggregate alert or a scheduled search.",
+                help=advice,
             )
     elif context.kind is QueryKind.AGGREGATE_ALERT and steps and not aggregates:
         # The step that nobody could read, or a saved query, may hold it.
@@ -182,18 +191,38 @@ def _condition(context: Context) -> Iterator[Found]:
         )
     for step in steps[:1]:
         if isinstance(step, Assignment | Case | Match | StatsShorthand):
-            yield Found(message="A condition is a filter, not a statement.", span=step.span)
-    for step in steps:
-        for node in walk(step):
-            function = find(node.name) if isinstance(node, Call) else None
-            if isinstance(node, Call) and function and function.kind is not FunctionKind.FILTER:
-                is_inner = function.is_value and node is not step
-                if not is_inner and function.name != "regex":
-                    yield Found(
-                        message=f"{function.name}() is not a filter.",
-                        span=node.name_span,
-                        help="A condition takes comparisons and filter functions only.",
-                    )
+            yield Found(
+                message="A condition is a filter, not a statement.",
+                span=step.span,
+                help="Write comparisons, joined with `and`, `or` and parentheses.",
+            )
+    for call in _filter_calls(steps):
+        function = find(call.name)
+        if function is not None and function.kind is not FunctionKind.FILTER:
+            if function.name != "regex":
+                yield Found(
+                    message=f"{function.name}() is not a filter.",
+                    span=call.name_span,
+                    help="A condition takes comparisons and filter functions only.",
+                )
+
+
+def _filter_calls(steps: Sequence[Step]) -> Iterator[Call]:
+    """Yield the calls that stand as filters, not those inside of expressions."""
+    pending: list[Node] = list(reversed(steps))
+    while pending:
+        node = pending.pop()
+        match node:
+            case Call():
+                yield node
+            case And() | Or():
+                pending.extend(reversed(node.operands))
+            case Not():
+                pending.append(node.operand)
+            case FieldOperator():
+                pending.append(node.call)
+            case Assignment(value=Call() as call):
+                yield call
 
 
 def _first_only(context: Context) -> Iterator[Found]:

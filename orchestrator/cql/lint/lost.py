@@ -19,14 +19,13 @@ from orchestrator.cql.nodes import (
     FreeText,
     Match,
     Node,
-    Pipeline,
     Quoted,
     Step,
     Subquery,
     Word,
 )
 from orchestrator.cql.span import Span
-from orchestrator.cql.walk import walk
+from orchestrator.cql.walk import children, walk
 
 _ROW_READERS = {"table": "fields", "sort": "field", "groupBy": "field", "select": "fields"}
 
@@ -93,17 +92,26 @@ def _unproduced(step: Step, known: frozenset[str]) -> Iterator[Found]:
         own = known | {name for name, _ in _assigned(step)}
         for name, span in _asked(branch):
             if name not in own:
+                advice = "Add it to the group's fields, or carry it with collect() or selectLast()."
+                if name.startswith("_"):
+                    there = ", ".join(f"`{field}`" for field in sorted(known)[:8])
+                    advice = f"There are {there}." if there else advice
                 yield Found(
                     message=f"No aggregate before produces `{name}`; it is absent here.",
                     span=span,
-                    help="Add it to the group's fields, or carry it with collect() "
-                    "or selectLast().",
+                    help=advice,
                 )
 
 
 def _asked(branch: Node) -> Iterator[tuple[str, Span]]:
     """Yield the fields that a step behind an aggregate cannot do without."""
-    for node in walk(branch):
+    pending = [branch]
+    while pending:
+        node = pending.pop()
+        if node is not branch and isinstance(node, Subquery):
+            # The query of a join reads events of its own.
+            continue
+        pending.extend(reversed(children(node)))
         match node:
             case Comparison() | Match():
                 yield node.field.name, node.field.span

@@ -32,8 +32,11 @@ FOREIGN = {
     "extend": "Write `field := expression`.",
     "summarize": "Write `groupBy([field], function=count())`.",
     "contains": "Write `field = *text*`.",
+    "has": "Write `field = *text*`.",
     "startswith": "Write `field = text*`.",
     "endswith": "Write `field = *text`.",
+    "like~": "Write `wildcard(field=field, pattern=…, ignoreCase=true)`.",
+    "regex~": "Write `field = /…/i`.",
     "matches": "Write `field = /regex/`.",
     "between": "Write `field >= 1 field <= 2`.",
     "is": "Write `field != *` for absent, `field = *` for present.",
@@ -49,6 +52,12 @@ FOREIGN = {
     "then": "A clause is `condition | field := value`, with a pipe.",
     "else": "The default clause is `*`.",
 }
+MODIFIERS = {
+    "contains": "*{}*", "contains_cs": "*{}*", "has": "*{}*", "has_cs": "*{}*",
+    "startswith": "{}*", "startswith_cs": "{}*", "hasprefix": "{}*", "hasprefix_cs": "{}*",
+    "endswith": "*{}", "endswith_cs": "*{}", "hassuffix": "*{}", "hassuffix_cs": "*{}",
+}  # fmt: skip
+"""Operators of other languages between a field and a text, and the pattern that they are."""
 INTRODUCTIONS = frozenset(
     ("where", "search", "limit", "fields", "dedup", "project", "extend", "summarize", "order")
 )
@@ -84,10 +93,42 @@ def foreign_places(phrase: Sequence[Filter]) -> Iterator[int]:
     before = False
     for place, term in enumerate(phrase):
         word = word_of(term)
-        foreign = word is not None and word.lower() in FOREIGN
+        foreign = word is not None and foreign_word(word) is not None
+        foreign = foreign or (place > 0 and negated_word(term) is not None)
+        # A single `has` is a word like any other; with a field before it, it asks.
+        if word is not None and word.lower() in _ENGLISH and not _asks(phrase, place):
+            foreign = False
         if foreign and not before:
             yield place
         before = foreign
+
+
+def foreign_word(text: str) -> str | None:
+    """Return the word of another language that `text` is, in lower case."""
+    lower = text.lower()
+    if lower in FOREIGN:
+        return lower
+    # `CommandLine|contains: text` of detection rules written in YAML.
+    modifier = lower.removesuffix(":")
+    return modifier if modifier in MODIFIERS else None
+
+
+def negated_word(term: Node) -> str | None:
+    """Return the operator of another language that `term` denies, as in `a !contains b`."""
+    if isinstance(term, Not) and term.bang:
+        word = word_of(term.operand) or ""
+        return word.lower() if word.lower() in MODIFIERS else None
+    return None
+
+
+_ENGLISH = frozenset(("has",))
+
+
+def _asks(phrase: Sequence[Filter], place: int) -> bool:
+    """Say whether a field stands before the word, and a quoted text behind it."""
+    before = word_of(phrase[place - 1]) if place else None
+    behind = phrase[place + 1] if place + 1 < len(phrase) else None
+    return before is not None and isinstance(behind, FreeText) and word_of(behind) is None
 
 
 def word_of(term: Node) -> str | None:
@@ -99,9 +140,16 @@ def word_of(term: Node) -> str | None:
 
 def is_prose(phrase: Sequence[Filter]) -> bool:
     """Say whether the phrase is words only, as in a search for a sentence of a log line."""
-    words = [word_of(term) for term in phrase]
-    first = words[0] if words else None
-    return len(words) > 2 and None not in words and (first or "").lower() not in INTRODUCTIONS
+    words = [(word_of(term) or "").lower() for term in phrase]
+    if len(words) < 3 or "" in words or words[0] in INTRODUCTIONS:
+        return False
+    operator, right = words[1], words[2]
+    is_asked = (operator == "is" and right == "null") or (operator == "between" and _digits(right))
+    return not is_asked and not (len(words) == 3 and operator in MODIFIERS)
+
+
+def _digits(word: str) -> bool:
+    return word.removeprefix("-").replace(".", "", 1).isdecimal()
 
 
 def taken_by_words(found: Sequence[tuple[Filter, ...]]) -> frozenset[int]:

@@ -1,12 +1,13 @@
 """Checks of regexes: what LogScale's engine does not know, and what is read otherwise than meant.
 
-Places point inside the literal.
+Literals and the regexes in strings (`regex("…")`) alike; places point at the character.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.fields import argument, group_names
@@ -17,82 +18,220 @@ from orchestrator.cql.walk import walk
 
 _UNSUPPORTED = (
     (re.compile(r"\(\?<[=!]"), "lookbehind", "Match the text before it too, or use two steps."),
-    (re.compile(r"\(\?>"), "an atomic group", "Use a plain group."),
-    (re.compile(r"\\k<|\\[1-9]"), "a back-reference", "Extract with a named group, then test()."),
-    (re.compile(r"\\[pP]\{?"), "a Unicode class", "List the characters: `[a-zA-Z]`."),
-    (re.compile(r"\[\[:"), "a POSIX class", "List the characters: `[a-zA-Z]`."),
-    (re.compile(r"\\[hHvVRXNeCGu](?=\{|\b|$)"), "this escape", "List the characters."),
+    (re.compile(r"\(\?>"), "atomic groups", "Use a plain group."),
+    (
+        re.compile(r"\\k<|\\[1-9]|\(\?P=[^)]*\)?"),
+        "back-references",
+        "Extract with a named group, then test(a == b).",
+    ),
+    (re.compile(r"\\[pP](?:\{[^}]*\}|.)?"), "Unicode classes", "List the characters: `[a-zA-Z]`."),
+    (re.compile(r"\\K"), "`\\K`", "Extract with a named group, `(?<name>…)`, in place of it."),
+    (re.compile(r"\\[hH]"), "this escape", "List the characters: `[ \\t]`."),
+    (re.compile(r"\\R"), "this escape", "Write `\\r?\\n`."),
+    (re.compile(r"\\[vVXNeCG]|\\u\{"), "this escape", "List the characters: `[…]`."),
 )
-_POSSESSIVE = re.compile(r"[*+?}]\+")
+_POSIX = re.compile(r"\[:\^?[a-z]+:\]")
+# Behind a count in braces a `+` is accepted in practice: vendor packages write it.
+_POSSESSIVE = re.compile(r"[*+?]\+")
+_REPEAT = re.compile(r"\{(\d+),(\d+)\}")
+_FLAGS = re.compile(r"\(\?([A-Za-z-]+)[:)]")
+_KNOWN_FLAGS = frozenset("imdgF-")
+# A quotation, an escape with braces, an escape, or one character.
+_TOKEN = re.compile(r"\\Q.*?(?:\\E|\Z)|\\[pPxuNk]\{[^}]*\}|\\.|.", re.DOTALL)
+_NESTED_CLASS = re.compile(r"\[[^\[\]]+\][^\[\]()|]*\]")
 _EXTENSIONS = "exe|dll|ps1|bat|cmd|vbs|hta|js|jar|py|sh|json|zip|com|net|org|io"
 _DOUBLED = re.compile(rf"(?<!\\)\\\\\.(?=(?:{_EXTENSIONS})\b)")
 _LOOSE_DOT = re.compile(rf"[A-Za-z0-9_](\.)(?:{_EXTENSIONS})(?=$|[|)$/\\])")
 _STRING_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_TRAILING = re.compile(r"(?<!\\)(?:\\\\)*\.\*\Z")
+_REGEX_FUNCTIONS = frozenset(("regex", "replace", "array:regex"))
 
 
-def _unsupported(context: Context) -> Iterator[Found]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Body:
+    """The text of a regex, and where each of its characters stands in the query."""
+
+    text: str
+    places: Sequence[int]
+    """One more than there are characters: the last is the end."""
+
+    def span(self, start: int, end: int) -> Span:
+        """Return the place of `text[start:end]` in the query."""
+        return Span(self.places[start], self.places[end])
+
+
+def _bodies(context: Context) -> Iterator[_Body]:
     for regex in context.each(Regex):
-        for start, text, in_class in _tokens(regex.body):
-            place = regex.span.start + 1 + start
-            if in_class and not text.startswith("\\"):
-                continue
-            for pattern, what, advice in _UNSUPPORTED:
-                match = pattern.match(regex.body, start)
-                if match is None or (
-                    what == "this escape"
-                    and text[1:2] == "u"
-                    and "{" not in (regex.body[start + 2 : start + 3])
-                ):
-                    continue
-                yield Found(
-                    message=f"LogScale's regexes do not know {what}.",
-                    span=Span(place, place + len(match.group())),
-                    help=advice,
-                )
-            possessive = _POSSESSIVE.match(regex.body, start)
-            if possessive is not None and not in_class and not text.startswith("\\"):
-                yield Found(
-                    message="LogScale's regexes do not know possessive quantifiers.",
-                    span=Span(place, place + 2),
-                    help="Leave the second `+` out.",
-                )
+        first = regex.span.start + 1
+        yield _Body(text=regex.body, places=range(first, first + len(regex.body) + 1))
+    for call, function in context.calls:
+        pattern = argument(call, "regex") if function.name in _REGEX_FUNCTIONS else None
+        if isinstance(pattern, Quoted):
+            yield _unescaped(pattern)
+
+
+def _unescaped(pattern: Quoted) -> _Body:
+    """Return the regex that a string holds; an unknown escape is passed on."""
+    text: list[str] = []
+    places: list[int] = []
+    start = pattern.span.start
+    place, raw = 1, pattern.raw
+    # The string of a broken query may lack its closing quote.
+    end = len(raw) - 1 if len(raw) > 1 and raw.endswith('"') else len(raw)
+    while place < end:
+        length = 2 if raw[place] == "\\" and raw[place + 1 : place + 2] in ("\\", '"') else 1
+        places.append(start + place)
+        text.append(raw[place + length - 1])
+        place += length
+    return _Body(text="".join(text), places=(*places, start + end))
 
 
 def _tokens(body: str) -> Iterator[tuple[int, str, bool]]:
     """Yield each character or escape with its place and whether a class holds it."""
-    place, in_class = 0, False
-    while place < len(body):
-        text = body[place : place + 2] if body[place] == "\\" else body[place]
-        yield place, text, in_class
-        if text == "[":
-            in_class = True
-        elif text == "]":
-            in_class = False
-        place += len(text)
+    in_class = False
+    opened = -2
+    for match in _TOKEN.finditer(body):
+        text = match.group()
+        yield match.start(), text, in_class
+        if text == "[" and not in_class:
+            in_class, opened = True, match.start()
+        elif text == "]" and in_class:
+            # Right behind `[` or `[^` it is a character of the class.
+            first = match.start() == opened + 1 or body[opened + 1 : match.start()] == "^"
+            in_class = first
+
+
+def _unsupported(context: Context) -> Iterator[Found]:
+    for body in _bodies(context):
+        skip = 0
+        for start, text, in_class in _tokens(body.text):
+            if start < skip:
+                continue
+            if in_class:
+                found = _in_class(body, start, text)
+            elif len(text) > 1 or text in "(*+?":
+                found = _outside(body, start)
+            else:
+                continue
+            if found is not None:
+                # What belongs to the construct is not told again.
+                skip = max(found[0], _class_end(body.text, start) if in_class else 0)
+                yield found[1]
+
+
+def _class_end(body: str, start: int) -> int:
+    end = body.find("]", start)
+    while end != -1 and body[end + 1 : end + 2] == "]":
+        end += 1
+    return len(body) if end == -1 else end
+
+
+def _in_class(body: _Body, start: int, text: str) -> tuple[int, Found] | None:
+    """Return what the class cannot hold, and where in the regex it ends."""
+    if text == "[":
+        advice = "List the characters: `[a-zA-Z]`; a bracket that is meant is written `\\[`."
+        match = _POSIX.match(body.text, start)
+        if match is not None:
+            return _not_known(body, start, match.end(), "POSIX classes", advice)
+        if _NESTED_CLASS.match(body.text, start) is None:
+            return None
+        return _not_known(body, start, start + 1, "classes inside classes", advice)
+    if text == "&" and body.text.startswith("&&", start):
+        advice = "List the characters that remain: `[b-df-hj-np-tv-z]`."
+        return _not_known(body, start, start + 2, "intersections of classes", advice)
+    return _unknown(body, start) if len(text) > 1 else None
+
+
+def _outside(body: _Body, start: int) -> tuple[int, Found] | None:
+    match = _POSSESSIVE.match(body.text, start)
+    if match is not None:
+        advice = "Leave the second `+` out."
+        return _not_known(body, start, match.end(), "possessive quantifiers", advice)
+    return _unknown(body, start)
+
+
+def _unknown(body: _Body, start: int) -> tuple[int, Found] | None:
+    for pattern, what, advice in _UNSUPPORTED:
+        match = pattern.match(body.text, start)
+        if match is not None:
+            return _not_known(body, start, match.end(), what, advice)
+    return None
+
+
+def _not_known(body: _Body, start: int, end: int, what: str, advice: str) -> tuple[int, Found]:
+    message = f"LogScale's regexes do not know {what}."
+    return end, Found(message=message, span=body.span(start, end), help=advice)
 
 
 def _brackets(context: Context) -> Iterator[Found]:
-    for regex in context.each(Regex):
+    for body in _bodies(context):
         opened: list[int] = []
-        for start, text, in_class in _tokens(regex.body):
-            place = regex.span.start + 1 + start
-            if text == "(" and not in_class:
-                opened.append(place)
-            elif text == ")" and not in_class:
-                if opened:
-                    opened.pop()
-                else:
-                    yield Found(
-                        message="This `)` closes no group.",
-                        span=Span(place, place + 1),
-                        help="Write `\\)` for the character.",
-                    )
+        for start, text, in_class in _tokens(body.text):
+            if in_class:
+                continue
+            if text == "(":
+                opened.append(start)
+            elif text == ")" and opened:
+                opened.pop()
+            elif text == ")":
+                yield Found(
+                    message="This `)` closes no group.",
+                    span=body.span(start, start + 1),
+                    help="Write `\\)` for the character.",
+                )
         for place in opened:
             yield Found(
                 message="This group is never closed.",
-                span=Span(place, place + 1),
+                span=body.span(place, place + 1),
                 help="Write `\\(` for the character.",
             )
+
+
+def _invalid(context: Context) -> Iterator[Found]:
+    for body in _bodies(context):
+        for start, text, in_class in _tokens(body.text):
+            if in_class:
+                yield from _backward_range(body, start, text)
+            elif text == "(":
+                yield from _inline_flags(body, start)
+            elif text == "{" and (repeat := _REPEAT.match(body.text, start)) is not None:
+                low, high = repeat.groups()
+                # Longer numbers than these are no counts of anything.
+                if len(low) < 10 and len(high) < 10 and int(low) > int(high):
+                    yield Found(
+                        message="The count of this repetition runs backwards.",
+                        span=body.span(start, repeat.end()),
+                        help=f"Write `{{{high},{low}}}`.",
+                    )
+
+
+def _backward_range(body: _Body, start: int, text: str) -> Iterator[Found]:
+    """Tell a range of plain letters or digits whose first is behind its last."""
+    pair = body.text[start : start + 3]
+    if len(text) == 1 and len(pair) == 3 and pair[1] == "-" and pair[0] > pair[2]:
+        if pair[0].isalnum() and pair[2].isalnum() and body.text[start - 1] != "-":
+            yield Found(
+                message=f"The range `{pair}` runs backwards.",
+                span=body.span(start, start + 3),
+                help=f"Write `{pair[2]}-{pair[0]}`.",
+            )
+
+
+def _inline_flags(body: _Body, start: int) -> Iterator[Found]:
+    match = _FLAGS.match(body.text, start)
+    if match is None:
+        return
+    unknown = [flag for flag in match.group(1) if flag not in _KNOWN_FLAGS]
+    # `(?P:` and its kin are told by others.
+    if unknown and match.group(1) != "P":
+        advice = "There are i, m, d, g and F."
+        if "s" in unknown:
+            advice = "To let the dot take line breaks write `(?d)`."
+        yield Found(
+            message=f"`{unknown[0]}` is not a regex flag.",
+            span=body.span(start, match.end()),
+            help=advice,
+        )
 
 
 def _lost_groups(context: Context) -> Iterator[Found]:
@@ -111,15 +250,13 @@ def _lost_groups(context: Context) -> Iterator[Found]:
 def _needless_dots(context: Context) -> Iterator[Found]:
     for regex in context.each(Regex):
         body = regex.body
-        # A greedy start decides what a group takes, and with g where the next match begins.
-        if "g" in regex.flags or len(body) < 3:
+        if "g" in regex.flags or len(body) < 3 or ("|" in body and not _is_wrapped(body)):
             continue
+        # A greedy start decides what a group takes, and with g where the next match begins.
         leading = body.startswith(".*") and body[2:3] not in "?+{*" and "(?" not in body
         trailing = _TRAILING.search(body) is not None
-        if "|" in body and not _is_wrapped(body):
-            continue
         bare = body[2 if leading else 0 : -2 if trailing else None]
-        if (leading or trailing) and bare and not bare.startswith(("*", "?")):
+        if (leading or trailing) and bare and not bare.startswith(("*", "?", "/")):
             yield Found(
                 message="A regex is searched for anywhere; `.*` at its edge costs time only.",
                 span=regex.span,
@@ -128,9 +265,6 @@ def _needless_dots(context: Context) -> Iterator[Found]:
                     span=regex.span, text=f"/{bare}/{regex.flags}", label="leave the edges out"
                 ),
             )
-
-
-_TRAILING = re.compile(r"(?<!\\)(?:\\\\)*\.\*\Z")
 
 
 def _is_wrapped(body: str) -> bool:
@@ -146,9 +280,13 @@ def _is_wrapped(body: str) -> bool:
 
 
 def _doubled(context: Context) -> Iterator[Found]:
-    """Find `\\\\.exe`: an escaped backslash and any character, where a dot was meant."""
+    """Find an escaped backslash and any character where a dot was meant."""
     for regex in context.each(Regex):
-        for match in _DOUBLED.finditer(regex.body):
+        matches = list(_DOUBLED.finditer(regex.body))
+        held = {start for start, _, in_class in _tokens(regex.body) if in_class} if matches else ()
+        for match in matches:
+            if match.start() in held:
+                continue
             start = regex.span.start + 1 + match.start()
             yield Found(
                 message="This asks for a backslash and then any character.",
@@ -160,7 +298,7 @@ def _doubled(context: Context) -> Iterator[Found]:
 
 def _single_backslashes(context: Context) -> Iterator[Found]:
     for call, function in context.calls:
-        if function.name not in ("regex", "replace", "array:regex"):
+        if function.name not in _REGEX_FUNCTIONS:
             continue
         pattern = argument(call, "regex")
         if not isinstance(pattern, Quoted) or "\\" not in pattern.raw:
@@ -196,8 +334,8 @@ CHECKS = (
         code="regex-unsupported",
         level=Level.ERROR,
         about="LogScale's regexes have no lookbehind, back-references, atomic groups, possessive "
-        "quantifiers, Unicode or POSIX classes; a query with one is refused. Lookahead, lazy "
-        "quantifiers and named groups exist.",
+        "quantifiers, Unicode or POSIX classes, and no classes inside classes; a query with one is "
+        "refused. Lookahead, lazy quantifiers and named groups exist.",
         source="LogScale: unsupported regular expression syntax",
         find=_unsupported,
     ),
@@ -208,6 +346,14 @@ CHECKS = (
         "is meant as a character needs a backslash.",
         source="LogScale: regular expression syntax",
         find=_brackets,
+    ),
+    Check(
+        code="regex-invalid",
+        level=Level.ERROR,
+        about="No engine reads this regex: a range of a class or a count of repetitions runs "
+        "backwards, or a flag inside the regex does not exist.",
+        source="LogScale: regular expression syntax, regex flags",
+        find=_invalid,
     ),
     Check(
         code="regex-group-lost",
@@ -229,8 +375,9 @@ CHECKS = (
     Check(
         code="regex-doubled-backslash",
         level=Level.WARNING,
-        about="A regex between slashes has one level of escapes, one in a string has two. "
-        r"`/\\\\.exe/` copied out of a string asks for a backslash and any character before `exe`.",
+        about="A regex between slashes has one level of escapes, one in a string has two. A pattern "
+        "copied out of a string keeps its doubled backslashes, and then asks for a backslash and any "
+        "character where a dot was meant.",
         source="LogScale: regex()",
         find=_doubled,
     ),

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from orchestrator.cql.catalogue import FunctionKind, find
 from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.lint.base import Check, Context, Found
-from orchestrator.cql.lint.phrases import FOREIGN, foreign_places, word_of
+from orchestrator.cql.lint.phrases import (
+    FOREIGN,
+    MODIFIERS,
+    foreign_places,
+    foreign_word,
+    negated_word,
+    word_of,
+)
 from orchestrator.cql.nodes import (
     Call,
     Comparison,
@@ -16,39 +24,63 @@ from orchestrator.cql.nodes import (
     Filter,
     FreeText,
     Not,
-    Number,
     Quoted,
     Regex,
     Word,
 )
+from orchestrator.cql.parser import parse_filter
 from orchestrator.cql.parser.characters import is_field_name
 from orchestrator.cql.printer import quote
 from orchestrator.cql.span import Span
 
-_STARS = {"contains": "*{}*", "startswith": "{}*", "endswith": "*{}"}
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
 _CURLY = "“”„‘’"
 _SHOWN = 240
 
 
 def _foreign_words(context: Context) -> Iterator[Found]:
+    for statement in context.statements:
+        yield Found(
+            message=f"`{context.source(statement.word)}` begins no step of CQL.",
+            span=statement.word,
+            help=statement.advice,
+        )
+    told: set[int] = set()
     for phrase in context.phrases:
         for place in foreign_places(phrase):
             term = phrase[place]
-            word = word_of(term) or ""
-            fix = _translated(context, phrase, place)
-            meant = context.source(Span(term.span.end, phrase[-1].span.end)).strip()
-            advice = FOREIGN[word.lower()]
-            if fix is not None and fix.text:
-                advice = f"Write `{fix.text}`."
-            elif fix is not None and meant:
-                advice = f"Write `{_cut(meant)}`: every step is a filter already."
-            yield Found(
-                message=f"`{word}` is not CQL: LogScale searches events for that text.",
-                span=term.span,
-                help=advice,
-                fix=fix,
-            )
+            if id(term) in told:
+                continue
+            if place + 1 < len(phrase) and isinstance(following := phrase[place + 1], Not):
+                # The null of `is not null`.
+                told.add(id(following.operand))
+            if isinstance(term, Not):
+                told.add(id(term.operand))
+                term = term.operand
+            yield _foreign_word(context, phrase, place, term)
+
+
+def _foreign_word(context: Context, phrase: Sequence[Filter], place: int, term: Filter) -> Found:
+    word = word_of(term) or ""
+    fix = _translated(context, phrase, place)
+    advice = FOREIGN.get(foreign_word(word) or "", "Write `field = *text*`.")
+    meant = context.source(Span(term.span.end, phrase[-1].span.end)).strip()
+    if fix is not None and fix.text:
+        advice = f"Write `{fix.text}`."
+    # What is wrong itself is no advice.
+    elif fix is not None and meant and not (_is_told(phrase, place) or not parse_filter(meant).ok):
+        advice = f"Write `{_cut(meant)}`: every step is a filter already."
+    return Found(
+        message=f"`{word}` is not CQL: LogScale searches events for that text.",
+        span=term.span,
+        help=advice,
+        fix=fix,
+    )
+
+
+def _is_told(phrase: Sequence[Filter], place: int) -> bool:
+    """Say whether another mistake of the phrase is told behind this one."""
+    return any(other > place for other in foreign_places(phrase))
 
 
 def _cut(text: str) -> str:
@@ -58,7 +90,8 @@ def _cut(text: str) -> str:
 
 def _translated(context: Context, phrase: Sequence[Filter], place: int) -> Fix | None:
     """Return the CQL for the foreign word and the terms beside it, where that is certain."""
-    word = (word_of(phrase[place]) or "").lower()
+    negated = negated_word(phrase[place])
+    word = negated or foreign_word(word_of(phrase[place]) or "") or ""
     after = phrase[place + 1 :]
     if word in ("where", "search") and place == 0:
         start, text = phrase[place].span, context.query.text
@@ -78,8 +111,9 @@ def _translated(context: Context, phrase: Sequence[Filter], place: int) -> Fix |
     last, text = after[0], ""
     value = _text(last)
     match word:
-        case "contains" | "startswith" | "endswith" if value is not None:
-            text = f"{field}={_pattern(_STARS[word].format(value))}"
+        case _ if word in MODIFIERS and value is not None:
+            sign = "=" if negated is None else "!="
+            text = f"{field}{sign}{_pattern(MODIFIERS[word].format(value))}"
         case "matches" if isinstance(last, FreeText) and isinstance(last.pattern, Regex):
             text = f"{field}={context.source(last.span)}"
         case "is" if (word_of(last) or "").lower() == "null":
@@ -154,7 +188,15 @@ def _stray_signs(context: Context) -> Iterator[Found]:
     for phrase in context.phrases:
         for place, term in enumerate(phrase):
             word = word_of(term)
-            if word is None or not _is_stray(word):
+            if word is None or not _is_stray(word) or id(term) in context.taken:
+                continue
+            if word == "-":
+                # A list of YAML, one value a line.
+                yield Found(
+                    message="`-` is free text here; CQL has no lists with dashes.",
+                    span=term.span,
+                    help="Join alternatives with `or`, or write `in(field, values=[…])`.",
+                )
                 continue
             fix = None
             field = word_of(phrase[place - 1]) if place else None
@@ -183,13 +225,14 @@ def _is_stray(word: str) -> bool:
 def _bare_words(context: Context) -> Iterator[Found]:
     """Find `field = some words`, whose second word is a search of its own."""
     for phrase in context.phrases:
-        for before, term in zip(phrase, phrase[1:], strict=False):
+        for before, term in pairwise(phrase):
             word = word_of(term)
             if word is None or id(term) in context.taken or not isinstance(before, Comparison):
                 continue
             value = before.value
             between = context.source(Span(before.span.end, term.span.start))
-            plain = isinstance(value, Word) and "*" not in value.text
+            # A tag's value holds no blanks, so what follows it is meant as a search.
+            plain = isinstance(value, Word) and not before.field.name.startswith("#")
             if not plain or between.strip(" \t") or not word[:1].isalnum():
                 continue
             yield Found(
@@ -201,18 +244,49 @@ def _bare_words(context: Context) -> Iterator[Found]:
 
 
 def _pipes_in_values(context: Context) -> Iterator[Found]:
-    steps = context.query.pipeline.steps
-    for step, following in zip(steps, steps[1:], strict=False):
-        word = word_of(following)
+    for step, following in pairwise(context.query.pipeline.steps):
         between = context.source(Span(step.span.end, following.span.start))
-        if not isinstance(step, Comparison) or not isinstance(step.value, Word) or word is None:
+        if between != "|" or id(following) in context.taken:
             continue
-        if between == "|" and set(word) != {"*"} and id(following) not in context.taken:
-            values = f'["{step.value.text}", "{word}"]'
+        word = word_of(following)
+        if isinstance(step, Comparison) and isinstance(step.value, Word) and word is not None:
+            if set(word) != {"*"}:
+                values = f'["{step.value.text}", "{word}"]'
+                yield Found(
+                    message=f"The pipe ends the comparison; `{word}` is searched for as free text.",
+                    span=following.span,
+                    help=f"For either value: `in({step.field.name}, values={values})`.",
+                )
+        field = word_of(step)
+        if field is not None and isinstance(following, Comparison):
+            yield from _modified(context, field, step.span.start, following)
+
+
+def _modified(context: Context, field: str, start: int, term: Comparison) -> Iterator[Found]:
+    """Tell `Image|endswith="x"`, the notation of rules that are not written in CQL."""
+    shape = MODIFIERS.get(term.field.name.lower())
+    value = term.value
+    if shape is None or not is_field_name(field) or not isinstance(value, Word | Quoted):
+        return
+    text = value.text if isinstance(value, Word) else value.value
+    meant = f"{field}={_pattern(shape.format(text))}"
+    yield Found(
+        message=f"`{term.field.name}` is a field here, and `{field}` is searched for as free text.",
+        span=term.span,
+        help=f"Write `{meant}`.",
+        fix=Fix(span=Span(start, term.span.end), text=meant, label="write a pattern"),
+    )
+
+
+def _rule_conditions(context: Context) -> Iterator[Found]:
+    """Find `1 of selection*`, the condition of a rule that is not written in CQL."""
+    for phrase in context.phrases:
+        words = [(word_of(term) or "").lower() for term in phrase[:2]]
+        if len(words) == 2 and words[1] == "of" and words[0] in ("1", "all", "any"):
             yield Found(
-                message=f"The pipe ends the comparison; `{word}` is searched for as free text.",
-                span=following.span,
-                help=f"For either value: `in({step.field.name}, values={values})`.",
+                message=f"`{words[0]} of` is free text here, not a choice between filters.",
+                span=phrase[0].span.to(phrase[1].span),
+                help="Write the filters out, and join them with `or` (all of them: `and`).",
             )
 
 
@@ -227,21 +301,22 @@ def _odd_characters(context: Context) -> Iterator[Found]:
 def _odd(text: str, span: Span) -> Iterator[Found]:
     if text.isascii():
         return
-    place = next((i for i, char in enumerate(text) if char in _INVISIBLE + _CURLY), None)
-    if place is None:
+    if not any(char in _INVISIBLE + _CURLY or "\uff01" <= char <= "\uff5e" for char in text):
         return
     fix = None
-    bare = text
+    # Full-width forms of the signs stand 0xFEE0 behind the signs themselves.
+    bare = "".join(chr(ord(c) - 0xFEE0) if "\uff01" <= c <= "\uff5e" else c for c in text)
     for char in _INVISIBLE:
         bare = bare.replace(char, "")
     if bare[:1] in _CURLY and bare[-1:] in _CURLY and len(bare) > 2:
         bare = quote(bare[1:-1])
+    # A full-width sign may make anything of the word; it is shown, and not put in.
     if bare and not any(char in _CURLY for char in bare):
         fix = Fix(span=span, text=bare, label="write plain characters")
     yield Found(
-        message="A typographic quote or an invisible character is part of a word.",
-        span=Span(span.start + place, span.start + place + 1),
-        help='Quote with `"`; retype the word if nothing is to be seen.',
+        message="A typographic quote, a full-width or an invisible character is part of a word.",
+        span=span,
+        help=f"Write `{bare}`." if fix is not None else 'Quote with `"`.',
         fix=fix,
     )
 
@@ -323,9 +398,17 @@ CHECKS = (
         find=_pipes_in_values,
     ),
     Check(
+        code="rule-condition",
+        level=Level.WARNING,
+        about="`1 of selection*` is how conditions of portable rules choose between their parts. CQL "
+        "has no names for filters: every word is searched for. Write the filters out.",
+        source="LogScale: query filters",
+        find=_rule_conditions,
+    ),
+    Check(
         code="typographic-character",
         level=Level.WARNING,
-        about="Curly quotes and zero-width characters are letters to LogScale; they come from text "
+        about="Curly quotes, full-width signs and zero-width characters are letters to LogScale; they come from text "
         "processors and web pages. The value then is not the one that is to be seen.",
         source="LogScale: grammar guide, appendix C",
         find=_odd_characters,
