@@ -8,6 +8,7 @@ cannot be waived.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from orchestrator.cql.diagnostics import Diagnostic
 from orchestrator.cql.lint import (
@@ -63,16 +64,23 @@ def lint(text: str, *, kind: QueryKind, waivers: Sequence[Waiver] = ()) -> list[
     context = Context.of(parsed.query, kind=kind, is_broken=not parsed.ok)
     found = [diagnostic for check in CHECKS for diagnostic in check.run(context)]
     by_grammar = list(parsed.diagnostics)
-    if context.statements:
-        found = [d for d in found if not _is_inside(d, context.statements)]
-        by_grammar = [d for d in by_grammar if not _is_inside(d, context.statements)]
+    for statement in context.statements:
+        by_grammar, found = _told_once(statement, by_grammar, found)
     kept = apply_waivers(found, query=parsed.query, waivers=waivers, codes=_CODES)
     return list(in_order([*by_grammar, *kept]))
 
 
-def _is_inside(found: Diagnostic, statements: Sequence[Statement]) -> bool:
-    """Say whether the diagnostic is about a part of a step that is told as a whole."""
-    return any(
-        s.extent.start <= found.span.start < s.extent.end and found.span != s.word
-        for s in statements
-    ) or (found.code == "reserved-word" and any(found.span == s.word for s in statements))
+def _told_once(
+    statement: Statement, by_grammar: list[Diagnostic], found: list[Diagnostic]
+) -> tuple[list[Diagnostic], list[Diagnostic]]:
+    """Leave of what is said about a step in another language only what tells it as a whole."""
+    word, extent = statement.word, statement.extent
+    by_parser = [d for d in by_grammar if d.code == "reserved-word" and d.span == word]
+    code = "reserved-word" if by_parser else "foreign-word"
+
+    def is_outside(item: Diagnostic) -> bool:
+        return not extent.start <= item.span.start < extent.end
+
+    told = [replace(d, help=statement.advice) for d in by_parser]
+    kept = [d for d in found if is_outside(d) or (d.code == code and d.span == word)]
+    return [*filter(is_outside, by_grammar), *told], kept

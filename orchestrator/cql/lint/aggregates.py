@@ -60,7 +60,12 @@ def _row_limits(context: Context) -> Iterator[Found]:
 
 
 def _misplaced(context: Context) -> Iterator[Found]:
-    for node in (*context.each(And), *context.each(Or), *context.each(Not)):
+    joined: list[And | Or | Not] = [
+        *context.each(And),
+        *context.each(Or),
+        *context.each(Not),
+    ]
+    for node in joined:
         operands = (node.operand,) if isinstance(node, Not) else node.operands
         for place, operand in enumerate(operands):
             # `count() as n` is told as the foreign word.
@@ -160,12 +165,14 @@ def _sequence_first(context: Context) -> Iterator[Found]:
 
 def _timestamps_collected(context: Context) -> Iterator[Found]:
     for call, function in context.calls:
-        if function.name == "collect" and "@timestamp" in names(argument(call, "fields")):
-            yield Found(
-                message="collect() of `@timestamp` does not give the events' times reliably.",
-                span=call.span,
-                help="Copy it first: `time := @timestamp`, and collect `time`.",
-            )
+        value = argument(call, "fields") if function.name == "collect" else None
+        for item in value.elements if isinstance(value, Array) else (value,):
+            if item is not None and names(item) == ["@timestamp"]:
+                yield Found(
+                    message="collect() of `@timestamp` does not give the events' times reliably.",
+                    span=item.span,
+                    help="Copy it first: `time := @timestamp`, and collect `time`.",
+                )
 
 
 def _exact_estimates(context: Context) -> Iterator[Found]:

@@ -14,6 +14,7 @@ from orchestrator.cql.nodes import (
     Call,
     Case,
     Comparison,
+    ComparisonOperator,
     Expression,
     FieldName,
     Match,
@@ -254,7 +255,8 @@ def _labels_as_filters(context: Context) -> Iterator[Found]:
     for outline in context.steps:
         for name in outline.makes:
             first_made.setdefault(name, outline.step.span.end)
-    for statement in (*context.each(Case), *context.each(Match)):
+    found: list[Case | Match] = [*context.each(Case), *context.each(Match)]
+    for statement in found:
         branches = _branches(statement)
         assigned = _asked_by_default(statement)
         for branch in branches:
@@ -271,9 +273,7 @@ def _labels_as_filters(context: Context) -> Iterator[Found]:
                 # Set before, or read on from an event that has such a field: a filter indeed.
                 is_set = first_made.get(name, statement.span.end) < statement.span.start
                 if name in assigned and name not in own and not is_set:
-                    found = _label(context, step)
-                    if found is not None:
-                        yield found
+                    yield from _label(context, step)
 
 
 def _asked_by_default(statement: Case | Match) -> set[str]:
@@ -295,14 +295,14 @@ def _guarded(statement: Case | Match) -> Iterator[tuple[bool, Sequence[Step]]]:
             yield isinstance(arm.guard, Word) and arm.guard.text == "*", arm.body.steps
 
 
-def _label(context: Context, step: Comparison) -> Found | None:
+def _label(context: Context, step: Comparison) -> Iterator[Found]:
     value = step.value
-    if step.operator.value != "=" or not isinstance(value, Word | Quoted):
-        return None
-    text = value.raw if isinstance(value, Quoted) else quote(value.text)
+    if step.operator is not ComparisonOperator.EQUAL or not isinstance(value, Word | Quoted):
+        return
     if isinstance(value, Word) and "*" in value.text:
-        return None
-    return Found(
+        return
+    text = value.raw if isinstance(value, Quoted) else quote(value.text)
+    yield Found(
         message=f"`{step.field.name} = …` is a filter; nothing has set the field, so the clause "
         "never matches.",
         span=step.span,

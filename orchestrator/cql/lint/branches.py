@@ -54,18 +54,17 @@ def _in_branches(context: Context) -> Iterator[Found]:
 
 
 def _branches(context: Context) -> Iterator[Pipeline]:
-    for statement in context.each(Case):
-        yield from statement.clauses
-    for statement in context.each(Match):
-        yield from (arm.body for arm in statement.arms)
+    for case in context.each(Case):
+        yield from case.clauses
+    for match in context.each(Match):
+        yield from (arm.body for arm in match.arms)
 
 
 def _unreachable(context: Context) -> Iterator[Found]:
-    for statement in context.each(Case):
+    for case in context.each(Case):
         taken: set[tuple[str, str, str]] = set()
-        for place, clause in enumerate(statement.clauses):
-            last = place + 1 == len(statement.clauses)
-            if not last and _takes_all(clause):
+        for place, clause in enumerate(case.clauses):
+            if place + 1 < len(case.clauses) and _takes_all(clause):
                 yield Found(
                     message="This clause takes everything, so the clauses behind it never run.",
                     span=Span(clause.span.start, clause.steps[0].span.end),
@@ -81,8 +80,8 @@ def _unreachable(context: Context) -> Iterator[Found]:
                 )
             if guard is not None and _only_assigns(clause.steps[1:]):
                 taken.add(guard)
-    for statement in context.each(Match):
-        for arm in statement.arms[:-1]:
+    for match in context.each(Match):
+        for arm in match.arms[:-1]:
             if _guards_all(arm) and _only_assigns(arm.body.steps):
                 yield Found(
                     message="This arm takes everything, so the arms behind it never run.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from orchestrator.cql.catalogue import FunctionKind, find
 from orchestrator.cql.diagnostics import Fix, Level
@@ -114,7 +115,7 @@ def _late_filters(context: Context) -> Iterator[Found]:
 
 def _regex_before_filter(context: Context) -> Iterator[Found]:
     steps = context.steps
-    for outline, following in zip(steps, steps[1:], strict=False):
+    for outline, following in pairwise(steps):
         step = outline.step
         if outline.is_behind or not isinstance(step, Comparison) or outline.makes:
             continue
@@ -205,13 +206,11 @@ def _formatted_early(context: Context) -> Iterator[Found]:
             return
         for name in [name for name in formatted if name in outline.reads]:
             del formatted[name]
-        call = step.value if isinstance(step, Assignment) else step
-        function = find(call.name) if isinstance(call, Call) else None
-        if isinstance(call, Call) and function is not None and function.name in _PRETTY:
-            target = (
-                [step.field.name] if isinstance(step, Assignment) else names(argument(call, "as"))
-            )
-            formatted |= dict.fromkeys(target, call)
+        maker = step.value if isinstance(step, Assignment) else step
+        if isinstance(maker, Call) and _name(maker) in _PRETTY:
+            alias = names(argument(maker, "as"))
+            target = [step.field.name] if isinstance(step, Assignment) else alias
+            formatted |= dict.fromkeys(target, maker)
 
 
 def _carried(step: Node) -> set[str]:
@@ -227,7 +226,7 @@ def _carried(step: Node) -> set[str]:
 
 def _top_by_hand(context: Context) -> Iterator[Found]:
     steps = context.steps
-    for group, ordered in zip(steps, steps[1:], strict=False):
+    for group, ordered in pairwise(steps):
         call, sort = group.step, ordered.step
         if not isinstance(call, Call) or not isinstance(sort, Call):
             continue

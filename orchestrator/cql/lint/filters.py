@@ -27,6 +27,7 @@ from orchestrator.cql.nodes import (
 )
 from orchestrator.cql.parser.characters import is_field_name
 from orchestrator.cql.printer import quote
+from orchestrator.cql.span import Span
 
 _EQUALITY = (ComparisonOperator.EQUAL, ComparisonOperator.NOT_EQUAL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)

@@ -103,12 +103,13 @@ def _collected_arrays(context: Context) -> Iterator[Found]:
         for call in _calls(outline.step):
             function = find(call.name)
             if function is not None and function.name.startswith("array:"):
-                for name in names(argument(call, "array")):
-                    if name.removesuffix("[]") in collected:
+                array = argument(call, "array")
+                for name in names(array):
+                    if array is not None and name.removesuffix("[]") in collected:
                         yield Found(
                             message=f"collect() made one text of `{name.removesuffix('[]')}`, no "
                             "array.",
-                            span=call.span,
+                            span=array.span,
                             help="Split it by its line breaks first: splitString(), or a regex.",
                         )
         if outline.is_aggregate:
@@ -131,7 +132,7 @@ def _calls(step: Step) -> Iterator[Call]:
 CHECKS = (
     Check(
         code="lookup-drops",
-        level=Level.HINT,
+        level=Level.WARNING,
         about="match() drops the events that the lookup does not know, unless strict=false is given. "
         "Where the columns it adds are only shown, that is rarely meant: the event matters with or "
         "without them.",

@@ -8,10 +8,10 @@ of the text that covers, so that nothing else is said about it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from orchestrator.cql.nodes import Query
+from orchestrator.cql.nodes import Query, Step
 from orchestrator.cql.span import Span
 
 
@@ -47,7 +47,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "eval": (_ANY, _ASSIGN),
     "extend": (r"[\w@#.]+\s*=", _ASSIGN),
-    "let": (r"\w+\s*=", _ASSIGN),
+    "let": (
+        r"\w+\s*=",
+        "Write the value where it is used; a table of values is a `defineTable(…)`.",
+    ),
     "table": (_ANY, "Write `table([a, b])`."),
     "fields": (r"\+?\s*[\w@#.*]+(?:\s*,|\s*\Z|\s+[\w@#.*]+)", _KEEP),
     "project": (r"[\w@#.]+\s*(?:,|=|\Z)", _KEEP),
@@ -119,7 +122,7 @@ def statements(query: Query) -> Iterator[Statement]:
         name = word.group().lower()
         if name not in _COMMANDS and name != "select":
             continue
-        end = steps[place + 1].span.start if place + 1 < len(steps) else len(text)
+        end = _end(text, steps[place + 1 :])
         rest = text[word.end() : end].rstrip().removesuffix("|").rstrip()
         if not rest[:1].isspace() or _OPERATOR.match(rest) is not None:
             continue
@@ -128,6 +131,17 @@ def statements(query: Query) -> Iterator[Statement]:
         if advice:
             extent = Span(start, end)
             yield Statement(word=Span(start, word.end()), extent=extent, advice=advice)
+
+
+def _end(text: str, following: Sequence[Step]) -> int:
+    """Return where the first step begins that stands behind a pipe.
+
+    Others are what the grammar made of the rest of the same step.
+    """
+    for step in following:
+        if text[: step.span.start].rstrip().endswith("|"):
+            return step.span.start
+    return len(text)
 
 
 def _advice(name: str, whole: str, rest: str) -> str:

@@ -49,7 +49,7 @@ def _foreign_words(context: Context) -> Iterator[Found]:
     for phrase in context.phrases:
         for place in foreign_places(phrase):
             term = phrase[place]
-            if id(term) in told:
+            if id(term) in told or any(term.span.start == s.word.start for s in context.statements):
                 continue
             if place + 1 < len(phrase) and isinstance(following := phrase[place + 1], Not):
                 # The null of `is not null`.
