@@ -16,13 +16,19 @@ from orchestrator.cql.lint import (
     arguments,
     assignments,
     branches,
+    cheaper,
     correlation,
     cost,
+    escapes,
+    expressions,
     filters,
     kinds,
     lookups,
     lost,
+    ordering,
+    patterns,
     regexes,
+    signs,
     words,
 )
 from orchestrator.cql.lint.base import Check, Context, QueryKind
@@ -34,17 +40,23 @@ __all__ = ["CHECKS", "Check", "QueryKind", "Waiver", "lint"]
 
 CHECKS: tuple[Check, ...] = (
     *words.CHECKS,
+    *signs.CHECKS,
     *filters.CHECKS,
+    *patterns.CHECKS,
     *assignments.CHECKS,
+    *expressions.CHECKS,
     *arguments.CHECKS,
     *branches.CHECKS,
     *aggregates.CHECKS,
+    *ordering.CHECKS,
     *lost.CHECKS,
     *regexes.CHECKS,
+    *escapes.CHECKS,
     *lookups.CHECKS,
     *correlation.CHECKS,
     *kinds.CHECKS,
     *cost.CHECKS,
+    *cheaper.CHECKS,
 )
 _CODES = frozenset(check.code for check in CHECKS)
 

@@ -68,10 +68,11 @@ class Context:
         by_type: dict[type[Node], list[Node]] = defaultdict(list)
         for node in nodes:
             by_type[type(node)].append(node)
-        calls = []
-        for node in by_type.get(Call, ()):
-            if isinstance(node, Call) and (function := find(node.name)) is not None:
-                calls.append((node, function))
+        calls = tuple(
+            (node, function)
+            for node in by_type.get(Call, ())
+            if isinstance(node, Call) and (function := find(node.name)) is not None
+        )
         side_by_side = phrases(nodes)
         return cls(
             query=query,
@@ -79,7 +80,7 @@ class Context:
             is_broken=is_broken,
             nodes=nodes,
             by_type=by_type,
-            calls=tuple(calls),
+            calls=calls,
             steps=outline(query.pipeline),
             phrases=side_by_side,
             statements=tuple(statements(query)),

@@ -229,24 +229,24 @@ CHECKS = (
     Check(
         code="aggregate-in-branch",
         level=Level.ERROR,
-        about="A case or match decides about each event on its own; an aggregate needs all of them. "
-        "Set a field in the clauses, and aggregate by it behind the statement.",
+        about="A case or match decides about each event on its own; an aggregate needs all of "
+        "them. Set a field in the clauses, and aggregate by it behind the statement.",
         source="LogScale: conditional evaluation",
         find=_in_branches,
     ),
     Check(
         code="unreachable-clause",
         level=Level.WARNING,
-        about="The first clause that matches wins. Behind one that takes everything (`*`), or that "
-        "has the same guard, a clause is never reached.",
+        about="The first clause that matches wins. Behind one that takes everything (`*`), or "
+        "that has the same guard, a clause is never reached.",
         source="LogScale: conditional evaluation",
         find=_unreachable,
     ),
     Check(
         code="clause-without-guard",
         level=Level.WARNING,
-        about="A clause begins with the filter that says which events it takes. One that begins with "
-        "an assignment takes all of them, and the clauses behind it never run.",
+        about="A clause begins with the filter that says which events it takes. One that begins "
+        "with an assignment takes all of them, and the clauses behind it never run.",
         source="LogScale: conditional evaluation",
         find=_guardless,
     ),
@@ -254,17 +254,17 @@ CHECKS = (
         code="dropping-clause",
         level=Level.WARNING,
         about="A clause matches when its whole pipeline lets the event through. One that ends in "
-        "`false` or dropEvent() never does, so the event goes on to the next clause and is kept by "
-        "the default. Filter such events before the case, or mark them and filter behind it.",
+        "`false` or dropEvent() never does, so the event goes on to the next clause and is kept "
+        "by the default. Filter such events before the case, or mark them and filter behind it.",
         source="LogScale: conditional evaluation; dropEvent()",
         find=_dropping,
     ),
     Check(
         code="case-without-default",
         level=Level.WARNING,
-        about="A case or match drops what no clause takes. With guards of several kinds that is a usual "
-        "way to filter events; where one field is only translated, or rows are labelled behind an "
-        "aggregate, events vanish that nobody meant to lose. Add a default clause.",
+        about="A case or match drops what no clause takes. With guards of several kinds that is a "
+        "usual way to filter events; where one field is only translated, or rows are labelled "
+        "behind an aggregate, events vanish that nobody meant to lose. Add a default clause.",
         source="LogScale: conditional evaluation",
         find=_without_default,
     ),
@@ -279,8 +279,8 @@ CHECKS = (
     Check(
         code="case-as-match",
         level=Level.HINT,
-        about="A case whose guards all compare one field with a value is a match statement written "
-        "long; match names the field once and is evaluated faster.",
+        about="A case whose guards all compare one field with a value is a match statement "
+        "written long; match names the field once and is evaluated faster.",
         source="the vendor's query tutorial on case and match",
         find=_same_field,
     ),

@@ -64,6 +64,7 @@ def _labels(context: Context) -> Iterator[Found]:
                 span=call.name_span,
                 help="Add another, `B: { … }`, or filter without correlate().",
             )
+        known = ", ".join(f"`{name}`" for name in sorted(labels))
         for query in queries:
             for node in walk(query):
                 value = node.value if isinstance(node, Comparison) else None
@@ -74,7 +75,7 @@ def _labels(context: Context) -> Iterator[Found]:
                     yield Found(
                         message=f"No query of this correlate() is called `{label}`.",
                         span=value.span,
-                        help=f"The queries are {', '.join(f'`{name}`' for name in sorted(labels))}.",
+                        help=f"The queries are {known}.",
                     )
 
 
@@ -89,8 +90,8 @@ def _compared(context: Context) -> Iterator[Found]:
                 label, dot, _ = node.value.text.partition(".")
                 if dot and label in labels and label != query.label:
                     yield Found(
-                        message=f"This compares with the text `{node.value.text}`; only `<=>` links "
-                        "queries.",
+                        message=f"This compares with the text `{node.value.text}`; only `<=>` "
+                        "links queries.",
                         span=node.span,
                         help="Write `<=>` for equal; compare otherwise behind correlate() with "
                         "`test()`.",
@@ -142,32 +143,32 @@ CHECKS = (
     Check(
         code="link-outside-correlate",
         level=Level.ERROR,
-        about="The link operator joins the labelled queries of correlate(). Two fields of one event "
-        "are compared with `test(a == b)`.",
+        about="The link operator joins the labelled queries of correlate(). Two fields of one "
+        "event are compared with `test(a == b)`.",
         source="LogScale: correlate()",
         find=_links,
     ),
     Check(
         code="correlate-label",
         level=Level.ERROR,
-        about="The queries of correlate() are told apart by their labels: two queries at least, each "
-        "label once, and links only to labels that exist.",
+        about="The queries of correlate() are told apart by their labels: two queries at least, "
+        "each label once, and links only to labels that exist.",
         source="LogScale: correlate()",
         find=_labels,
     ),
     Check(
         code="correlate-compare",
         level=Level.ERROR,
-        about="Inside correlate() only `<=>` reaches the fields of another query. `=` and `!=` compare "
-        "with the text that stands on their right, label and dot included.",
+        about="Inside correlate() only `<=>` reaches the fields of another query. `=` and `!=` "
+        "compare with the text that stands on their right, label and dot included.",
         source="LogScale: correlate()",
         find=_compared,
     ),
     Check(
         code="correlate-aggregate",
         level=Level.ERROR,
-        about="The queries inside correlate() choose single events. Aggregate what correlate() found "
-        "in a step behind it.",
+        about="The queries inside correlate() choose single events. Aggregate what correlate() "
+        "found in a step behind it.",
         source="LogScale: correlate()",
         find=_aggregates,
     ),
@@ -181,8 +182,8 @@ CHECKS = (
     Check(
         code="correlate-sequence",
         level=Level.ERROR,
-        about="sequenceBy and jitterTolerance say how a sequence is ordered; without sequence=true "
-        "LogScale refuses them.",
+        about="sequenceBy and jitterTolerance say how a sequence is ordered; without "
+        "sequence=true LogScale refuses them.",
         source="LogScale: correlate()",
         find=_sequences,
     ),

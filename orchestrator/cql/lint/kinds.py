@@ -1,13 +1,13 @@
 """Checks of where the query will run: each kind of search refuses some constructs.
 
-| kind               | runs                                   | takes                               |
-| ------------------ | -------------------------------------- | ----------------------------------- |
-| search             | once, by hand or by our own schedule   | everything                          |
-| scheduled search   | once a window, unattended              | everything but anchored times       |
-| filter alert       | live, each event on its own            | filters and transforms              |
-| aggregate alert    | live, over a sliding window            | one aggregate at least, no 2nd read |
-| correlation rule   | once a window, unattended              | everything                          |
-| condition          | here, on one finding                   | one filter                          |
+| kind             | runs                                 | takes                             |
+| ---------------- | ------------------------------------ | --------------------------------- |
+| search           | once, by hand or by our own schedule | everything                        |
+| scheduled search | once a window, unattended            | everything but anchored times     |
+| filter alert     | live, each event on its own          | filters and transforms            |
+| aggregate alert  | live, over a sliding window          | one aggregate at least, no tables |
+| correlation rule | once a window, unattended            | everything                        |
+| condition        | here, on one finding                 | one filter                        |
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from orchestrator.cql.nodes import (
     Or,
     Parameter,
     Quoted,
+    SavedQuery,
     StatsShorthand,
     Step,
     Word,
@@ -38,7 +39,7 @@ from orchestrator.cql.nodes import (
 from orchestrator.cql.printer import quote
 from orchestrator.cql.span import Span
 
-_LIVE = (QueryKind.FILTER_ALERT, QueryKind.AGGREGATE_ALERT)
+LIVE = (QueryKind.FILTER_ALERT, QueryKind.AGGREGATE_ALERT)
 _PLANNED = (QueryKind.SCHEDULED_SEARCH, QueryKind.CORRELATION_RULE)
 _NOT_LIVE = frozenset(
     (
@@ -53,7 +54,7 @@ _ALERT_FIELDS = ("@id", "@ingesttimestamp")
 
 
 def _not_live(context: Context) -> Iterator[Found]:
-    if context.kind not in _LIVE:
+    if context.kind not in LIVE:
         return
     for call, function in context.calls:
         if function.name in _NOT_LIVE:
@@ -84,14 +85,15 @@ def _aggregation(context: Context) -> Iterator[Found]:
                 span=step.span,
                 help=advice,
             )
-    elif context.kind is QueryKind.AGGREGATE_ALERT and steps and not aggregates:
-        # The step that nobody could read, or a saved query, may hold it.
-        if not context.is_broken and not any(outline.is_open for outline in context.steps):
-            yield Found(
-                message="An aggregate alert needs an aggregate.",
-                span=Span(steps[0].span.start, steps[-1].span.end),
-                help="Add groupBy(…), or use a filter alert.",
-            )
+    # The step that nobody could read, or a saved query, may hold the aggregate.
+    may_hold = context.is_broken or context.each(SavedQuery)
+    needs = context.kind is QueryKind.AGGREGATE_ALERT and steps
+    if needs and not aggregates and not may_hold:
+        yield Found(
+            message="An aggregate alert needs an aggregate.",
+            span=Span(steps[0].span.start, steps[-1].span.end),
+            help="Add groupBy(…), or use a filter alert.",
+        )
 
 
 def _kept_fields(context: Context) -> Iterator[Found]:
@@ -114,10 +116,10 @@ def _kept_fields(context: Context) -> Iterator[Found]:
 
 
 def _anchored_times(context: Context) -> Iterator[Found]:
-    if context.kind is not QueryKind.SCHEDULED_SEARCH and context.kind not in _LIVE:
+    if context.kind is not QueryKind.SCHEDULED_SEARCH and context.kind not in LIVE:
         return
     for call, function in context.calls:
-        if function.name in _NOT_LIVE and context.kind in _LIVE:
+        if function.name in _NOT_LIVE and context.kind in LIVE:
             continue
         for item in call.arguments:
             if item.name not in ("start", "end"):
@@ -147,7 +149,7 @@ def _own_window(context: Context) -> Iterator[Found]:
 
 
 def _repeating(context: Context) -> Iterator[Found]:
-    if context.kind in _LIVE:
+    if context.kind in LIVE:
         return
     for call, function in context.calls:
         if function.name == "beta:repeating":
@@ -198,13 +200,13 @@ def _condition(context: Context) -> Iterator[Found]:
             )
     for call in _filter_calls(steps):
         function = find(call.name)
-        if function is not None and function.kind is not FunctionKind.FILTER:
-            if function.name != "regex":
-                yield Found(
-                    message=f"{function.name}() is not a filter.",
-                    span=call.name_span,
-                    help="A condition takes comparisons and filter functions only.",
-                )
+        if function is None or function.kind is FunctionKind.FILTER or function.name == "regex":
+            continue
+        yield Found(
+            message=f"{function.name}() is not a filter.",
+            span=call.name_span,
+            help="A condition takes comparisons and filter functions only.",
+        )
 
 
 def _filter_calls(steps: Sequence[Step]) -> Iterator[Call]:
@@ -255,80 +257,80 @@ CHECKS = (
     Check(
         code="not-in-live-alert",
         level=Level.ERROR,
-        about="Filter and aggregate alerts are live queries: functions that read a second time, set "
-        "the time or make events cannot run in them. A scheduled search can.",
+        about="Filter and aggregate alerts are live queries: functions that read a second time, "
+        "set the time or make events cannot run in them. A scheduled search can.",
         source="LogScale: join(), defineTable(), alert types",
         find=_not_live,
     ),
     Check(
         code="alert-aggregation",
         level=Level.ERROR,
-        about="A filter alert looks at one event at a time and takes no aggregate; an aggregate alert "
-        "watches a window and needs one.",
+        about="A filter alert looks at one event at a time and takes no aggregate; an aggregate "
+        "alert watches a window and needs one.",
         source="LogScale: alert types",
         find=_aggregation,
     ),
     Check(
         code="alert-fields",
         level=Level.ERROR,
-        about="A filter alert keeps track of its events by `@id` and `@ingesttimestamp`; a query that "
-        "removes them with select() or drop() is refused.",
+        about="A filter alert keeps track of its events by `@id` and `@ingesttimestamp`; a query "
+        "that removes them with select() or drop() is refused.",
         source="LogScale: filter alerts",
         find=_kept_fields,
     ),
     Check(
         code="anchored-time",
         level=Level.ERROR,
-        about="Times that are anchored (`1d@d`) or follow the calendar are for searches by hand. Live "
-        "queries and scheduled searches take plain lengths only.",
+        about="Times that are anchored (`1d@d`) or follow the calendar are for searches by hand. "
+        "Live queries and scheduled searches take plain lengths only.",
         source="LogScale: relative time syntax",
         find=_anchored_times,
     ),
     Check(
         code="own-window",
         level=Level.WARNING,
-        about="setTimeInterval() overrides the window a planned search is run for, so runs overlap or "
-        "leave gaps. The schedule says which window to search.",
+        about="setTimeInterval() overrides the window a planned search is run for, so runs "
+        "overlap or leave gaps. The schedule says which window to search.",
         source="LogScale: setTimeInterval()",
         find=_own_window,
     ),
     Check(
         code="repeating-static",
         level=Level.HINT,
-        about="beta:repeating() turns a live query into one that is repeated; where the query is not "
-        "live it has no effect.",
+        about="beta:repeating() turns a live query into one that is repeated; where the query is "
+        "not live it has no effect.",
         source="LogScale: beta:repeating()",
         find=_repeating,
     ),
     Check(
         code="parameter-without-default",
         level=Level.WARNING,
-        about="A query that runs unattended fails on a parameter without value and default. Give it a "
-        "default once, `?{name=value}`, or write the value.",
+        about="A query that runs unattended fails on a parameter without value and default. Give "
+        "it a default once, `?{name=value}`, or write the value.",
         source="LogScale: user parameters",
         find=_parameters,
     ),
     Check(
         code="not-a-condition",
         level=Level.ERROR,
-        about="A condition is exactly one filter: comparisons, filter functions, and, or, not. It is "
-        "asked of one finding at a time, where there is nothing to aggregate or look up.",
+        about="A condition is exactly one filter: comparisons, filter functions, and, or, not. It "
+        "is asked of one finding at a time, where there is nothing to aggregate or look up.",
         source="this project: a condition is asked of one finding at a time",
         find=_condition,
     ),
     Check(
         code="not-first",
         level=Level.ERROR,
-        about="Tables, sources and the search's own time are set up before the main query reads its "
-        "first event, so the functions for them stand before all other steps.",
+        about="Tables, sources and the search's own time are set up before the main query reads "
+        "its first event, so the functions for them stand before all other steps.",
         source="LogScale: defineTable(), readFile(), createEvents()",
         find=_first_only,
     ),
     Check(
         code="table-with-join",
         level=Level.ERROR,
-        about="LogScale refuses a query that uses both defineTable() and one of join(), selfJoin() "
-        "and selfJoinFilter(). A second table does what the join was for.",
+        about="LogScale refuses a query that uses both defineTable() and one of join(), "
+        "selfJoin() and selfJoinFilter(). A second table does what the join was for.",
         source="LogScale: defineTable()",
         find=_tables_and_joins,
     ),

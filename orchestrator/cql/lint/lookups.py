@@ -1,4 +1,4 @@
-"""Checks of lookups, extractions and times: what drops events unasked, or says less than it seems."""
+"""Checks of lookups, extractions and times: events dropped unasked, values that say too little."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from orchestrator.cql.catalogue import find
 from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.fields import argument, group_names, names
 from orchestrator.cql.lint.base import Check, Context, Found
-from orchestrator.cql.lint.outline import Outline
+from orchestrator.cql.lint.outline import Outline, called
 from orchestrator.cql.nodes import Assignment, Call, Quoted, Step
 from orchestrator.cql.span import Span
 
@@ -19,7 +19,7 @@ _GROUPING = frozenset(("groupBy", "bucket", "timeChart", "top"))
 def _dropping_lookups(context: Context) -> Iterator[Found]:
     for place, outline in enumerate(context.steps):
         call = outline.step
-        if not isinstance(call, Call) or _name(call) != "match":
+        if not isinstance(call, Call) or called(call) != "match":
             continue
         added = frozenset(names(argument(call, "include")))
         given = {item.name for item in call.arguments}
@@ -30,13 +30,13 @@ def _dropping_lookups(context: Context) -> Iterator[Found]:
 def _dropping_extractions(context: Context) -> Iterator[Found]:
     for place, outline in enumerate(context.steps):
         call = outline.step
-        if not isinstance(call, Call) or _name(call) != "regex":
+        if not isinstance(call, Call) or called(call) != "regex":
             continue
         pattern = argument(call, "regex")
-        groups = group_names(pattern.raw) if isinstance(pattern, Quoted) else set()
-        if groups and argument(call, "strict") is None:
-            if _only_shown(context, place, frozenset(groups)):
-                yield _strict(call, "Events that the regex does not match are dropped here.")
+        if not isinstance(pattern, Quoted) or argument(call, "strict") is not None:
+            continue
+        if _only_shown(context, place, frozenset(group_names(pattern.raw))):
+            yield _strict(call, "Events that the regex does not match are dropped here.")
 
 
 def _strict(call: Call, message: str) -> Found:
@@ -65,17 +65,12 @@ def _shows(outline: Outline, fields: frozenset[str]) -> bool:
     step = outline.step
     if not isinstance(step, Call):
         return False
-    name = _name(step)
+    name = called(step)
     if name in _GROUPING:
         # A key that is absent drops the event from the groups anyway.
         keys = names(argument(step, "field")) + names(argument(step, "series"))
         return not fields & frozenset(keys)
     return name in _SHOWING
-
-
-def _name(call: Call) -> str:
-    function = find(call.name)
-    return function.name if function is not None else call.name
 
 
 def _zones(context: Context) -> Iterator[Found]:
@@ -133,33 +128,33 @@ CHECKS = (
     Check(
         code="lookup-drops",
         level=Level.WARNING,
-        about="match() drops the events that the lookup does not know, unless strict=false is given. "
-        "Where the columns it adds are only shown, that is rarely meant: the event matters with or "
-        "without them.",
+        about="match() drops the events that the lookup does not know, unless strict=false is "
+        "given. Where the columns it adds are only shown, that is rarely meant: the event matters "
+        "with or without them.",
         source="LogScale: match()",
         find=_dropping_lookups,
     ),
     Check(
         code="extraction-drops",
         level=Level.HINT,
-        about="regex() drops the events it does not match, unless strict=false is given. Where the "
-        "groups it extracts are only shown, that is rarely meant.",
+        about="regex() drops the events it does not match, unless strict=false is given. Where "
+        "the groups it extracts are only shown, that is rarely meant.",
         source="LogScale: regex(); the vendor's query tutorial on extraction",
         find=_dropping_extractions,
     ),
     Check(
         code="time-without-zone",
         level=Level.HINT,
-        about="formatTime() writes UTC unless a timezone is given, and readers elsewhere take it for "
-        "their own time. Name the zone, or write it out with `%Z`.",
+        about="formatTime() writes UTC unless a timezone is given, and readers elsewhere take it "
+        "for their own time. Name the zone, or write it out with `%Z`.",
         source="LogScale: formatTime()",
         find=_zones,
     ),
     Check(
         code="collected-as-array",
         level=Level.WARNING,
-        about="collect() joins its values to one text, a line each; it makes no array, and the array "
-        "functions find nothing in it.",
+        about="collect() joins its values to one text, a line each; it makes no array, and the "
+        "array functions find nothing in it.",
         source="LogScale: collect()",
         find=_collected_arrays,
     ),

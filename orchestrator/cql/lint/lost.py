@@ -152,25 +152,26 @@ CHECKS = (
     Check(
         code="field-lost",
         level=Level.HINT,
-        about="Only the fields that an aggregate produces exist behind it; one that was set before "
-        "and never read is set in vain. Set it behind the aggregate, or make it a key of the group.",
+        about="Only the fields that an aggregate produces exist behind it; one that was set "
+        "before and never read is set in vain. Set it behind the aggregate, or make it a key of "
+        "the group.",
         source="LogScale: groupBy()",
         find=_lost_fields,
     ),
     Check(
         code="field-not-produced",
         level=Level.WARNING,
-        about="Behind an aggregate a step reads a field that the aggregate does not produce; it is "
-        "absent, so a filter never holds (with `!=` always), and a column is empty. Make it a key of "
-        "the group, or carry it along with collect() or selectLast().",
+        about="Behind an aggregate a step reads a field that the aggregate does not produce; it "
+        "is absent, so a filter never holds (with `!=` always), and a column is empty. Make it a "
+        "key of the group, or carry it along with collect() or selectLast().",
         source="LogScale: groupBy()",
         find=_gone_fields,
     ),
     Check(
         code="free-text-after-aggregate",
         level=Level.ERROR,
-        about="Free text and a regex without a field search events; behind the first aggregate there "
-        "are only rows, and LogScale refuses the query. Name the field.",
+        about="Free text and a regex without a field search events; behind the first aggregate "
+        "there are only rows, and LogScale refuses the query. Name the field.",
         source="LogScale: release notes 1.190",
         find=_free_text_after,
     ),

@@ -85,6 +85,12 @@ def is_aggregate_step(step: Step) -> bool:
     return isinstance(step, StatsShorthand) or (isinstance(step, Call) and is_aggregate(step))
 
 
+def called(call: Call) -> str:
+    """Return the function's name in its documented spelling; as written if it is not known."""
+    function = find(call.name)
+    return function.name if function is not None else call.name
+
+
 def step_reads(step: Step) -> frozenset[str]:
     """Return the fields whose value `step` looks at."""
     return fields_read(Pipeline(span=step.span, steps=(step,)))

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from orchestrator.cql.diagnostics import Fix, Level
+from orchestrator.cql.diagnostics import Level
 from orchestrator.cql.fields import argument, group_names
 from orchestrator.cql.lint.base import Check, Context, Found
 from orchestrator.cql.nodes import Not, Or, Quoted, Regex
@@ -34,17 +34,13 @@ _POSIX = re.compile(r"\[:\^?[a-z]+:\]")
 # Behind a count in braces a `+` is accepted in practice: vendor packages write it.
 _POSSESSIVE = re.compile(r"[*+?]\+")
 _REPEAT = re.compile(r"\{(\d+),(\d+)\}")
+_RANGE = re.compile(r"[A-Za-z0-9]-[A-Za-z0-9]")
 _FLAGS = re.compile(r"\(\?([A-Za-z-]+)[:)]")
 _KNOWN_FLAGS = frozenset("imdgF-")
 # A quotation, an escape with braces, an escape, or one character.
 _TOKEN = re.compile(r"\\Q.*?(?:\\E|\Z)|\\[pPxuNk]\{[^}]*\}|\\.|.", re.DOTALL)
 _NESTED_CLASS = re.compile(r"\[[^\[\]]+\][^\[\]()|]*\]")
-_EXTENSIONS = "exe|dll|ps1|bat|cmd|vbs|hta|js|jar|py|sh|json|zip|com|net|org|io"
-_DOUBLED = re.compile(rf"(?<!\\)\\\\\.(?=(?:{_EXTENSIONS})\b)")
-_LOOSE_DOT = re.compile(rf"[A-Za-z0-9_](\.)(?:{_EXTENSIONS})(?=$|[|)$/\\])")
-_STRING_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_TRAILING = re.compile(r"(?<!\\)(?:\\\\)*\.\*\Z")
-_REGEX_FUNCTIONS = frozenset(("regex", "replace", "array:regex"))
+REGEX_FUNCTIONS = frozenset(("regex", "replace", "array:regex"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +61,7 @@ def _bodies(context: Context) -> Iterator[_Body]:
         first = regex.span.start + 1
         yield _Body(text=regex.body, places=range(first, first + len(regex.body) + 1))
     for call, function in context.calls:
-        pattern = argument(call, "regex") if function.name in _REGEX_FUNCTIONS else None
+        pattern = argument(call, "regex") if function.name in REGEX_FUNCTIONS else None
         if isinstance(pattern, Quoted):
             yield _unescaped(pattern)
 
@@ -86,7 +82,7 @@ def _unescaped(pattern: Quoted) -> _Body:
     return _Body(text="".join(text), places=(*places, start + end))
 
 
-def _tokens(body: str) -> Iterator[tuple[int, str, bool]]:
+def tokens(body: str) -> Iterator[tuple[int, str, bool]]:
     """Yield each character or escape with its place and whether a class holds it."""
     in_class = False
     opened = -2
@@ -104,7 +100,7 @@ def _tokens(body: str) -> Iterator[tuple[int, str, bool]]:
 def _unsupported(context: Context) -> Iterator[Found]:
     for body in _bodies(context):
         skip = 0
-        for start, text, in_class in _tokens(body.text):
+        for start, text, in_class in tokens(body.text):
             if start < skip:
                 continue
             if in_class:
@@ -166,7 +162,7 @@ def _not_known(body: _Body, start: int, end: int, what: str, advice: str) -> tup
 def _brackets(context: Context) -> Iterator[Found]:
     for body in _bodies(context):
         opened: list[int] = []
-        for start, text, in_class in _tokens(body.text):
+        for start, text, in_class in tokens(body.text):
             if in_class:
                 continue
             if text == "(":
@@ -189,7 +185,7 @@ def _brackets(context: Context) -> Iterator[Found]:
 
 def _invalid(context: Context) -> Iterator[Found]:
     for body in _bodies(context):
-        for start, text, in_class in _tokens(body.text):
+        for start, text, in_class in tokens(body.text):
             if in_class:
                 yield from _backward_range(body, start, text)
             elif text == "(":
@@ -208,13 +204,14 @@ def _invalid(context: Context) -> Iterator[Found]:
 def _backward_range(body: _Body, start: int, text: str) -> Iterator[Found]:
     """Tell a range of plain letters or digits whose first is behind its last."""
     pair = body.text[start : start + 3]
-    if len(text) == 1 and len(pair) == 3 and pair[1] == "-" and pair[0] > pair[2]:
-        if pair[0].isalnum() and pair[2].isalnum() and body.text[start - 1] != "-":
-            yield Found(
-                message=f"The range `{pair}` runs backwards.",
-                span=body.span(start, start + 3),
-                help=f"Write `{pair[2]}-{pair[0]}`.",
-            )
+    if len(text) != 1 or _RANGE.fullmatch(pair) is None or body.text[start - 1] == "-":
+        return
+    if pair[0] > pair[2]:
+        yield Found(
+            message=f"The range `{pair}` runs backwards.",
+            span=body.span(start, start + 3),
+            help=f"Write `{pair[2]}-{pair[0]}`.",
+        )
 
 
 def _inline_flags(body: _Body, start: int) -> Iterator[Found]:
@@ -247,103 +244,21 @@ def _lost_groups(context: Context) -> Iterator[Found]:
                 )
 
 
-def _needless_dots(context: Context) -> Iterator[Found]:
-    for regex in context.each(Regex):
-        body = regex.body
-        if "g" in regex.flags or len(body) < 3 or ("|" in body and not _is_wrapped(body)):
-            continue
-        # A greedy start decides what a group takes, and with g where the next match begins.
-        leading = body.startswith(".*") and body[2:3] not in "?+{*" and "(?" not in body
-        trailing = _TRAILING.search(body) is not None
-        bare = body[2 if leading else 0 : -2 if trailing else None]
-        if (leading or trailing) and bare and not bare.startswith(("*", "?", "/")):
-            yield Found(
-                message="A regex is searched for anywhere; `.*` at its edge costs time only.",
-                span=regex.span,
-                help="Leave it out.",
-                fix=Fix(
-                    span=regex.span, text=f"/{bare}/{regex.flags}", label="leave the edges out"
-                ),
-            )
-
-
-def _is_wrapped(body: str) -> bool:
-    """Say whether every `|` of the body stands in a group or class."""
-    depth = 0
-    for _, text, in_class in _tokens(body):
-        if in_class:
-            continue
-        depth += (text == "(") - (text == ")")
-        if text == "|" and depth == 0:
-            return False
-    return True
-
-
-def _doubled(context: Context) -> Iterator[Found]:
-    """Find an escaped backslash and any character where a dot was meant."""
-    for regex in context.each(Regex):
-        matches = list(_DOUBLED.finditer(regex.body))
-        held = {start for start, _, in_class in _tokens(regex.body) if in_class} if matches else ()
-        for match in matches:
-            if match.start() in held:
-                continue
-            start = regex.span.start + 1 + match.start()
-            yield Found(
-                message="This asks for a backslash and then any character.",
-                span=Span(start, start + 3),
-                help="In a regex literal one backslash makes the dot a dot: `\\.`.",
-                fix=Fix(span=Span(start, start + 3), text="\\.", label="ask for a dot"),
-            )
-
-
-def _single_backslashes(context: Context) -> Iterator[Found]:
-    for call, function in context.calls:
-        if function.name not in _REGEX_FUNCTIONS:
-            continue
-        pattern = argument(call, "regex")
-        if not isinstance(pattern, Quoted) or "\\" not in pattern.raw:
-            continue
-        single = [m for m in _STRING_ESCAPE.finditer(pattern.raw) if m.group(1) not in '"\\nt']
-        if single:
-            start = pattern.span.start + single[0].start()
-            text = _STRING_ESCAPE.sub(
-                lambda m: m.group() if m.group(1) in '"\\nt' else f"\\{m.group()}", pattern.raw
-            )
-            yield Found(
-                message=f"A string is no regex literal: `{single[0].group()}` is no escape of it.",
-                span=Span(start, start + 2),
-                help=f"Write `\\{single[0].group()}`: the string takes one backslash away.",
-                fix=Fix(span=pattern.span, text=text, label="double the backslashes"),
-            )
-
-
-def _loose_dots(context: Context) -> Iterator[Found]:
-    for regex in context.each(Regex):
-        for match in _LOOSE_DOT.finditer(regex.body):
-            start = regex.span.start + 1 + match.start(1)
-            yield Found(
-                message="This dot takes any character.",
-                span=Span(start, start + 1),
-                help="Write `\\.` for a dot.",
-                fix=Fix(span=Span(start, start + 1), text="\\.", label="ask for a dot"),
-            )
-
-
 CHECKS = (
     Check(
         code="regex-unsupported",
         level=Level.ERROR,
         about="LogScale's regexes have no lookbehind, back-references, atomic groups, possessive "
-        "quantifiers, Unicode or POSIX classes, and no classes inside classes; a query with one is "
-        "refused. Lookahead, lazy quantifiers and named groups exist.",
+        "quantifiers, Unicode or POSIX classes, and no classes inside classes; a query with one "
+        "is refused. Lookahead, lazy quantifiers and named groups exist.",
         source="LogScale: unsupported regular expression syntax",
         find=_unsupported,
     ),
     Check(
         code="regex-unbalanced",
         level=Level.ERROR,
-        about="A group of the regex is not closed, or closed without being open. A parenthesis that "
-        "is meant as a character needs a backslash.",
+        about="A group of the regex is not closed, or closed without being open. A parenthesis "
+        "that is meant as a character needs a backslash.",
         source="LogScale: regular expression syntax",
         find=_brackets,
     ),
@@ -362,40 +277,5 @@ CHECKS = (
         "under `not`. Extract in a step of its own, with regex(strict=false) if it may not match.",
         source="LogScale: field extraction",
         find=_lost_groups,
-    ),
-    Check(
-        code="regex-needless-dots",
-        level=Level.HINT,
-        about="A regex is found anywhere in the value, so a leading or trailing `.*` changes nothing "
-        "and makes the engine read on. Named groups behind a leading one are another matter, and not "
-        "told.",
-        source="LogScale: best practices",
-        find=_needless_dots,
-    ),
-    Check(
-        code="regex-doubled-backslash",
-        level=Level.WARNING,
-        about="A regex between slashes has one level of escapes, one in a string has two. A pattern "
-        "copied out of a string keeps its doubled backslashes, and then asks for a backslash and any "
-        "character where a dot was meant.",
-        source="LogScale: regex()",
-        find=_doubled,
-    ),
-    Check(
-        code="regex-single-backslash",
-        level=Level.HINT,
-        about="In a string a backslash is an escape before the regex sees it. LogScale passes unknown "
-        "escapes on as far as is known, but does not promise to, and `\\n`, `\\t`, `\\\\` and "
-        '`\\"` mean something else. Double every backslash of a regex in a string.',
-        source="LogScale: regex(); strings",
-        find=_single_backslashes,
-    ),
-    Check(
-        code="regex-loose-dot",
-        level=Level.HINT,
-        about="A dot takes any character, so the regex of a file or host name takes more names than "
-        "the one it spells. A backslash before it makes it a dot.",
-        source="LogScale: regular expression syntax",
-        find=_loose_dots,
     ),
 )

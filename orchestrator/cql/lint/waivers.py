@@ -47,6 +47,8 @@ def apply_waivers(
 
     Args:
         found: What the checks said.
+        query: The query that they looked at.
+        waivers: Waivers from outside of the query's text.
         codes: Codes that can be waived.
 
     Returns:
