@@ -65,7 +65,7 @@ def _foreign_word(context: Context, phrase: Sequence[Filter], place: int, term: 
         advice = f"Write `{fix.text}`."
     # What is wrong itself is no advice.
     elif fix is not None and meant and not (_is_told(phrase, place) or not parse_filter(meant).ok):
-        advice = f"Write `{_cut(meant)}`: every step is a filter already."
+        advice = f"Delete it: every step is a filter already. Write `{_cut(meant)}`."
     return Found(
         message=f"`{word}` is not CQL: LogScale searches events for that text.",
         span=term.span,
