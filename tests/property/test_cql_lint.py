@@ -31,7 +31,7 @@ STEPS = st.sampled_from(
         'x := "a" + b',
         '"a-b"=* c := a-b',
         'case { a=1 | l := "x" ; b=1 | l = "y" ; * | false ; * }',
-        'a match { 1 => l := "x" ; "*" => l := "y" }',
+        'a match { 1 => l := "x" ; ** => l := "y" }',
         "groupBy([a, l], function=[count(), count(x), collect(@timestamp)])",
         "count() by x",
         "sort(l)",

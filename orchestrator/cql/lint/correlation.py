@@ -14,7 +14,9 @@ from orchestrator.cql.nodes import (
     Comparison,
     ComparisonOperator,
     FieldName,
+    Node,
     Quoted,
+    Step,
     Subquery,
     Word,
 )
@@ -111,16 +113,31 @@ def _aggregates(context: Context) -> Iterator[Found]:
 
 
 def _places(context: Context) -> Iterator[Found]:
-    """Find a correlate() behind an aggregate."""
+    """Find a correlate() behind an aggregate, or inside of another call."""
+    allowed = {id(_call(outline.step)) for outline in context.steps}
+    for call, function in context.calls:
+        query = argument(call, "query") if function.name in ("defineTable", "join") else None
+        if isinstance(query, Subquery):
+            allowed |= {id(_call(step)) for step in query.pipeline.steps}
+    for call, _ in _correlations(context):
+        if id(call) not in allowed:
+            yield Found(
+                message="correlate() cannot stand inside of another call or statement.",
+                span=call.name_span,
+                help="Make it a step of its own.",
+            )
     for outline in context.steps:
-        step = outline.step
-        call = step.value if isinstance(step, Assignment) else step
-        if outline.is_behind and isinstance(call, Call) and call.name.lower() == "correlate":
+        step = _call(outline.step)
+        if outline.is_behind and isinstance(step, Call) and step.name.lower() == "correlate":
             yield Found(
                 message="correlate() needs events; behind an aggregate there are only rows.",
-                span=call.name_span,
+                span=step.name_span,
                 help="Put it before the aggregate.",
             )
+
+
+def _call(step: Step) -> Node:
+    return step.value if isinstance(step, Assignment) else step
 
 
 def _sequences(context: Context) -> Iterator[Found]:
@@ -175,7 +192,8 @@ CHECKS = (
     Check(
         code="correlate-place",
         level=Level.ERROR,
-        about="correlate() searches events, and behind an aggregate there are only rows.",
+        about="correlate() searches events: it is a step, and stands before any aggregate. Behind "
+        "one there are only rows.",
         source="LogScale: correlate()",
         find=_places,
     ),

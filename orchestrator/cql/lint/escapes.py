@@ -16,6 +16,7 @@ _EXTENSIONS = "exe|dll|ps1|bat|cmd|vbs|hta|js|jar|py|sh|json|zip|com|net|org|io"
 _DOUBLED = re.compile(rf"(?<!\\)\\\\\.(?=(?:{_EXTENSIONS})\b)")
 _LOOSE_DOT = re.compile(rf"[A-Za-z0-9_](\.)(?:{_EXTENSIONS})(?=$|[|)$/\\])")
 _STRING_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_SLASHED = re.compile(r"\"/(.+)/([imdgF]*)\"")
 _TRAILING = re.compile(r"(?<!\\)(?:\\\\)*\.\*\Z")
 
 
@@ -89,6 +90,19 @@ def _single_backslashes(context: Context) -> Iterator[Found]:
             )
 
 
+def _slashes(context: Context) -> Iterator[Found]:
+    for call, function in context.calls:
+        pattern = argument(call, "regex") if function.name in REGEX_FUNCTIONS else None
+        match = _SLASHED.fullmatch(pattern.raw) if isinstance(pattern, Quoted) else None
+        if match is not None and isinstance(pattern, Quoted):
+            flags = f", and `flags={match.group(2)}` beside it" if match.group(2) else ""
+            yield Found(
+                message="The slashes are part of the regex here.",
+                span=pattern.span,
+                help=f'Write `"{match.group(1)}"`{flags}.',
+            )
+
+
 def _loose_dots(context: Context) -> Iterator[Found]:
     for regex in context.each(Regex):
         for match in _LOOSE_DOT.finditer(regex.body):
@@ -128,6 +142,14 @@ CHECKS = (
         'and `\\"` mean something else. Double every backslash of a regex in a string.',
         source="LogScale: regex(); strings",
         find=_single_backslashes,
+    ),
+    Check(
+        code="regex-slashes",
+        level=Level.WARNING,
+        about="A regex in a string has no slashes around it and no flags behind it: they would "
+        "have to stand in the value. Flags are given with `flags=`.",
+        source="LogScale: regex()",
+        find=_slashes,
     ),
     Check(
         code="regex-loose-dot",

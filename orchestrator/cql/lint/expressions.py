@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.cql.diagnostics import Fix, Level
+from orchestrator.cql.fields import is_aggregate
 from orchestrator.cql.lint.assignments import VERDICTS
 from orchestrator.cql.lint.base import Check, Context, Found
 from orchestrator.cql.nodes import (
+    Assignment,
     Binary,
     BinaryOperator,
     Call,
@@ -15,10 +17,12 @@ from orchestrator.cql.nodes import (
     FieldName,
     Number,
     Quoted,
+    Subquery,
     Word,
 )
 from orchestrator.cql.printer import quote
 
+_CONDITIONS = frozenset(("test", "if", "coalesce"))
 _ARITHMETIC = (
     BinaryOperator.ADD,
     BinaryOperator.SUBTRACT,
@@ -62,6 +66,45 @@ def _compared_words(context: Context) -> Iterator[Found]:
                 span=value.span,
                 help=f'For the text write `"{text}"`.',
                 fix=Fix(span=value.span, text=quote(text), label="quote the text"),
+            )
+
+
+def _aggregates(context: Context) -> Iterator[Found]:
+    """Find `test(count() > 5)` and `x := sum(y) / 2`: an aggregate is a step, and no value."""
+    inside: list[Expression] = [
+        side for node in context.each(Binary) for side in (node.left, node.right)
+    ]
+    for call, function in context.calls:
+        if function.name in _CONDITIONS:
+            inside += (item.value for item in call.arguments)
+    told: set[int] = set()
+    for value in inside:
+        if isinstance(value, Call) and is_aggregate(value) and id(value) not in told:
+            told.add(id(value))
+            yield Found(
+                message=f"{value.name}() turns events into rows and has no value here.",
+                span=value.name_span,
+                help="Aggregate in a step before, and calculate with the field that it gives.",
+            )
+
+
+def _stars(context: Context) -> Iterator[Found]:
+    """Find `test(name == cmd*)` and `x := cmd*`."""
+    places = [side for node in context.each(Binary) for side in (node.left, node.right)]
+    places += (node.value for node in context.each(Assignment))
+    for value in places:
+        if isinstance(value, Word) and "*" in value.text:
+            yield Found(
+                message="There are no patterns in expressions; `*` multiplies.",
+                span=value.span,
+                help="Quote a text; compare with a pattern in a filter, `field = cmd*`.",
+            )
+    for node in context.each(Assignment):
+        if isinstance(node.value, Subquery):
+            yield Found(
+                message="A filter has no value that could be assigned.",
+                span=node.value.span,
+                help="Write `case { filter | field := true ; * | field := false }`.",
             )
 
 
@@ -171,6 +214,23 @@ CHECKS = (
         "Quote the text, or use a filter, `level = WARN`.",
         source="LogScale: eval(); expressions",
         find=_compared_words,
+    ),
+    Check(
+        code="aggregate-in-expression",
+        level=Level.ERROR,
+        about="An aggregate makes rows out of all events; it has no value for one of them. "
+        "Aggregate in a step of its own, and calculate or compare with the field that it gives.",
+        source="LogScale: expressions, aggregate functions",
+        find=_aggregates,
+    ),
+    Check(
+        code="pattern-in-expression",
+        level=Level.ERROR,
+        about="Patterns and filters belong to filter steps. In an expression `*` multiplies, a "
+        "word is a field, and a filter in braces has no value. Filter in a step or a case clause, "
+        "and assign there.",
+        source="LogScale: expressions; grammar guide",
+        find=_stars,
     ),
     Check(
         code="text-arithmetic",

@@ -24,6 +24,8 @@ _EQUALITY = (ComparisonOperator.EQUAL, ComparisonOperator.NOT_EQUAL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _OPERATOR = re.compile(r"[|^$\[\](){}+\\]|\.\*")
 _CAMEL_CASE = re.compile(r"[a-z][A-Z]")
+_DRIVE = re.compile(r"\"\*?[A-Za-z]:(\\[nt])")
+_BLANKS = {"\\n": "line break", "\\t": "tab"}
 _UNESCAPED_SLASH = re.compile(r"(?<!\\)(?:\\\\)*/")
 _IP_PREFIX = re.compile(r"((?:\d{1,3}\.){1,3})\*\Z")
 _IP_FIELD = re.compile(r"(?:^|[^a-z])(?:ip|addr|address)(?![a-z])|IP|Addr", re.ASCII)
@@ -90,7 +92,7 @@ def _fields_as_text(context: Context) -> Iterator[Found]:
         telling = _CAMEL_CASE.search(name) is not None or "_" in name or "." in name
         is_set = first_set.get(name, len(context.query.text)) <= node.span.start
         as_field = telling and (is_set or name in read) and is_field_name(name)
-        metadata = name.startswith("@") and is_field_name(name)
+        metadata = name.startswith("@") and len(name) > 1 and is_field_name(name)
         if (as_field or metadata) and name != node.field.name:
             sign = "==" if node.operator is ComparisonOperator.EQUAL else "!="
             text = f"test({node.field.name} {sign} {name})"
@@ -109,7 +111,15 @@ def _string_escapes(context: Context) -> Iterator[Found]:
         if "\\" not in value.raw:
             continue
         unknown = [m for m in _ESCAPE.finditer(value.raw) if m.group(1) not in '"\\nt']
-        if unknown:
+        drive = _DRIVE.match(value.raw)
+        if drive is not None and not unknown:
+            place = value.span.start + drive.start(1)
+            yield Found(
+                message=f"`{drive.group(1)}` is a {_BLANKS[drive.group(1)]} in a string.",
+                span=Span(place, place + 2),
+                help="Write `\\\\` for a backslash.",
+            )
+        elif unknown:
             place = value.span.start + unknown[0].start()
             text = _ESCAPE.sub(
                 lambda m: m.group() if m.group(1) in '"\\nt' else f"\\{m.group()}", value.raw

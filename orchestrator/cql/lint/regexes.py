@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from orchestrator.cql.diagnostics import Level
 from orchestrator.cql.fields import argument, group_names
 from orchestrator.cql.lint.base import Check, Context, Found
-from orchestrator.cql.nodes import Not, Or, Quoted, Regex
+from orchestrator.cql.nodes import Not, Or, Quoted, Regex, Word
 from orchestrator.cql.span import Span
 from orchestrator.cql.walk import walk
 
@@ -36,6 +36,7 @@ _POSSESSIVE = re.compile(r"[*+?]\+")
 _REPEAT = re.compile(r"\{(\d+),(\d+)\}")
 _RANGE = re.compile(r"[A-Za-z0-9]-[A-Za-z0-9]")
 _FLAGS = re.compile(r"\(\?([A-Za-z-]+)[:)]")
+_ARGUMENT_FLAGS = frozenset("imdF")
 _KNOWN_FLAGS = frozenset("imdgF-")
 # A quotation, an escape with braces, an escape, or one character.
 _TOKEN = re.compile(r"\\Q.*?(?:\\E|\Z)|\\[pPxuNk]\{[^}]*\}|\\.|.", re.DOTALL)
@@ -184,6 +185,7 @@ def _brackets(context: Context) -> Iterator[Found]:
 
 
 def _invalid(context: Context) -> Iterator[Found]:
+    yield from _argument_flags(context)
     for body in _bodies(context):
         for start, text, in_class in tokens(body.text):
             if in_class:
@@ -212,6 +214,26 @@ def _backward_range(body: _Body, start: int, text: str) -> Iterator[Found]:
             span=body.span(start, start + 3),
             help=f"Write `{pair[2]}-{pair[0]}`.",
         )
+
+
+def _argument_flags(context: Context) -> Iterator[Found]:
+    for call, function in context.calls:
+        value = argument(call, "flags") if function.name in REGEX_FUNCTIONS else None
+        if not isinstance(value, Quoted | Word):
+            continue
+        text = value.value if isinstance(value, Quoted) else value.text
+        unknown = [flag for flag in text if flag not in _ARGUMENT_FLAGS]
+        if unknown:
+            advice = "There are i, m, d and F."
+            if unknown[0] == "g":
+                advice = "Write `repeat=true`."
+            elif unknown[0] == "s":
+                advice = "To let the dot take line breaks write `d`."
+            yield Found(
+                message=f"`{unknown[0]}` is no flag of {function.name}().",
+                span=value.span,
+                help=advice,
+            )
 
 
 def _inline_flags(body: _Body, start: int) -> Iterator[Found]:
@@ -266,7 +288,7 @@ CHECKS = (
         code="regex-invalid",
         level=Level.ERROR,
         about="No engine reads this regex: a range of a class or a count of repetitions runs "
-        "backwards, or a flag inside the regex does not exist.",
+        "backwards, or a flag does not exist. In a function g is written `repeat=true`.",
         source="LogScale: regular expression syntax, regex flags",
         find=_invalid,
     ),

@@ -70,6 +70,9 @@ def _stray_signs(context: Context) -> Iterator[Found]:
 
 
 def _is_stray(word: str) -> bool:
+    # Two dashes are told as the comment that they are meant to be.
+    if word == "--":
+        return False
     if word.endswith(":") and "/" not in word:
         return True
     return not any(char.isalnum() or char in "*&" for char in word) and word.isascii()

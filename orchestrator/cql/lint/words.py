@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -17,6 +18,7 @@ from orchestrator.cql.lint.phrases import (
     word_of,
 )
 from orchestrator.cql.nodes import (
+    And,
     Call,
     Comparison,
     Filter,
@@ -32,6 +34,14 @@ from orchestrator.cql.printer import quote
 from orchestrator.cql.span import Span
 
 _SHOWN = 240
+# A dotted name, or the word that asks for a field; `name: text` of a log line is a text.
+_COLON = re.compile(r"([+-]?)([A-Za-z_@#][\w@#]*(?:\.[\w@#]+)+|_exists_):([\w.*-]+)")
+_FOREIGN_FIELDS = {
+    "index": "The repository is chosen outside the query, or with `#repo = name`.",
+    "sourcetype": "The kind of event is a tag: `#type = name`.",
+    "earliest": "The time interval is chosen outside the query, or with setTimeInterval().",
+    "latest": "The time interval is chosen outside the query, or with setTimeInterval().",
+}
 
 
 def _foreign_words(context: Context) -> Iterator[Found]:
@@ -63,6 +73,8 @@ def _foreign_word(context: Context, phrase: Sequence[Filter], place: int, term: 
     meant = context.source(Span(term.span.end, phrase[-1].span.end)).strip()
     if fix is not None and fix.text:
         advice = f"Write `{fix.text}`."
+        if (foreign_word(word) or "") in MODIFIERS:
+            advice += " To ignore case, write a regex with the flag i."
     # What is wrong itself is no advice.
     elif fix is not None and meant and not (_is_told(phrase, place) or not parse_filter(meant).ok):
         advice = f"Delete it: every step is a filter already. Write `{_cut(meant)}`."
@@ -225,6 +237,49 @@ def _modified(context: Context, field: str, start: int, term: Comparison) -> Ite
     )
 
 
+def _dash_comments(context: Context) -> Iterator[Found]:
+    for node in context.each(FreeText):
+        if word_of(node) == "--":
+            yield Found(
+                message="`--` begins no comment: LogScale searches events for what follows.",
+                span=node.span,
+                help="A comment is `// …`.",
+                fix=Fix(span=node.span, text="//", label="make it a comment"),
+            )
+
+
+def _colons(context: Context) -> Iterator[Found]:
+    """Find `user.name:root`, a comparison in other languages and one word in CQL."""
+    for node in context.each(FreeText):
+        match = _COLON.fullmatch(word_of(node) or "")
+        if match is None or id(node) in context.taken:
+            continue
+        sign, field, value = match.groups()
+        if field == "_exists_":
+            text = f"{value}=*"
+        else:
+            text = f"{field}{'!=' if sign == '-' else '='}{value}"
+        yield Found(
+            message=f"`{word_of(node)}` is one word: LogScale searches events for it.",
+            span=node.span,
+            help=f"To compare write `{text}`.",
+            fix=Fix(span=node.span, text=text, label="compare"),
+        )
+
+
+def _foreign_fields(context: Context) -> Iterator[Found]:
+    first = context.steps[0].step if context.steps else None
+    terms = first.operands if isinstance(first, And) else (first,)
+    for term in terms:
+        advice = _FOREIGN_FIELDS.get(term.field.name) if isinstance(term, Comparison) else None
+        if isinstance(term, Comparison) and advice is not None:
+            yield Found(
+                message=f"`{term.field.name}` is a field like any other here.",
+                span=term.span,
+                help=advice,
+            )
+
+
 def _rule_conditions(context: Context) -> Iterator[Found]:
     """Find `1 of selection*`, the condition of a rule that is not written in CQL."""
     for phrase in context.phrases:
@@ -265,6 +320,31 @@ CHECKS = (
         "in() or a regex.",
         source="LogScale: grammar guide",
         find=_pipes_in_values,
+    ),
+    Check(
+        code="dash-comment",
+        level=Level.ERROR,
+        about="Two dashes begin a comment in SQL. In CQL they are a word, and so is each word "
+        "behind them: the query finds only events that hold them all. A comment begins with `//`.",
+        source="LogScale: comments",
+        find=_dash_comments,
+    ),
+    Check(
+        code="colon-comparison",
+        level=Level.WARNING,
+        about="A colon compares in other languages. In CQL it is a letter of a word, so "
+        "`user.name:root` is searched for as it stands. Write `user.name=root`.",
+        source="LogScale: grammar guide, appendix C",
+        find=_colons,
+    ),
+    Check(
+        code="foreign-field",
+        level=Level.WARNING,
+        about="Index, source type and time interval are chosen in other ways here: by the "
+        "repository, by tags, and beside the query. As a comparison each asks for a field of that "
+        "name, which events rarely have.",
+        source="LogScale: event fields, tag fields",
+        find=_foreign_fields,
     ),
     Check(
         code="rule-condition",

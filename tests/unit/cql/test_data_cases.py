@@ -58,7 +58,7 @@ def check_cases() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("code", "line"), check_cases())
 def test_check_says_what_and_where_and_mends_it(code: str, line: str) -> None:
     kind, _, rest = line.partition(" | ")
-    text, expected, *fixed = rest.split(" ==> ")
+    text, expected, *fixed = rest.replace("⏎", "\n").split(" ==> ")
 
     found = [d for d in lint(text, kind=QueryKind(kind)) if d.code == code]
 
