@@ -155,7 +155,8 @@ def _without_default(context: Context) -> Iterator[Found]:
         elif isinstance(statement, Match):
             bodies = [arm.body.steps for arm in statement.arms]
             has_default = any(_guards_all(arm) or _exists(arm) for arm in statement.arms)
-            labels = True
+            # The values of a tag are mostly chosen by the filter before.
+            labels = not statement.field.name.startswith("#")
             span = statement.field.span
         else:
             continue

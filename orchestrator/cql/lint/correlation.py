@@ -9,12 +9,14 @@ from orchestrator.cql.fields import argument
 from orchestrator.cql.lint.base import Check, Context, Found
 from orchestrator.cql.lint.outline import is_aggregate_step
 from orchestrator.cql.nodes import (
+    And,
     Assignment,
     Call,
     Comparison,
     ComparisonOperator,
     FieldName,
     Node,
+    Or,
     Quoted,
     Step,
     Subquery,
@@ -115,6 +117,10 @@ def _aggregates(context: Context) -> Iterator[Found]:
 def _places(context: Context) -> Iterator[Found]:
     """Find a correlate() behind an aggregate, or inside of another call."""
     allowed = {id(_call(outline.step)) for outline in context.steps}
+    # Among filters it is told as the aggregate that it is.
+    joints: list[And | Or] = [*context.each(And), *context.each(Or)]
+    for joined in joints:
+        allowed |= {id(operand) for operand in joined.operands}
     for call, function in context.calls:
         query = argument(call, "query") if function.name in ("defineTable", "join") else None
         if isinstance(query, Subquery):

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.fields import argument
 from orchestrator.cql.lint.base import Check, Context, Found
-from orchestrator.cql.lint.regexes import REGEX_FUNCTIONS, tokens
-from orchestrator.cql.nodes import Quoted, Regex
+from orchestrator.cql.lint.regexes import REGEX_FUNCTIONS, literals, tokens
+from orchestrator.cql.nodes import Quoted
 from orchestrator.cql.span import Span
 
 _EXTENSIONS = "exe|dll|ps1|bat|cmd|vbs|hta|js|jar|py|sh|json|zip|com|net|org|io"
@@ -21,7 +21,7 @@ _TRAILING = re.compile(r"(?<!\\)(?:\\\\)*\.\*\Z")
 
 
 def _needless_dots(context: Context) -> Iterator[Found]:
-    for regex in context.each(Regex):
+    for regex in literals(context):
         body = regex.body
         if "g" in regex.flags or len(body) < 3 or ("|" in body and not _is_wrapped(body)):
             continue
@@ -54,7 +54,7 @@ def _is_wrapped(body: str) -> bool:
 
 def _doubled(context: Context) -> Iterator[Found]:
     """Find an escaped backslash and any character where a dot was meant."""
-    for regex in context.each(Regex):
+    for regex in literals(context):
         matches = list(_DOUBLED.finditer(regex.body))
         held = {start for start, _, in_class in tokens(regex.body) if in_class} if matches else ()
         for match in matches:
@@ -104,7 +104,7 @@ def _slashes(context: Context) -> Iterator[Found]:
 
 
 def _loose_dots(context: Context) -> Iterator[Found]:
-    for regex in context.each(Regex):
+    for regex in literals(context):
         for match in _LOOSE_DOT.finditer(regex.body):
             start = regex.span.start + 1 + match.start(1)
             yield Found(

@@ -57,8 +57,16 @@ class _Body:
         return Span(self.places[start], self.places[end])
 
 
-def _bodies(context: Context) -> Iterator[_Body]:
+def literals(context: Context) -> Iterator[Regex]:
+    """Yield the regex literals that are closed; of the others the grammar has told."""
     for regex in context.each(Regex):
+        end = regex.span.start + 1 + len(regex.body)
+        if context.query.text[end : end + 1] == "/":
+            yield regex
+
+
+def _bodies(context: Context) -> Iterator[_Body]:
+    for regex in literals(context):
         first = regex.span.start + 1
         yield _Body(text=regex.body, places=range(first, first + len(regex.body) + 1))
     for call, function in context.calls:
