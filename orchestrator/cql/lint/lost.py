@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 
 from orchestrator.cql.catalogue import find
 from orchestrator.cql.diagnostics import Level
@@ -92,15 +93,21 @@ def _unproduced(step: Step, known: frozenset[str]) -> Iterator[Found]:
         own = known | {name for name, _ in _assigned(step)}
         for name, span in _asked(branch):
             if name not in own:
-                advice = "Add it to the group's fields, or carry it with collect() or selectLast()."
-                if name.startswith("_"):
-                    there = ", ".join(f"`{field}`" for field in sorted(known)[:8])
-                    advice = f"There are {there}." if there else advice
-                yield Found(
-                    message=f"No aggregate before produces `{name}`; it is absent here.",
-                    span=span,
-                    help=advice,
-                )
+                yield _absent(name, span, known)
+
+
+def _absent(name: str, span: Span, known: frozenset[str]) -> Found:
+    advice = "Add it to the group's fields, or carry it with collect() or selectLast()."
+    close = get_close_matches(name, sorted(known), n=1, cutoff=0.85)
+    if close:
+        advice = f"Did you mean `{close[0]}`?"
+    elif name.startswith("_") and known:
+        advice = f"There are {', '.join(f'`{field}`' for field in sorted(known)[:8])}."
+    return Found(
+        message=f"No aggregate before produces `{name}`; it is absent here.",
+        span=span,
+        help=advice,
+    )
 
 
 def _asked(branch: Node) -> Iterator[tuple[str, Span]]:

@@ -18,7 +18,7 @@ from orchestrator.cql.span import Span
 from orchestrator.cql.walk import walk
 
 _UNORDERED = frozenset(("groupBy", "stats", "count", "top", "collect"))
-_TEXT_MAKERS = frozenset(("collect", "format", "concat", "lower", "upper"))
+_TEXT_MAKERS = frozenset(("format", "concat", "lower", "upper"))
 
 
 def _sequence_first(context: Context) -> Iterator[Found]:
@@ -39,9 +39,7 @@ def _sequence_first(context: Context) -> Iterator[Found]:
 def _text_sorts(context: Context) -> Iterator[Found]:
     texts: set[str] = set()
     for call, function in context.calls:
-        if function.name == "collect":
-            texts.update(names(argument(call, "fields")))
-        elif _makes_text(call, function):
+        if _makes_text(call, function):
             texts.update(names(argument(call, "as")))
     for node in context.each(Assignment):
         maker = find(node.value.name) if isinstance(node.value, Call) else None
@@ -66,7 +64,7 @@ def _makes_text(call: Call, function: Function) -> bool:
     if isinstance(shape, Quoted) and "%" in shape.value and "%s" not in shape.value:
         # Numbers and times in digits, which sort well enough.
         return False
-    return function.name in _TEXT_MAKERS and function.name != "collect"
+    return function.name in _TEXT_MAKERS
 
 
 def _unordered_heads(context: Context) -> Iterator[Found]:
@@ -135,8 +133,8 @@ CHECKS = (
     Check(
         code="text-sorted-as-number",
         level=Level.HINT,
-        about="sort() compares numbers unless `type=string` is given. Fields that collect(), "
-        "format() or concat() made hold text, and texts that are no numbers have no order then.",
+        about="sort() compares numbers unless `type=string` is given. Fields that format() or "
+        "concat() made hold text, and texts that are no numbers have no order then.",
         source="LogScale: sort()",
         find=_text_sorts,
     ),

@@ -43,7 +43,9 @@ def _stray_signs(context: Context) -> Iterator[Found]:
             word = word_of(term)
             if word is None or not _is_stray(word) or id(term) in context.taken:
                 continue
-            if word == "-":
+            before = context.query.text.rfind("\n", 0, term.span.start) + 1
+            alone = not context.query.text[before : term.span.start].strip()
+            if word == "-" and before and alone:
                 # A list of YAML, one value a line.
                 yield Found(
                     message="`-` is free text here; CQL has no lists with dashes.",

@@ -162,6 +162,23 @@ def test_words_of_other_languages_may_be_fields_and_texts(text: str) -> None:
     assert not [d for d in lint(text, kind=QueryKind.SEARCH) if d.code == "foreign-word"]
 
 
+@pytest.mark.parametrize(
+    ("read", "said"),
+    [
+        ("numberOfHost", "Did you mean `numberOfHosts`?"),
+        ("_count", "There are `host`, `numberOfHosts`."),
+        ("other", "Add it to the group's fields"),
+    ],
+)
+def test_field_that_is_gone_gets_the_nearest_or_what_there_is(read: str, said: str) -> None:
+    text = f"#k=v | groupBy(host, function=count(as=numberOfHosts), limit=max) | {read}=1"
+
+    (found,) = lint(text, kind=QueryKind.SEARCH)
+
+    assert found.code == "field-not-produced"
+    assert found.help.startswith(said)
+
+
 def test_diagnostics_stand_in_order_of_place() -> None:
     starts = [d.span.start for d in lint(BROKEN, kind=QueryKind.SEARCH)]
 
