@@ -7,6 +7,7 @@ cannot be waived.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -35,6 +36,7 @@ from orchestrator.cql.lint.base import Check, Context, QueryKind
 from orchestrator.cql.lint.statements import Statement
 from orchestrator.cql.lint.waivers import Waiver, apply_waivers
 from orchestrator.cql.parser import in_order, parse
+from orchestrator.cql.span import Span
 
 __all__ = ["CHECKS", "Check", "QueryKind", "Waiver", "lint"]
 
@@ -76,23 +78,39 @@ def lint(text: str, *, kind: QueryKind, waivers: Sequence[Waiver] = ()) -> list[
     context = Context.of(parsed.query, kind=kind, is_broken=not parsed.ok)
     found = [diagnostic for check in CHECKS for diagnostic in check.run(context)]
     by_grammar = list(parsed.diagnostics)
-    for statement in context.statements:
-        by_grammar, found = _told_once(statement, by_grammar, found)
+    if context.statements:
+        by_grammar, found = _told_once(context.statements, by_grammar, found)
     kept = apply_waivers(found, query=parsed.query, waivers=waivers, codes=_CODES)
     return list(in_order([*by_grammar, *kept]))
 
 
 def _told_once(
-    statement: Statement, by_grammar: list[Diagnostic], found: list[Diagnostic]
+    statements: Sequence[Statement], by_grammar: list[Diagnostic], found: list[Diagnostic]
 ) -> tuple[list[Diagnostic], list[Diagnostic]]:
-    """Leave of what is said about a step in another language only what tells it as a whole."""
-    word, extent = statement.word, statement.extent
-    by_parser = [d for d in by_grammar if d.code == "reserved-word" and d.span == word]
-    code = "reserved-word" if by_parser else "foreign-word"
+    """Leave of what is said about steps in another language only what tells them as a whole."""
+    starts = [statement.extent.start for statement in statements]
+    reserved: set[Span] = set()
 
-    def is_outside(item: Diagnostic) -> bool:
-        return not extent.start <= item.span.start < extent.end
+    def within(item: Diagnostic) -> Statement | None:
+        place = bisect_right(starts, item.span.start) - 1
+        if place < 0 or item.span.start >= statements[place].extent.end:
+            return None
+        return statements[place]
 
-    told = [replace(d, help=statement.advice) for d in by_parser]
-    kept = [d for d in found if is_outside(d) or (d.code == code and d.span == word)]
-    return [*filter(is_outside, by_grammar), *told], kept
+    kept_by_grammar: list[Diagnostic] = []
+    for item in by_grammar:
+        statement = within(item)
+        if statement is None:
+            kept_by_grammar.append(item)
+        elif item.code == "reserved-word" and item.span == statement.word:
+            reserved.add(item.span)
+            kept_by_grammar.append(replace(item, help=statement.advice))
+    kept: list[Diagnostic] = []
+    for item in found:
+        statement = within(item)
+        told = statement is not None and item.span == statement.word
+        if statement is None or (
+            told and item.code == "foreign-word" and item.span not in reserved
+        ):
+            kept.append(item)
+    return kept_by_grammar, kept

@@ -120,10 +120,11 @@ def _guards_all(arm: Arm) -> bool:
 def _dropping(context: Context) -> Iterator[Found]:
     for statement in context.each(Case):
         clauses = statement.clauses
+        default = max((i for i, clause in enumerate(clauses) if _takes_all(clause)), default=-1)
         for place, clause in enumerate(clauses):
             if not clause.steps or not _drops(clause.steps[-1]):
                 continue
-            if any(_takes_all(later) for later in clauses[place + 1 :]):
+            if place < default:
                 guard = clause.steps[0]
                 meant = "`not (…)`"
                 if isinstance(guard, Comparison) and guard.operator is ComparisonOperator.EQUAL:

@@ -149,7 +149,7 @@ def _formatted_early(context: Context) -> Iterator[Found]:
                         help="Carry the plain field through the aggregate, and format behind it.",
                     )
             return
-        for name in [name for name in formatted if name in outline.reads]:
+        for name in outline.reads & formatted.keys():
             del formatted[name]
         maker = step.value if isinstance(step, Assignment) else step
         if isinstance(maker, Call) and called(maker) in _PRETTY:

@@ -8,35 +8,23 @@ from orchestrator.cql.catalogue import find
 from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.fields import argument, group_names, names
 from orchestrator.cql.lint.base import Check, Context, Found
-from orchestrator.cql.lint.outline import Outline, called
+from orchestrator.cql.lint.outline import called
 from orchestrator.cql.nodes import Assignment, Call, Quoted, Step
 from orchestrator.cql.span import Span
+from orchestrator.cql.walk import walk
 
 _SHOWING = frozenset(("table", "select", "sort", "format"))
 _GROUPING = frozenset(("groupBy", "bucket", "timeChart", "top"))
 
 
 def _dropping_lookups(context: Context) -> Iterator[Found]:
-    for place, outline in enumerate(context.steps):
-        call = outline.step
-        if not isinstance(call, Call) or called(call) != "match":
-            continue
-        added = frozenset(names(argument(call, "include")))
-        given = {item.name for item in call.arguments}
-        if added and "strict" not in given and _only_shown(context, place, added):
-            yield _strict(call, "Events without a row in the lookup are dropped here.")
+    for call in _only_shown(context, "match"):
+        yield _strict(call, "Events without a row in the lookup are dropped here.")
 
 
 def _dropping_extractions(context: Context) -> Iterator[Found]:
-    for place, outline in enumerate(context.steps):
-        call = outline.step
-        if not isinstance(call, Call) or called(call) != "regex":
-            continue
-        pattern = argument(call, "regex")
-        if not isinstance(pattern, Quoted) or argument(call, "strict") is not None:
-            continue
-        if _only_shown(context, place, frozenset(group_names(pattern.raw))):
-            yield _strict(call, "Events that the regex does not match are dropped here.")
+    for call in _only_shown(context, "regex"):
+        yield _strict(call, "Events that the regex does not match are dropped here.")
 
 
 def _strict(call: Call, message: str) -> Found:
@@ -49,28 +37,36 @@ def _strict(call: Call, message: str) -> Found:
     )
 
 
-def _only_shown(context: Context, place: int, fields: frozenset[str]) -> bool:
-    """Say whether the fields are read behind `place`, and only by what shows them."""
-    shown = False
-    for outline in context.steps[place + 1 :]:
-        if not fields & outline.reads:
-            continue
-        if not _shows(outline, fields):
-            return False
-        shown = True
-    return shown
+def _only_shown(context: Context, name: str) -> Iterator[Call]:
+    """Yield the calls of `name`, last first, whose fields are read behind only to be shown.
+
+    Those that say whether they are strict are left out.
+    """
+    shown: set[str] = set()
+    used: set[str] = set()
+    for outline in reversed(context.steps):
+        step = outline.step
+        if isinstance(step, Call) and called(step) == name:
+            added = _added(step)
+            said = argument(step, "strict") is not None
+            if added & shown and not added & used and not said:
+                yield step
+        if isinstance(step, Call) and called(step) in _GROUPING:
+            # A key that is absent drops the event from the groups anyway.
+            keys = {*names(argument(step, "field")), *names(argument(step, "series"))}
+            used |= keys
+            shown |= outline.reads - keys
+        elif isinstance(step, Call) and called(step) in _SHOWING:
+            shown |= outline.reads
+        else:
+            used |= outline.reads
 
 
-def _shows(outline: Outline, fields: frozenset[str]) -> bool:
-    step = outline.step
-    if not isinstance(step, Call):
-        return False
-    name = called(step)
-    if name in _GROUPING:
-        # A key that is absent drops the event from the groups anyway.
-        keys = names(argument(step, "field")) + names(argument(step, "series"))
-        return not fields & frozenset(keys)
-    return name in _SHOWING
+def _added(call: Call) -> frozenset[str]:
+    pattern = argument(call, "regex")
+    if isinstance(pattern, Quoted):
+        return frozenset(group_names(pattern.raw))
+    return frozenset(names(argument(call, "include")))
 
 
 def _zones(context: Context) -> Iterator[Found]:
@@ -110,10 +106,9 @@ def _collected_arrays(context: Context) -> Iterator[Found]:
         if outline.is_aggregate:
             collected = {
                 name
-                for call, function in context.calls
-                if function.name == "collect"
-                and outline.step.span.start <= call.span.start < outline.step.span.end
-                for name in names(argument(call, "fields"))
+                for node in walk(outline.step)
+                if isinstance(node, Call) and called(node) == "collect"
+                for name in names(argument(node, "fields"))
             }
 
 

@@ -28,6 +28,8 @@ from orchestrator.cql.nodes import (
 from orchestrator.cql.span import Span
 from orchestrator.cql.walk import children, walk
 
+_COMPARED = 30
+"""So many names at most are compared for a likely one: comparing letters is slow."""
 _ROW_READERS = {"table": "fields", "sort": "field", "groupBy": "field", "select": "fields"}
 
 
@@ -89,8 +91,8 @@ def _gone_fields(context: Context) -> Iterator[Found]:
 
 
 def _unproduced(step: Step, known: frozenset[str]) -> Iterator[Found]:
+    own = known | {name for name, _ in _assigned(step)}
     for branch in _branches(step):
-        own = known | {name for name, _ in _assigned(step)}
         for name, span in _asked(branch):
             if name not in own:
                 yield _absent(name, span, known)
@@ -98,7 +100,7 @@ def _unproduced(step: Step, known: frozenset[str]) -> Iterator[Found]:
 
 def _absent(name: str, span: Span, known: frozenset[str]) -> Found:
     advice = "Add it to the group's fields, or carry it with collect() or selectLast()."
-    close = get_close_matches(name, sorted(known), n=1, cutoff=0.85)
+    close = get_close_matches(name, sorted(known)[:_COMPARED], n=1, cutoff=0.85)
     if close:
         advice = f"Did you mean `{close[0]}`?"
     elif name.startswith("_") and known:

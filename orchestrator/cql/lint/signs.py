@@ -22,6 +22,8 @@ from orchestrator.cql.printer import quote
 from orchestrator.cql.span import Span
 
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
+_INDENT = 80
+"""So far at most a line of a list is indented."""
 _CURLY = "“”„‘’"
 
 
@@ -43,9 +45,7 @@ def _stray_signs(context: Context) -> Iterator[Found]:
             word = word_of(term)
             if word is None or not _is_stray(word) or id(term) in context.taken:
                 continue
-            before = context.query.text.rfind("\n", 0, term.span.start) + 1
-            alone = not context.query.text[before : term.span.start].strip()
-            if word == "-" and before and alone:
+            if word == "-" and _begins_line(context.query.text, term.span.start):
                 # A list of YAML, one value a line.
                 yield Found(
                     message="`-` is free text here; CQL has no lists with dashes.",
@@ -69,6 +69,11 @@ def _stray_signs(context: Context) -> Iterator[Found]:
                 help="Compare with `field = value`; delete it if it is left over.",
                 fix=fix,
             )
+
+
+def _begins_line(text: str, place: int) -> bool:
+    indent = text[max(0, place - _INDENT) : place]
+    return "\n" in indent and not indent.rpartition("\n")[2].strip()
 
 
 def _is_stray(word: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from orchestrator.cql.nodes import Query, Step
 from orchestrator.cql.span import Span
@@ -107,6 +108,8 @@ _FIRST_WORD = re.compile(r"[A-Za-z][A-Za-z-]*")
 _SHAPES = {
     word: re.compile(shape, re.IGNORECASE | re.DOTALL) for word, (shape, _) in _COMMANDS.items()
 }
+_PIECES = 100
+"""Into so many pieces at most the grammar breaks one step of another language."""
 # A word before one of these is a field, or a call.
 _OPERATOR = re.compile(r"\s*(?:[=!<>(|;)}\],]|:=|like\b|match\s*\{)|\s*\Z", re.IGNORECASE)
 
@@ -122,7 +125,7 @@ def statements(query: Query) -> Iterator[Statement]:
         name = word.group().lower()
         if name not in _COMMANDS and name != "select":
             continue
-        end = _end(text, steps[place + 1 :])
+        end = _end(text, steps, place)
         rest = text[word.end() : end].rstrip().removesuffix("|").rstrip()
         if not rest[:1].isspace() or _OPERATOR.match(rest) is not None:
             continue
@@ -133,13 +136,13 @@ def statements(query: Query) -> Iterator[Statement]:
             yield Statement(word=Span(start, word.end()), extent=extent, advice=advice)
 
 
-def _end(text: str, following: Sequence[Step]) -> int:
-    """Return where the first step begins that stands behind a pipe.
+def _end(text: str, steps: Sequence[Step], place: int) -> int:
+    """Return where the first step behind `place` begins that stands behind a pipe.
 
     Others are what the grammar made of the rest of the same step.
     """
-    for step in following:
-        if text[: step.span.start].rstrip().endswith("|"):
+    for before, step in pairwise(steps[place : place + _PIECES]):
+        if text[before.span.end : step.span.start].rstrip().endswith("|"):
             return step.span.start
     return len(text)
 

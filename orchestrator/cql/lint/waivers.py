@@ -89,7 +89,7 @@ def _written(
     first = steps[0].span.start if steps else len(query.text)
     found: list[_Written] = []
     problems: list[Diagnostic] = []
-    for comment in query.comments:
+    for comment, code_at in zip(query.comments, _next_code(query), strict=True):
         match = _WAIVER.search(comment.text)
         if match is None:
             continue
@@ -103,9 +103,14 @@ def _written(
         else:
             line = None
             if comment.span.end > first:
-                line = _line_meant(query.text, comment.span.start, comment.span.end, index)
+                begun = _stands_behind_code(query.text, start)
+                line = index.position(start if begun else code_at).line
             found.append(_Written(code=code, code_span=at, span=comment.span, line=line))
     return found, problems
+
+
+def _stands_behind_code(text: str, place: int) -> bool:
+    return bool(text[text.rfind("\n", 0, place) + 1 : place].strip())
 
 
 def _outside(
@@ -154,12 +159,15 @@ def _stale(code: str, span: Span) -> Diagnostic:
     )
 
 
-def _line_meant(text: str, start: int, end: int, index: LineIndex) -> int:
-    line_start = text.rfind("\n", 0, start) + 1
-    if text[line_start:start].strip():
-        return index.position(start).line
-    rest = _NEXT.match(text, end)
-    return index.position(rest.end() if rest is not None else end).line
-
-
-_NEXT = re.compile(r"(?:\s|//[^\n]*(?=\n|\Z)|/\*(?:[^*]|\*(?!/))*\*/)*")
+def _next_code(query: Query) -> list[int]:
+    """Return for each comment where the next thing stands that is no comment."""
+    text = query.text
+    found: list[int] = []
+    following, code = len(text), len(text)
+    for comment in reversed(query.comments):
+        between = text[comment.span.end : following]
+        if between.strip():
+            code = comment.span.end + len(between) - len(between.lstrip())
+        found.append(code)
+        following = comment.span.start
+    return found[::-1]

@@ -52,10 +52,12 @@ def _foreign_words(context: Context) -> Iterator[Found]:
             help=statement.advice,
         )
     told: set[int] = set()
+    begun = {statement.word.start for statement in context.statements}
     for phrase in context.phrases:
-        for place in foreign_places(phrase):
+        places = list(foreign_places(phrase))
+        for place in places:
             term = phrase[place]
-            if id(term) in told or any(term.span.start == s.word.start for s in context.statements):
+            if id(term) in told or term.span.start in begun:
                 continue
             if place + 1 < len(phrase) and isinstance(following := phrase[place + 1], Not):
                 # The null of `is not null`.
@@ -63,32 +65,31 @@ def _foreign_words(context: Context) -> Iterator[Found]:
             if isinstance(term, Not):
                 told.add(id(term.operand))
                 term = term.operand
-            yield _foreign_word(context, phrase, place, term)
+            yield _foreign_word(context, phrase, place, term, is_last=place == places[-1])
 
 
-def _foreign_word(context: Context, phrase: Sequence[Filter], place: int, term: Filter) -> Found:
+def _foreign_word(
+    context: Context, phrase: Sequence[Filter], place: int, term: Filter, *, is_last: bool
+) -> Found:
     word = word_of(term) or ""
+    meaning = foreign_word(word) or ""
     fix = _translated(context, phrase, place)
-    advice = FOREIGN.get(foreign_word(word) or "", "Write `field = *text*`.")
-    meant = context.source(Span(term.span.end, phrase[-1].span.end)).strip()
+    advice = FOREIGN.get(meaning, "Write `field = *text*`.")
     if fix is not None and fix.text:
         advice = f"Write `{fix.text}`."
-        if (foreign_word(word) or "") in MODIFIERS:
+        if meaning in MODIFIERS:
             advice += " To ignore case, write a regex with the flag i."
-    # What is wrong itself is no advice.
-    elif fix is not None and meant and not (_is_told(phrase, place) or not parse_filter(meant).ok):
-        advice = f"Delete it: every step is a filter already. Write `{_cut(meant)}`."
+    elif fix is not None and is_last:
+        meant = context.source(Span(term.span.end, phrase[-1].span.end)).strip()
+        # What is wrong itself is no advice.
+        if meant and parse_filter(meant).ok:
+            advice = f"Delete it: every step is a filter already. Write `{_cut(meant)}`."
     return Found(
         message=f"`{word}` is not CQL: LogScale searches events for that text.",
         span=term.span,
         help=advice,
         fix=fix,
     )
-
-
-def _is_told(phrase: Sequence[Filter], place: int) -> bool:
-    """Say whether another mistake of the phrase is told behind this one."""
-    return any(other > place for other in foreign_places(phrase))
 
 
 def _cut(text: str) -> str:
@@ -240,12 +241,19 @@ def _modified(context: Context, field: str, start: int, term: Comparison) -> Ite
 def _dash_comments(context: Context) -> Iterator[Found]:
     for node in context.each(FreeText):
         if word_of(node) == "--":
+            fix = Fix(span=node.span, text="//", label="make it a comment")
             yield Found(
                 message="`--` begins no comment: LogScale searches events for what follows.",
                 span=node.span,
                 help="A comment is `// …`.",
-                fix=Fix(span=node.span, text="//", label="make it a comment"),
+                fix=None if _closes_something(context.query.text, node.span.end) else fix,
             )
+
+
+def _closes_something(text: str, place: int) -> bool:
+    """Say whether the rest of the line holds signs that the query needs."""
+    end = text.find("\n", place)
+    return any(sign in text[place : end if end != -1 else len(text)] for sign in "(){}[]|;,")
 
 
 def _colons(context: Context) -> Iterator[Found]:
