@@ -23,6 +23,7 @@ from orchestrator.cql.lint import (
     escapes,
     expressions,
     filters,
+    foreign,
     kinds,
     lookups,
     lost,
@@ -42,6 +43,7 @@ __all__ = ["CHECKS", "Check", "QueryKind", "Waiver", "lint"]
 
 CHECKS: tuple[Check, ...] = (
     *words.CHECKS,
+    *foreign.CHECKS,
     *signs.CHECKS,
     *filters.CHECKS,
     *patterns.CHECKS,

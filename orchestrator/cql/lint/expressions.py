@@ -90,22 +90,29 @@ def _aggregates(context: Context) -> Iterator[Found]:
 
 def _stars(context: Context) -> Iterator[Found]:
     """Find `test(name == cmd*)` and `x := cmd*`."""
-    places = [side for node in context.each(Binary) for side in (node.left, node.right)]
-    places += (node.value for node in context.each(Assignment))
-    for value in places:
-        if isinstance(value, Word) and "*" in value.text:
-            yield Found(
-                message="There are no patterns in expressions; `*` multiplies.",
-                span=value.span,
-                help="Quote a text; compare with a pattern in a filter, `field = cmd*`.",
-            )
-    for node in context.each(Assignment):
-        if isinstance(node.value, Subquery):
+    for node in context.each(Binary):
+        for value, other in ((node.left, node.right), (node.right, node.left)):
+            if isinstance(value, Word) and "*" in value.text:
+                name = other.text if isinstance(other, Word) else "field"
+                yield _star(value, f"Compare with a pattern in a filter: `{name} = {value.text}`.")
+    for assignment in context.each(Assignment):
+        text = assignment.value
+        if isinstance(text, Word) and "*" in text.text:
+            yield _star(text, f'For the text write `"{text.text}"`.')
+        elif isinstance(assignment.value, Subquery):
             yield Found(
                 message="A filter has no value that could be assigned.",
-                span=node.value.span,
+                span=assignment.value.span,
                 help="Write `case { filter | field := true ; * | field := false }`.",
             )
+
+
+def _star(value: Word, advice: str) -> Found:
+    return Found(
+        message="There are no patterns in expressions; `*` multiplies.",
+        span=value.span,
+        help=advice,
+    )
 
 
 def _text_arithmetic(context: Context) -> Iterator[Found]:

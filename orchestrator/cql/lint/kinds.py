@@ -18,6 +18,7 @@ from orchestrator.cql.catalogue import FunctionKind, find
 from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.fields import argument, names
 from orchestrator.cql.lint.base import Check, Context, Found, QueryKind
+from orchestrator.cql.lint.outline import called
 from orchestrator.cql.nodes import (
     And,
     Assignment,
@@ -99,14 +100,19 @@ def _aggregation(context: Context) -> Iterator[Found]:
 def _kept_fields(context: Context) -> Iterator[Found]:
     if context.kind is not QueryKind.FILTER_ALERT:
         return
-    for call, function in context.calls:
-        fields = names(argument(call, "fields"))
-        if function.name == "select":
-            missing = [name for name in _ALERT_FIELDS if name not in fields]
-        elif function.name == "drop":
-            missing = [name for name in _ALERT_FIELDS if name in fields]
-        else:
+    for outline in context.steps:
+        call = outline.step
+        # Behind an aggregate, which is told itself, there are no events to keep track of.
+        if outline.is_behind or not isinstance(call, Call):
             continue
+        fields = names(argument(call, "fields"))
+        match called(call):
+            case "select":
+                missing = [name for name in _ALERT_FIELDS if name not in fields]
+            case "drop":
+                missing = [name for name in _ALERT_FIELDS if name in fields]
+            case _:
+                continue
         if missing and fields:
             yield Found(
                 message=f"A filter alert needs `{missing[0]}`, and it is gone behind this.",
@@ -198,7 +204,14 @@ def _condition(context: Context) -> Iterator[Found]:
                 span=step.span,
                 help="Write comparisons, joined with `and`, `or` and parentheses.",
             )
-    for call in _filter_calls(steps):
+    for node in (*context.each(Parameter), *context.each(SavedQuery)):
+        what = "parameter" if isinstance(node, Parameter) else "saved query"
+        yield Found(
+            message=f"A condition takes no {what}: there is nobody to give its value.",
+            span=node.span,
+            help="Write the filter out.",
+        )
+    for call in _filter_calls(steps[:1]):
         function = find(call.name)
         if function is None or function.kind is FunctionKind.FILTER or function.name == "regex":
             continue

@@ -8,12 +8,7 @@ from orchestrator.cql.catalogue import Function, FunctionKind, find
 from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.fields import argument, names
 from orchestrator.cql.lint.base import Check, Context, Found
-from orchestrator.cql.nodes import (
-    Assignment,
-    Call,
-    Quoted,
-    StatsShorthand,
-)
+from orchestrator.cql.nodes import Assignment, Call, Quoted, StatsShorthand
 from orchestrator.cql.span import Span
 from orchestrator.cql.walk import walk
 
