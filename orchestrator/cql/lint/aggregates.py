@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from orchestrator.cql.catalogue import find
 from orchestrator.cql.diagnostics import Fix, Level
-from orchestrator.cql.fields import argument, is_aggregate, names, produced
+from orchestrator.cql.fields import argument, is_aggregate, names
 from orchestrator.cql.lint.base import Check, Context, Found
 from orchestrator.cql.nodes import (
     And,
@@ -15,7 +15,6 @@ from orchestrator.cql.nodes import (
     Call,
     Comparison,
     ComparisonOperator,
-    Node,
     Not,
     Or,
     StatsShorthand,
@@ -24,12 +23,6 @@ from orchestrator.cql.nodes import (
 from orchestrator.cql.span import Span
 
 _ROW_LIMITED = {"sort": 200, "table": 200, "head": 200, "tail": 200}
-_SINGLE_ROW = frozenset(
-    (
-        "count", "sum", "avg", "min", "max", "range", "stdDev", "selectLast",
-        "selectFromMax", "selectFromMin",
-    )
-)  # fmt: skip
 _MANY_ROWS = frozenset(("top", "groupBy", "bucket", "timeChart", "table", "sort", "head", "tail"))
 
 
@@ -84,48 +77,21 @@ def _piped(node: And | Or | Not, place: int, operand: Call) -> Fix | None:
     return Fix(span=Span(start, start), text="| ", label="put a pipe before it")
 
 
-def _function_lists(context: Context) -> Iterator[Sequence[tuple[Node, Call, str | None]]]:
-    """Yield each list of functions that share their rows: node, call, and the assigned name."""
+def _function_lists(context: Context) -> Iterator[list[Call]]:
+    """Yield the functions of each list, which share their rows."""
     arrays = [node.functions for node in context.each(StatsShorthand)]
     for call, function in context.calls:
         value = argument(call, "function") if function.parameter("function") else None
         if isinstance(value, Array):
             arrays.append(value)
     for array in arrays:
-        found: list[tuple[Node, Call, str | None]] = []
-        for element in array.elements:
-            if isinstance(element, Call):
-                found.append((element, element, None))
-            elif isinstance(element, Assignment) and isinstance(element.value, Call):
-                found.append((element, element.value, element.field.name))
-        yield found
-
-
-def _same_outputs(context: Context) -> Iterator[Found]:
-    for functions in _function_lists(context):
-        seen: set[str] = set()
-        for node, call, assigned in functions:
-            function = find(call.name)
-            # collect() beside a function that writes its field is seen in the vendor's dashboards.
-            if function is None or function.name not in _SINGLE_ROW:
-                continue
-            outputs = produced(call, assigned=assigned) or frozenset()
-            again = sorted((outputs & seen) - {""})
-            seen |= outputs
-            if again:
-                yield Found(
-                    message=f"Two functions of this list both write `{again[0]}`.",
-                    span=node.span,
-                    help="Give one of them another name with `as=`."
-                    if function.parameter("as")
-                    else f"{function.name}() has no `as`: copy the field first, `copy := "
-                    f"{again[0]}`.",
-                )
+        values = (item.value if isinstance(item, Assignment) else item for item in array.elements)
+        yield [value for value in values if isinstance(value, Call)]
 
 
 def _many_rows(context: Context) -> Iterator[Found]:
     for functions in _function_lists(context):
-        several = [call for _, call, _ in functions if _gives_rows(call)]
+        several = [call for call in functions if _gives_rows(call)]
         for call in several[1:]:
             yield Found(
                 message=f"{several[0].name}() and {call.name}() both give several rows: the result "
@@ -195,14 +161,6 @@ CHECKS = (
         "before it.",
         source="LogScale: grammar guide, appendix A",
         find=_misplaced,
-    ),
-    Check(
-        code="same-output",
-        level=Level.ERROR,
-        about="The functions of one list write into one row, and LogScale refuses two that write "
-        "the same field: two count() without `as=`. Name the outputs apart.",
-        source="LogScale: stats()",
-        find=_same_outputs,
     ),
     Check(
         code="rows-multiply",
