@@ -131,6 +131,47 @@ def test_good_query_gives_nothing(kind: QueryKind) -> None:
     assert lint(GOOD, kind=kind) == []
 
 
+LIVE = frozenset((QueryKind.FILTER_ALERT, QueryKind.AGGREGATE_ALERT))
+PLANNED = LIVE | {QueryKind.SCHEDULED_SEARCH, QueryKind.CORRELATION_RULE}
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("#k=v", {QueryKind.AGGREGATE_ALERT}),
+        ("#k=v | x := 1", {QueryKind.AGGREGATE_ALERT, QueryKind.CONDITION}),
+        ("#k=v | count()", {QueryKind.FILTER_ALERT, QueryKind.CONDITION}),
+        ("#k=v | join({#k=w}, field=x) | count()", LIVE | {QueryKind.CONDITION}),
+        (
+            'defineTable(query={#k=w}, include=[x], name="t") | #k=v | count()',
+            LIVE | {QueryKind.CONDITION},
+        ),
+        (
+            'setTimeInterval(start="1d@d") | #k=v | count()',
+            LIVE | {QueryKind.CONDITION, QueryKind.SCHEDULED_SEARCH},
+        ),
+        ("correlate(A: {#k=v}, B: {#k=w | x <=> A.x})", LIVE | {QueryKind.CONDITION}),
+        ("#k=v | select([x])", LIVE | {QueryKind.CONDITION}),
+        ("#k=?p", {QueryKind.AGGREGATE_ALERT, QueryKind.CONDITION}),
+    ],
+)
+def test_kinds_of_searches_refuse_what_they_cannot_run(
+    text: str, refused: frozenset[QueryKind]
+) -> None:
+    found = {
+        kind for kind in QueryKind if any(d.level is Level.ERROR for d in lint(text, kind=kind))
+    }
+
+    assert found == refused
+
+
+@pytest.mark.parametrize("kind", sorted(PLANNED))
+def test_parameter_that_nobody_fills_in_is_told_where_nobody_is_there(kind: QueryKind) -> None:
+    codes = [d.code for d in lint("#k=?p", kind=kind)]
+
+    assert "parameter-without-default" in codes
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
