@@ -62,25 +62,59 @@ def _labels(context: Context) -> Iterator[Found]:
                     help="Give each a name of its own.",
                 )
             labels.add(query.label or "")
-        if len(queries) == 1:
+        unnamed = [item.value for item in call.arguments if isinstance(item.value, Subquery)]
+        bare = [query for query in unnamed if query.label is None]
+        for query in bare[:1]:
+            yield Found(
+                message="The queries of correlate() need names.",
+                span=query.span,
+                help="Write `A: { … }, B: { … }`.",
+            )
+        if len(queries) == 1 and not bare:
             yield Found(
                 message="correlate() needs two queries at least.",
                 span=call.name_span,
                 help="Add another, `B: { … }`, or filter without correlate().",
             )
-        known = ", ".join(f"`{name}`" for name in sorted(labels))
-        for query in queries:
-            for node in walk(query):
-                value = node.value if isinstance(node, Comparison) else None
-                if not isinstance(value, FieldName) or len(queries) < 2:
-                    continue
-                label, dot, _ = value.name.partition(".")
-                if dot and label not in labels:
-                    yield Found(
-                        message=f"No query of this correlate() is called `{label}`.",
-                        span=value.span,
-                        help=f"The queries are {known}.",
-                    )
+        if len(queries) > 1:
+            yield from _linked_labels(queries, sorted(labels))
+
+
+def _linked_labels(queries: list[Subquery], labels: list[str]) -> Iterator[Found]:
+    known = ", ".join(f"`{name}`" for name in labels)
+    for query in queries:
+        other = next((name for name in labels if name != query.label), "")
+        for value in _linked(query):
+            label, dot, _ = value.name.partition(".")
+            if dot and label not in labels:
+                yield Found(
+                    message=f"No query of this correlate() is called `{label}`.",
+                    span=value.span,
+                    help=f"The queries are {known}.",
+                )
+            elif not dot:
+                yield Found(
+                    message="A link names the field of another query.",
+                    span=value.span,
+                    help=f"Write `{other}.{value.name}`.",
+                )
+
+
+def _linked(query: Subquery) -> Iterator[FieldName]:
+    for node in walk(query):
+        if isinstance(node, Comparison) and isinstance(node.value, FieldName):
+            yield node.value
+
+
+def _unlinked(context: Context) -> Iterator[Found]:
+    for call, queries in _correlations(context):
+        shared = argument(call, "globalConstraints") is not None
+        if len(queries) > 1 and not shared and not any(any(_linked(q)) for q in queries):
+            yield Found(
+                message="Nothing links the queries of this correlate(): any events go together.",
+                span=call.name_span,
+                help="Link them, `field <=> A.field`, or give globalConstraints.",
+            )
 
 
 def _compared(context: Context) -> Iterator[Found]:
@@ -178,6 +212,15 @@ CHECKS = (
         "each label once, and links only to labels that exist.",
         source="LogScale: correlate()",
         find=_labels,
+    ),
+    Check(
+        code="correlate-unlinked",
+        level=Level.WARNING,
+        about="The events that correlate() puts together are those whose linked fields are equal. "
+        "Without a link and without globalConstraints every event of one query goes with every "
+        "event of the other.",
+        source="LogScale: correlate()",
+        find=_unlinked,
     ),
     Check(
         code="correlate-compare",

@@ -22,6 +22,7 @@ from orchestrator.cql.nodes import (
     Step,
     Word,
 )
+from orchestrator.cql.printer import quote
 
 _FILTERS = (And, Or, Not, Comparison, FreeText, FieldOperator, Boolean, Call)
 
@@ -60,6 +61,41 @@ def _with_neighbours(node: And) -> Iterator[tuple[int, Filter, int]]:
 def _in_parentheses(text: str, before: int, operand: Filter, after: int) -> bool:
     left = text[before : operand.span.start].rstrip().endswith("(")
     return left and text[operand.span.end : after].lstrip().startswith(")")
+
+
+def _or_without_field(context: Context) -> Iterator[Found]:
+    """Find `name = a or b`, whose b is searched for in the whole event."""
+    for node in context.each(Or):
+        first = node.operands[0]
+        if not isinstance(first, Comparison) or first.operator is not ComparisonOperator.EQUAL:
+            continue
+        rest = [term for term in node.operands[1:] if isinstance(term, FreeText)]
+        values = [first.value, *(term.pattern for term in rest)]
+        texts = [_text(value) for value in values]
+        # Text beside other comparisons is meant as a search more often than not.
+        if len(rest) + 1 < len(node.operands) or None in texts or len(texts) < 2:
+            continue
+        name = context.source(first.field.span)
+        meant = f"in({name}, values=[{', '.join(quote(text or '') for text in texts)}])"
+        for place, term in enumerate(rest):
+            fix = Fix(span=node.span, text=meant, label="write in()") if place == 0 else None
+            yield Found(
+                message=f"`{first.field.name}` is compared with the first value only; this one is "
+                "searched for in the whole event.",
+                span=term.span,
+                help=f"Write `{meant}`.",
+                fix=fix,
+            )
+
+
+def _text(value: object) -> str | None:
+    match value:
+        case Word(text=text):
+            return text
+        case Quoted(value=text):
+            return text
+        case _:
+            return None
 
 
 def _absent_passes(context: Context) -> Iterator[Found]:
@@ -153,6 +189,15 @@ CHECKS = (
         "perhaps the author. Parentheses make it plain.",
         source="LogScale: grammar guide, appendix A",
         find=_mixed_logic,
+    ),
+    Check(
+        code="or-without-field",
+        level=Level.WARNING,
+        about="Each side of `or` is a filter of its own: in `name = a or b` the second is free "
+        "text, searched for in the whole event. Name the field again, or write `in(name, "
+        "values=[a, b])`.",
+        source="LogScale: query filters; in()",
+        find=_or_without_field,
     ),
     Check(
         code="absent-passes",

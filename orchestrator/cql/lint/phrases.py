@@ -38,6 +38,7 @@ FOREIGN = {
     "like~": "Write `wildcard(field=field, pattern=…, ignoreCase=true)`.",
     "regex~": "Write `field = /…/i`.",
     "matches": "Write `field = /regex/`.",
+    "equals": "Write `field = value`.",
     "between": "Write `field >= 1 field <= 2`.",
     "is": "Write `field != *` for absent, `field = *` for present.",
     "null": "Write `field != *` for absent, `field = *` for present.",
@@ -145,7 +146,8 @@ def is_prose(phrase: Sequence[Filter]) -> bool:
         return False
     operator, right = words[1], words[2]
     is_asked = (operator == "is" and right == "null") or (operator == "between" and _digits(right))
-    return not is_asked and not (len(words) == 3 and operator in MODIFIERS)
+    compares = operator == "equals" or operator in MODIFIERS
+    return not is_asked and not (len(words) == 3 and compares)
 
 
 def _digits(word: str) -> bool:

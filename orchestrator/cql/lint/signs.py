@@ -13,6 +13,7 @@ from orchestrator.cql.printer import quote
 from orchestrator.cql.span import Span
 
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
+_MATHEMATICS = {"≥": ">=", "≤": "<=", "≠": "!="}
 _INDENT = 80
 """So far at most a line of a list is indented."""
 _CURLY = "“”„‘’"
@@ -48,7 +49,10 @@ def _stray_signs(context: Context) -> Iterator[Found]:
             field = word_of(phrase[place - 1]) if place else None
             value = phrase[place + 1] if place + 1 < len(phrase) else None
             # `x : "a"` is a comparison in other languages, and `$f():` a slip of the hand.
-            if word in (":", "~") and field and is_field_name(field) and value is not None:
+            if word in _MATHEMATICS and field and value is not None:
+                sign = Span(phrase[place - 1].span.end, value.span.start)
+                fix = Fix(span=sign, text=f" {_MATHEMATICS[word]} ", label="write the operator")
+            elif word in (":", "~") and field and is_field_name(field) and value is not None:
                 if isinstance(value, FreeText):
                     between = Span(phrase[place - 1].span.end, value.span.start)
                     fix = Fix(span=between, text="=", label="compare")
@@ -57,9 +61,17 @@ def _stray_signs(context: Context) -> Iterator[Found]:
             yield Found(
                 message=f"`{word}` is free text here, not an operator.",
                 span=term.span,
-                help="Compare with `field = value`; delete it if it is left over.",
+                help=_advice(word),
                 fix=fix,
             )
+
+
+def _advice(word: str) -> str:
+    if word in _MATHEMATICS:
+        return f"Write `{_MATHEMATICS[word]}`."
+    if word == "*/":
+        return "Delete it: no comment is open here."
+    return "Compare with `field = value`; delete it if it is left over."
 
 
 def _begins_line(text: str, place: int) -> bool:
@@ -68,6 +80,8 @@ def _begins_line(text: str, place: int) -> bool:
 
 
 def _is_stray(word: str) -> bool:
+    if word in _MATHEMATICS or word == "*/":
+        return True
     # Two dashes are told as the comment that they are meant to be.
     if word == "--":
         return False

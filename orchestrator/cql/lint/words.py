@@ -104,6 +104,8 @@ def _translated(context: Context, phrase: Sequence[Filter], place: int) -> Fix |
         case _ if word in MODIFIERS and value is not None:
             sign = "=" if negated is None else "!="
             text = f"{field}{sign}{_pattern(MODIFIERS[word].format(value))}"
+        case "equals" if value is not None:
+            text = f"{field}={_pattern(value)}"
         case "matches" if isinstance(last, FreeText) and isinstance(last.pattern, Regex):
             text = f"{field}={context.source(last.span)}"
         case "is" if (word_of(last) or "").lower() == "null":
