@@ -56,7 +56,7 @@ def _stray_signs(context: Context) -> Iterator[Found]:
                 if isinstance(value, FreeText):
                     between = Span(phrase[place - 1].span.end, value.span.start)
                     fix = Fix(span=between, text="=", label="compare")
-            elif len(phrase) > 1 and not word[0].isalnum():
+            elif len(phrase) > 1 and not word[0].isalnum() and not _is_joined(context, term.span):
                 fix = Fix(span=term.span, text="", label="delete it")
             yield Found(
                 message=f"`{word}` is free text here, not an operator.",
@@ -64,6 +64,14 @@ def _stray_signs(context: Context) -> Iterator[Found]:
                 help=_advice(word),
                 fix=fix,
             )
+
+
+def _is_joined(context: Context, span: Span) -> bool:
+    """Say whether the word `and` stands beside the term, which could not stay without it."""
+    text = context.query.text
+    before = text[max(0, span.start - _INDENT) : span.start].split()
+    behind = text[span.end : span.end + _INDENT].split()
+    return "and" in (word.lower() for word in (*before[-1:], *behind[:1]))
 
 
 def _advice(word: str) -> str:
