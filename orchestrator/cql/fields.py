@@ -153,7 +153,7 @@ def names(value: Expression | Assignment | None) -> list[str]:
 def produced(call: Call, *, assigned: str | None = None) -> frozenset[str] | None:
     """Return the fields that an aggregate produces; None if that is not known."""
     name = _canonical(call)
-    if name not in _PLAIN_AGGREGATES:
+    if name not in _PLAIN_AGGREGATES or name in _ROWS_KEEP_FIELDS:
         return None
     alias = names(argument(call, "as"))
     match name:
@@ -163,7 +163,7 @@ def produced(call: Call, *, assigned: str | None = None) -> frozenset[str] | Non
             count = alias or ["_sum" if argument(call, "sum") else "_count"]
             return frozenset((*names(argument(call, "field")), *count, "percent"))
         case "table" | "collect" | "selectLast":
-            return frozenset(names(argument(call, "fields")))
+            return frozenset((*names(argument(call, "fields")), *_loose(call)))
         case "selectFromMax" | "selectFromMin":
             return frozenset(names(argument(call, "include")))
         case "percentile":
@@ -172,13 +172,18 @@ def produced(call: Call, *, assigned: str | None = None) -> frozenset[str] | Non
             return frozenset(alias or [assigned or f"_{name.lower()}"])
 
 
+def _loose(call: Call) -> list[str]:
+    """Return the unnamed fields; several without an array, `collect(a, b)`, are read as meant."""
+    return [name for item in call.arguments if item.name is None for name in names(item.value)]
+
+
 def _grouped(call: Call, name: str) -> frozenset[str] | None:
     function = argument(call, "function")
     inner = frozenset({"_count"}) if function is None else _outputs(function)
     if inner is None:
         return None
     keys = {
-        "groupBy": names(argument(call, "field")),
+        "groupBy": [*names(argument(call, "field")), *_loose(call)],
         "bucket": ["_bucket", *names(argument(call, "field"))],
         "timeChart": ["_bucket", *names(argument(call, "series"))],
         "stats": [],

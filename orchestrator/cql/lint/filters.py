@@ -1,111 +1,49 @@
-"""Checks of filters: words of other languages, missing parentheses, values that are not meant."""
+"""Checks of comparisons: missing parentheses, and values that are not read as they look."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from orchestrator.cql.catalogue import FunctionKind, find
 from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.lint.base import Check, Context, Found
 from orchestrator.cql.nodes import (
     And,
+    Boolean,
+    Call,
     Comparison,
     ComparisonOperator,
+    FieldOperator,
     Filter,
     FreeText,
+    Not,
     Or,
     Quoted,
-    Regex,
+    Step,
     Word,
 )
+from orchestrator.cql.printer import quote
 
-_FOREIGN = {
-    "where": "Delete it: every step is a filter already, such as `field = value`.",
-    "search": "Delete it: every step is a filter already.",
-    "by": "Grouping is `groupBy([field], function=…)`.",
-    "limit": "Write `head(10)`, or the `limit=` of the function before.",
-    "fields": "Write `select([a, b])`.",
-    "dedup": "Write `groupBy([field], function=[])`.",
-    "project": "Write `select([a, b])`.",
-    "extend": "Write `field := expression`.",
-    "summarize": "Write `groupBy([field], function=count())`.",
-    "contains": "Write `field = *text*`.",
-    "startswith": "Write `field = text*`.",
-    "endswith": "Write `field = *text`.",
-    "matches": "Write `field = /regex/`.",
-    "between": "Write `field >= 1 field <= 2`.",
-    "is": "Write `field != *` for absent, `field = *` for present.",
-    "null": "Write `field != *` for absent, `field = *` for present.",
-    "asc": "Write `sort(field, order=asc)`.",
-    "desc": "Write `sort(field, order=desc)`.",
-    "distinct": "Write `count(field, distinct=true)`.",
-    "from": "The repository is chosen outside the query; a tag filter is `#repo = name`.",
-    "as": "Write `function(…, as=name)`, or `name := function(…)`.",
-    "order": "Write `sort(field)`.",
-    "having": "Write a filter as the step after the aggregate.",
-}
-
-
-def _free_words(context: Context) -> Iterator[tuple[FreeText, Word]]:
-    for node in context.nodes:
-        if isinstance(node, FreeText) and isinstance(node.pattern, Word):
-            yield node, node.pattern
-
-
-def _foreign_words(context: Context) -> Iterator[Found]:
-    text = context.query.text
-    for node, word in _free_words(context):
-        advice = _FOREIGN.get(word.text.lower())
-        if advice is None:
-            continue
-        # Deleting the word is right only where it is a bare introduction.
-        end = node.span.end
-        while end < len(text) and text[end] in " \t":
-            end += 1
-        removable = word.text.lower() in ("where", "search")
-        fix = Fix(span=type(node.span)(node.span.start, end), text="", label="delete the word")
-        yield Found(
-            message=f"`{word.text}` is not CQL: LogScale searches events for that text.",
-            span=node.span,
-            help=advice,
-            fix=fix if removable else None,
-        )
-
-
-def _logic_signs(context: Context) -> Iterator[Found]:
-    for node, word in _free_words(context):
-        if word.text in ("&&", "&"):
-            yield Found(
-                message=f"`{word.text}` is not an operator: LogScale searches for that text.",
-                span=node.span,
-                help="Write `and`, or nothing.",
-                fix=Fix(span=node.span, text="and", label="write and"),
-            )
-
-
-def _stray_signs(context: Context) -> Iterator[Found]:
-    for node, word in _free_words(context):
-        if word.text == "~" or (word.text.endswith(":") and "/" not in word.text):
-            yield Found(
-                message=f"`{word.text}` is free text here, not an operator.",
-                span=node.span,
-                help="Compare with `field = value`; delete it if it is left over.",
-            )
+_FILTERS = (And, Or, Not, Comparison, FreeText, FieldOperator, Boolean, Call)
 
 
 def _mixed_logic(context: Context) -> Iterator[Found]:
     text = context.query.text
-    for node in context.nodes:
-        if not isinstance(node, And):
-            continue
+    told = 0
+    for node in context.each(And):
         for before, operand, after in _with_neighbours(node):
+            # What stands inside of a place that is told comes up when that is mended.
+            if operand.span.start < told:
+                continue
             if isinstance(operand, Or) and not _in_parentheses(text, before, operand, after):
+                told = operand.span.end
                 yield Found(
                     message="`or` binds tighter than `and` here, unlike in other languages.",
                     span=operand.span,
                     help="Put parentheses around the part that belongs together.",
                     fix=Fix(
                         span=operand.span,
-                        text=f"({text[operand.span.start : operand.span.end]})",
+                        text=f"({context.source(operand.span)})",
                         label="show how it is read",
                     ),
                 )
@@ -125,118 +63,158 @@ def _in_parentheses(text: str, before: int, operand: Filter, after: int) -> bool
     return left and text[operand.span.end : after].lstrip().startswith(")")
 
 
-def _curly_quotes(context: Context) -> Iterator[Found]:
-    for node in context.nodes:
-        if isinstance(node, Word):
-            for offset, char in enumerate(node.text):
-                if char in "“”‘’\u200b\ufeff":
-                    place = node.span.start + offset
-                    yield Found(
-                        message="A typographic quote or an invisible character is part of a word.",
-                        span=type(node.span)(place, place + 1),
-                        help='Write `"`.',
-                    )
-                    break
-
-
-def _regex_as_text(context: Context) -> Iterator[Found]:
-    for node in context.nodes:
-        if not isinstance(node, Comparison) or not isinstance(node.value, Quoted):
+def _or_without_field(context: Context) -> Iterator[Found]:
+    """Find `name = a or b`, whose b is searched for in the whole event."""
+    for node in context.each(Or):
+        first = node.operands[0]
+        if not isinstance(first, Comparison) or first.operator is not ComparisonOperator.EQUAL:
             continue
-        value = node.value.value
-        body, slash, flags = value[1:].rpartition("/")
-        is_regex = value.startswith("/") and slash and flags and set(flags) <= set("imdgF")
-        if is_regex and body and node.operator is not ComparisonOperator.LIKE:
+        rest = [term for term in node.operands[1:] if isinstance(term, FreeText)]
+        values = [first.value, *(term.pattern for term in rest)]
+        texts = [_text(value) for value in values]
+        # Text beside other comparisons is meant as a search more often than not.
+        if len(rest) + 1 < len(node.operands) or None in texts or len(texts) < 2:
+            continue
+        name = context.source(first.field.span)
+        meant = f"in({name}, values=[{', '.join(quote(text or '') for text in texts)}])"
+        for place, term in enumerate(rest):
+            fix = Fix(span=node.span, text=meant, label="write in()") if place == 0 else None
             yield Found(
-                message="This compares with the text; a regex literal has no quotes.",
-                span=node.value.span,
-                help=f"Write `{value}`.",
+                message=f"`{first.field.name}` is compared with the first value only; this one is "
+                "searched for in the whole event.",
+                span=term.span,
+                help=f"Write `{meant}`.",
+                fix=fix,
             )
 
 
-def _sql_wildcards(context: Context) -> Iterator[Found]:
-    for node in context.nodes:
-        if isinstance(node, Comparison) and node.operator is ComparisonOperator.LIKE:
-            value = node.value
-            shown = value.value if isinstance(value, Quoted) else ""
-            if isinstance(value, Word):
-                shown = value.text
-            if shown.startswith("%") or shown.endswith("%"):
-                yield Found(
-                    message="`%` is an ordinary character; `like` already means contains.",
-                    span=value.span,
-                    help="Leave the `%` out; the wildcard is `*`.",
-                )
+def _text(value: object) -> str | None:
+    match value:
+        case Word(text=text):
+            return text
+        case Quoted(value=text):
+            return text
+        case _:
+            return None
 
 
-def _bare_regex(context: Context) -> Iterator[Found]:
-    for node in context.nodes:
-        if isinstance(node, FreeText) and isinstance(node.pattern, Regex):
+def _absent_passes(context: Context) -> Iterator[Found]:
+    """Find a query whose events are chosen by nothing but what they must not hold."""
+    denied: list[Comparison] = []
+    for outline in context.steps:
+        if outline.is_open or not isinstance(outline.step, _FILTERS):
+            break
+        for term, negated in _terms(outline.step):
+            if isinstance(term, Comparison) and not negated:
+                if term.operator is ComparisonOperator.NOT_EQUAL:
+                    if not _is_star(term.value):
+                        denied.append(term)
+                    continue
+            elif negated:
+                continue
+            if isinstance(term, Boolean) or (isinstance(term, FreeText) and _is_star(term.pattern)):
+                continue
+            return
+    # Aggregates give nothing for events without the field that they group or calculate by.
+    keys = frozenset[str]().union(*(o.reads for o in context.steps if o.is_aggregate))
+    for term in denied[:1]:
+        if term.field.name not in keys:
+            name = context.source(term.field.span)
             yield Found(
-                message="A regex on its own searches every field of every event.",
+                message=f"Events without `{term.field.name}` pass too, and nothing else chooses.",
+                span=term.span,
+                help=f"Say what events are meant, or add `{name}=*`.",
+            )
+
+
+def _terms(step: Step) -> Iterator[tuple[Filter, bool]]:
+    """Yield the comparisons, calls and texts of a filter, each with whether it is negated."""
+    pending: list[tuple[Filter, bool]] = [(step, False)] if isinstance(step, _FILTERS) else []
+    while pending:
+        node, negated = pending.pop()
+        match node:
+            case And() | Or():
+                pending += ((operand, negated) for operand in reversed(node.operands))
+            case Not():
+                pending.append((node.operand, not negated))
+            case FieldOperator():
+                yield node, negated != node.negated
+            case Call():
+                function = find(node.name)
+                if function is None or function.kind in (FunctionKind.FILTER, FunctionKind.JOIN):
+                    yield node, negated
+            case _:
+                yield node, negated
+
+
+def _is_star(value: object) -> bool:
+    match value:
+        case Word(text=text):
+            return set(text) == {"*"}
+        case Quoted(value=text):
+            return text == "*"
+        case _:
+            return False
+
+
+def _empty_text(context: Context) -> Iterator[Found]:
+    asked = {
+        node.field.name
+        for node in context.each(Comparison)
+        if node.operator is ComparisonOperator.EQUAL
+    }
+    for node in context.each(Comparison):
+        if node.operator is not ComparisonOperator.NOT_EQUAL or node.field.name in asked:
+            continue
+        if isinstance(node.value, Quoted) and node.value.value == "":
+            name = context.source(node.field.span)
+            yield Found(
+                message=f"`{node.field.name}` may be absent here: `!=` holds without the field.",
                 span=node.span,
-                help="Name the field: `field = /…/`.",
+                help=f'Write `{name}=* {name}!=""` where it must hold something.',
+                fix=Fix(
+                    span=node.span,
+                    text=f"({name}=* {context.source(node.span)})",
+                    label="require the field",
+                ),
             )
 
 
 CHECKS = (
     Check(
-        code="foreign-word",
-        level=Level.ERROR,
-        about="Words such as `where` are not reserved in CQL. In a filter they are free text, so "
-        "the query runs and finds only events that contain the word.",
-        source="LogScale: query filters; release notes 1.190 (free text after an aggregate)",
-        find=_foreign_words,
-    ),
-    Check(
-        code="logic-sign",
-        level=Level.ERROR,
-        about="`&` may be part of a word, so `&&` is searched for as text.",
-        source="LogScale: grammar guide, appendix C",
-        find=_logic_signs,
-    ),
-    Check(
-        code="stray-sign",
-        level=Level.WARNING,
-        about="`:` and `~` may be part of a word; alone they are searched for as text.",
-        source="LogScale: grammar guide, appendix C",
-        find=_stray_signs,
-    ),
-    Check(
         code="mixed-and-or",
         level=Level.WARNING,
-        about="`a or b c` is `(a or b) and c`: `or` binds tighter than `and`. Readers who know "
-        "other languages read it the other way round.",
+        about="`a or b c` is `(a or b) and c`: `or` binds tighter than `and`, and than standing "
+        "side by side. Readers who know other languages read it the other way round, and so did "
+        "perhaps the author. Parentheses make it plain.",
         source="LogScale: grammar guide, appendix A",
         find=_mixed_logic,
     ),
     Check(
-        code="typographic-character",
+        code="or-without-field",
         level=Level.WARNING,
-        about="Curly quotes and zero-width characters are letters to LogScale; they come from "
-        "text processors.",
-        source="LogScale: grammar guide, appendix C",
-        find=_curly_quotes,
+        about="Each side of `or` is a filter of its own: in `name = a or b` the second is free "
+        "text, searched for in the whole event. Name the field again, or write `in(name, "
+        "values=[a, b])`.",
+        source="LogScale: query filters; in()",
+        find=_or_without_field,
     ),
     Check(
-        code="quoted-regex",
-        level=Level.WARNING,
-        about='`field = "/x/i"` compares with five characters of text.',
-        source="LogScale: query filters",
-        find=_regex_as_text,
-    ),
-    Check(
-        code="sql-wildcard",
-        level=Level.WARNING,
-        about="`like` finds its text anywhere in the value; `%` and `_` are ordinary characters.",
-        source="LogScale: operators",
-        find=_sql_wildcards,
-    ),
-    Check(
-        code="bare-regex",
+        code="absent-passes",
         level=Level.HINT,
-        about="A regex without a field is tried on every field; naming the field is cheaper.",
-        source="LogScale: query filters",
-        find=_bare_regex,
+        about="`!=` and `not` hold for events that lack the field. Where nothing else chooses the "
+        "events, nearly all that pass are of other kinds. Begin with what the events are (a tag, "
+        "a type), or require the field with `field=*`.",
+        source="LogScale: operators",
+        find=_absent_passes,
+        needs_whole=True,
+    ),
+    Check(
+        code="empty-or-absent",
+        level=Level.HINT,
+        about='`field != ""` holds where the field is absent, which is the usual way for a value '
+        'to be missing. To ask for a value write `field=* field!=""`.',
+        source="LogScale: operators",
+        find=_empty_text,
     ),
 )

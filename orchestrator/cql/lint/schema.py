@@ -247,7 +247,7 @@ def _is_slip(text: str, meant: str) -> bool:
 CHECKS = (
     Check(
         code="field-not-on-event",
-        level=Level.WARNING,
+        level=Level.HINT,
         about="The filters before leave one kind of sensor event, or a few, and public samples of "
         "it never have this field. Then `=` never holds, and `!=` always does: an allowlist by "
         "`ImageFileName` on a network event lets everything through. Fetch the field from the "
@@ -276,7 +276,7 @@ CHECKS = (
     ),
     Check(
         code="event-name",
-        level=Level.WARNING,
+        level=Level.HINT,
         about="The name of the event is that of a known one but for its case or a letter, or it is "
         "one that queries pass on and no sensor sends. The tag is compared with its case.",
         source="public Falcon sensor samples and published queries",

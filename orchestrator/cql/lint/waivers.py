@@ -1,86 +1,173 @@
-"""Waivers: `// lint: allow CODE reason` in a comment of the query, or a list from its rule."""
+"""Waivers: `// lint: allow CODE reason` in a comment of the query, or given from outside."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
-from orchestrator.cql.diagnostics import Diagnostic, Level
+from orchestrator.cql.diagnostics import Diagnostic, Fix, Level
 from orchestrator.cql.nodes import Query
 from orchestrator.cql.span import LineIndex, Span
 
-_WAIVER = re.compile(r"lint:\s*allow\s+([a-z0-9-]+)[ \t]*(.*?)\s*(?:\*/)?\Z", re.DOTALL)
+_WAIVER = re.compile(r"lint:\s*allow\s+([A-Za-z0-9_-]+)[ \t]*(.*?)\s*(?:\*/)?\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiver:
-    """A check that says nothing about a whole query, and why that is right."""
+    """A code that a query is allowed to break, in all of its text, and why."""
 
     code: str
     reason: str
 
 
-def apply_waivers(
-    found: Sequence[Diagnostic], *, query: Query, waivers: Sequence[Waiver] = ()
-) -> list[Diagnostic]:
-    """Return what is not waived, an error for each waiver without a reason, and stale `waivers`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    """A waiver in a comment."""
 
-    Each of `waivers` counts for the whole query; one that waives nothing there is stale. A comment
-    behind code counts for its line; one on its own line for the next line that holds something; one
-    before the first step for the whole query.
+    code: str
+    code_span: Span
+    span: Span
+    line: int | None
+    """The line that it is for; None for the whole query."""
+
+
+def apply_waivers(
+    found: Sequence[Diagnostic],
+    *,
+    query: Query,
+    waivers: Sequence[Waiver],
+    codes: Collection[str],
+) -> list[Diagnostic]:
+    """Return what is not waived, and what is wrong with the waivers.
+
+    A waiver behind code counts for its line; one on its own line for the next line that holds
+    something; one before the first step, or in `waivers`, for the whole query.
+
+    Args:
+        found: What the checks said.
+        query: The query that they looked at.
+        waivers: Waivers from outside of the query's text.
+        codes: Codes that can be waived.
+
+    Returns:
+        Wrong waivers of comments have the comment's place, those of `waivers` the place 0..0:
+        an error `waiver-without-reason`, warnings `unknown-waiver` (no check has the code) and
+        `stale-waiver` (it silences nothing).
     """
+    if not query.comments and not waivers:
+        return list(found)
     index = LineIndex(query.text)
+    written, problems = _written(query, index, codes)
+    used: set[int] = set()
+    kept: list[Diagnostic] = []
+    by_code: dict[str, list[_Written]] = {}
+    for item in written:
+        by_code.setdefault(item.code, []).append(item)
+    outside = {waiver.code for waiver in waivers if waiver.reason}
+    silenced: set[str] = set()
+    for diagnostic in found:
+        line = index.position(diagnostic.span.start).line
+        hits = [w for w in by_code.get(diagnostic.code, ()) if w.line is None or w.line == line]
+        used.update(id(hit) for hit in hits)
+        if diagnostic.code in outside:
+            silenced.add(diagnostic.code)
+        elif not hits:
+            kept.append(diagnostic)
+    for item in written:
+        if id(item) not in used:
+            problems.append(_stale(item.code, item.span))
+    problems += _outside(waivers, silenced, codes)
+    return kept + problems
+
+
+def _written(
+    query: Query, index: LineIndex, codes: Collection[str]
+) -> tuple[list[_Written], list[Diagnostic]]:
     steps = query.pipeline.steps
     first = steps[0].span.start if steps else len(query.text)
-    waived: set[tuple[str, int | None]] = {(waiver.code, None) for waiver in waivers}
-    problems = _stale(found, waivers)
-    for comment in query.comments:
+    found: list[_Written] = []
+    problems: list[Diagnostic] = []
+    for comment, code_at in zip(query.comments, _next_code(query), strict=True):
         match = _WAIVER.search(comment.text)
         if match is None:
             continue
         code, reason = match.groups()
-        if not reason:
-            problems.append(
-                Diagnostic(
-                    code="waiver-without-reason",
-                    level=Level.ERROR,
-                    message=f"This waiver of `{code}` gives no reason.",
-                    span=comment.span,
-                    help=f"Write `// lint: allow {code} why it is right here`.",
-                )
-            )
-        elif comment.span.end <= first:
-            waived.add((code, None))
+        start = comment.span.start
+        at = Span(start + match.start(1), start + match.end(1))
+        if code not in codes:
+            problems.append(_unknown(code, at, codes, can_fix=True))
+        elif not reason:
+            problems.append(_without_reason(code, comment.span))
         else:
-            waived.add((code, _line_meant(query.text, comment.span.start, comment.span.end, index)))
-    kept = [
-        item
-        for item in found
-        if (item.code, None) not in waived
-        and (item.code, index.position(item.span.start).line) not in waived
-    ]
-    return kept + problems
+            line = None
+            if comment.span.end > first:
+                begun = _stands_behind_code(query.text, start)
+                line = index.position(start if begun else code_at).line
+            found.append(_Written(code=code, code_span=at, span=comment.span, line=line))
+    return found, problems
 
 
-def _line_meant(text: str, start: int, end: int, index: LineIndex) -> int:
-    line_start = text.rfind("\n", 0, start) + 1
-    if text[line_start:start].strip():
-        return index.position(start).line
-    rest = text[end:]
-    return index.position(end + len(rest) - len(rest.lstrip())).line
+def _stands_behind_code(text: str, place: int) -> bool:
+    return bool(text[text.rfind("\n", 0, place) + 1 : place].strip())
 
 
-def _stale(found: Sequence[Diagnostic], waivers: Sequence[Waiver]) -> list[Diagnostic]:
-    codes = {item.code for item in found}
-    return [
-        Diagnostic(
-            code="stale-waiver",
-            level=Level.WARNING,
-            message=f"`{waiver.code}` is waived for this query and says nothing about it.",
-            span=Span(0, 0),
-            help="Remove the waiver.",
-        )
-        for waiver in waivers
-        if waiver.code not in codes
-    ]
+def _outside(
+    waivers: Sequence[Waiver], silenced: Collection[str], codes: Collection[str]
+) -> Iterator[Diagnostic]:
+    nowhere = Span(0, 0)
+    for waiver in waivers:
+        if waiver.code not in codes:
+            yield _unknown(waiver.code, nowhere, codes, can_fix=False)
+        elif not waiver.reason:
+            yield _without_reason(waiver.code, nowhere)
+        elif waiver.code not in silenced:
+            yield _stale(waiver.code, nowhere)
+
+
+def _unknown(code: str, span: Span, codes: Collection[str], *, can_fix: bool) -> Diagnostic:
+    close = get_close_matches(code, sorted(codes), n=1, cutoff=0.7)
+    fix = Fix(span=span, text=close[0], label=f"waive {close[0]}") if close and can_fix else None
+    return Diagnostic(
+        code="unknown-waiver",
+        level=Level.WARNING,
+        message=f"No check that can be waived is called `{code}`.",
+        span=span,
+        help=f"Did you mean `{close[0]}`?" if close else "Errors of the grammar cannot be waived.",
+        fix=fix,
+    )
+
+
+def _without_reason(code: str, span: Span) -> Diagnostic:
+    return Diagnostic(
+        code="waiver-without-reason",
+        level=Level.ERROR,
+        message=f"This waiver of `{code}` gives no reason.",
+        span=span,
+        help=f"Write `// lint: allow {code} why it is right here`.",
+    )
+
+
+def _stale(code: str, span: Span) -> Diagnostic:
+    return Diagnostic(
+        code="stale-waiver",
+        level=Level.WARNING,
+        message=f"This waiver of `{code}` silences nothing.",
+        span=span,
+        help="Delete it; or put it on the line it is for, or the line above.",
+    )
+
+
+def _next_code(query: Query) -> list[int]:
+    """Return for each comment where the next thing stands that is no comment."""
+    text = query.text
+    found: list[int] = []
+    following, code = len(text), len(text)
+    for comment in reversed(query.comments):
+        between = text[comment.span.end : following]
+        if between.strip():
+            code = comment.span.end + len(between) - len(between.lstrip())
+        found.append(code)
+        following = comment.span.start
+    return found[::-1]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from orchestrator.cql import Level, QueryKind, lint, parse, print_query
+from orchestrator.cql import Fix, Level, QueryKind, lint, parse, print_query
+from orchestrator.cql.lint import CHECKS
 from orchestrator.cql.span import LineIndex
 
 DATA = Path(__file__).parents[2] / "data" / "cql"
@@ -39,6 +41,51 @@ def test_wrong_text_is_reported_with_code_and_place(line: str) -> None:
     errors = [d for d in parse(text).diagnostics if d.level is Level.ERROR]
 
     assert places(text, [(d.code, d.span.start) for d in errors]) == expected
+
+
+def check_cases() -> list[tuple[str, str]]:
+    """Return the code and the line of each case of checks.txt."""
+    found: list[tuple[str, str]] = []
+    code = ""
+    for line in lines("checks.txt"):
+        if line.startswith("== "):
+            code = line.removeprefix("== ")
+        else:
+            found.append((code, line))
+    return found
+
+
+@pytest.mark.parametrize(("code", "line"), check_cases())
+def test_check_says_what_and_where_and_mends_it(code: str, line: str) -> None:
+    kind, _, rest = line.partition(" | ")
+    text, expected, *fixed = rest.replace("⏎", "\n").split(" ==> ")
+
+    found = [d for d in lint(text, kind=QueryKind(kind)) if d.code == code]
+
+    index = LineIndex(text)
+    at = [index.position(d.span.start) for d in found]
+    told = " ".join([*{d.level.value for d in found}, *(f"{p.line}:{p.column}" for p in at)])
+    assert (told or "-") == expected
+    assert apply([d.fix for d in found if d.fix], text) == "".join(fixed or [text])
+
+
+def apply(fixes: list[Fix], text: str) -> str:
+    for fix in sorted(fixes, key=lambda f: f.span, reverse=True):
+        text = text[: fix.span.start] + fix.text + text[fix.span.end :]
+    return text
+
+
+def test_every_check_has_a_case_that_it_tells_and_two_near_ones_that_it_does_not() -> None:
+    told = Counter(code for code, line in check_cases() if not line.endswith(" ==> -"))
+    silent = Counter(code for code, line in check_cases() if line.endswith(" ==> -"))
+    # Checks of single calls have their cases one a line, in other files.
+    others = "\n".join(path.read_text("utf-8") for path in DATA.glob("*.txt"))
+
+    codes = {check.code for check in CHECKS}
+
+    assert told.keys() <= codes
+    assert {code for code in codes - told.keys() if f" {code} " not in others} == set()
+    assert {code for code in told if silent[code] < 2} == set()
 
 
 @pytest.mark.parametrize("line", lines("lint.txt"))

@@ -11,7 +11,7 @@ from orchestrator.inventory.tables import TABLES
 from orchestrator.rules.check import find_problems, find_tree
 from tests.unit.rules.making import QUERY, RULE, load, told, write_rule
 
-HINTED = "name=curl\n| groupBy([host], function=count(as=n))\n"
+HINTED = "#type=x name=curl\n| groupBy([host], function=count(as=n))\n"
 ALLOWED = RULE + "lint:\n  allow:\n    - {code: default-limit, reason: few hosts}\n"
 
 
