@@ -1,12 +1,12 @@
-"""The two proof sets: queries that are wrong, with what must be said of them, and queries that hold.
+"""The proof sets: wrong queries with what must be said of each, and queries that hold.
 
 Both are text files of blocks. A block starts with `=== id`, then words that say more; the query
-follows. In the files of `tests/data/cql/invalid` the words are the query's kind (default: search),
-a pair of `⟦ ⟧` in the text marks each place where a diagnostic must start, and behind the text stands
-one line for each, in the order of the marks: `--- level code text`. The code may be `-`: any. The
-text, or each of its parts between ` ;; `, must occur in what is said there: it names the fix.
+follows. In `tests/data/cql/invalid` the word is the query's kind (none: search), each `⟦` of a
+pair `⟦ ⟧` in the text marks where a diagnostic must start, and behind the text stands one line
+for each mark, in their order: `--- level code text`. The code may be `-`, any. The text, or each
+of its parts between ` ;; `, must occur in what is said at that place: it names the fix.
 
-In the files of `tests/data/cql/valid` the words are a kind and `clean`: not even a warning.
+In `tests/data/cql/valid` the words are a kind and `clean`: not even a warning.
 """
 
 from __future__ import annotations

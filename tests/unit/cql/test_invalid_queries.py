@@ -1,11 +1,10 @@
-"""Queries as people write them who know another language better, and what must be said of them."""
+"""Wrong queries, most of them in the manner of another language, and what must be said of them."""
 
 from __future__ import annotations
 
 import pytest
 
 from orchestrator.cql import Level, lint
-
 from tests.unit.cql.proof_sets import Case, read_cases
 
 CASES = read_cases("invalid")

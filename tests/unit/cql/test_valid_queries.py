@@ -1,10 +1,12 @@
-"""Queries that hold: not one may be reported as wrong, and the clean ones are not even warned of."""
+"""Queries that hold: none may be reported as wrong, and of the clean ones not even a warning."""
 
 from __future__ import annotations
 
 import pytest
 
-from orchestrator.cql import Level, lint
+from orchestrator.cql import Level, find, lint, parse, walk
+from orchestrator.cql.catalogue import functions
+from orchestrator.cql.nodes import Call
 from tests.unit.cql.proof_sets import Case, read_cases
 
 CASES = read_cases("valid")
@@ -23,3 +25,15 @@ def test_clean_query_gives_no_warning(case: Case) -> None:
     found = lint(case.text, kind=case.kind)
 
     assert [f"{d.code}: {d.message}" for d in found if d.level is not Level.HINT] == []
+
+
+def test_valid_queries_call_every_function_of_the_catalogue() -> None:
+    called = {
+        function.name
+        for case in CASES
+        for node in walk(parse(case.text).query)
+        if isinstance(node, Call) and (function := find(node.name)) is not None
+    }
+
+    known = {function.name for function in map(find, functions()) if function is not None}
+    assert known - called == set()
