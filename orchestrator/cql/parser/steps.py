@@ -175,7 +175,7 @@ class StepParser(FilterParser):
         statement = self._statement_of(field)
         if statement is None:
             self.pos = start
-            del self.diagnostics[known:]
+            self.forget(known)
         return statement
 
     def _named_statement(self) -> Step | None:
@@ -233,7 +233,7 @@ class StepParser(FilterParser):
                 skipped = self._skipped_case()
                 return Assignment(span=field.span.to(skipped.span), field=field, value=skipped)
         value = self.expression()
-        return Assignment(span=field.span.to(value.span), field=field, value=value)
+        return Assignment(span=Span(field.span.start, self.end), field=field, value=value)
 
     def _skipped_case(self) -> Bad:
         start = self.pos

@@ -1,0 +1,90 @@
+"""Recovery: where reading goes on behind a step, an argument or a clause that cannot be read.
+
+What closes which bracket is found once for a text, and only for a text with an error. So a bracket
+that nobody closes is reported where it opens, and does not hide the steps behind it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from orchestrator.cql.parser.characters import NO_BREAK, REGEX_BODY, WORD
+from orchestrator.cql.parser.literals import LiteralScanner
+
+_CLOSERS = {"(": ")", "[": "]", "{": "}"}
+_LEXEME = re.compile(
+    rf"""[ \t\r\n\f{NO_BREAK}]++|"(?:[^"\\]|\\.)*+"|//[^\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?+"""
+    rf"|{WORD.pattern}|.",
+    re.DOTALL,
+)
+_BEFORE_REGEX = frozenset("=|({;!,") | {""}
+
+
+class RecoveringScanner(LiteralScanner):
+    """Skips what cannot be read, and knows which bracket closes which."""
+
+    _partners: dict[int, int] | None = None
+
+    def partner(self, opened: int) -> int | None:
+        """Return the place of the bracket that closes the one at `opened`; None if none does."""
+        if self._partners is None:
+            self._partners = _pairs(self.text)
+            self.steps_read += len(self.text)
+        return self._partners.get(opened)
+
+    def skip_to(self, stops: str) -> None:
+        """Move to the next character of `stops` outside brackets and strings, or to the end."""
+        kept = len(self.diagnostics)
+        inside = self.pos
+        while True:
+            self.skip_blank()
+            char = self.peek()
+            if not char or (self.pos >= inside and char in stops):
+                break
+            if char == '"':
+                self.quoted()
+            elif char == "/" and self._looks_like_regex():
+                self.regex()
+            else:
+                if char in _CLOSERS:
+                    inside = max(inside, (self.partner(self.pos) or 0) + 1)
+                self.pos += 1
+            # Skipped text is already reported once; what is wrong inside it would be noise.
+            self.forget(kept)
+        self.forget(kept)
+
+    def _looks_like_regex(self) -> bool:
+        before = self.text[max(0, self.pos - 1) : self.pos]
+        return before in ("", "=", " ", "(", "\n", "!")
+
+
+def _pairs(text: str) -> dict[int, int]:
+    """Return the place of the closing bracket by the place of the opening one.
+
+    An inner bracket that is not closed gives way to the one around it, a brace to nothing.
+    """
+    found: dict[int, int] = {}
+    opened: list[tuple[str, int]] = []
+    braces, pos, before = 0, 0, ""
+    while (match := _LEXEME.match(text, pos)) is not None:
+        lexeme = match.group()
+        pos = match.end()
+        if lexeme in _CLOSERS:
+            opened.append((_CLOSERS[lexeme], match.start()))
+            braces += lexeme == "{"
+        elif lexeme in (")", "]", "}"):
+            if lexeme == "}" and braces:
+                while opened[-1][0] != "}":
+                    opened.pop()
+            elif len(opened) > 1 and opened[-2][0] == lexeme != opened[-1][0] != "}":
+                opened.pop()
+            if opened and opened[-1][0] == lexeme:
+                found[opened.pop()[1]] = match.start()
+                braces -= lexeme == "}"
+        elif lexeme == "/" and before in _BEFORE_REGEX:
+            body = REGEX_BODY.match(text, pos)
+            if body is not None and text.startswith("/", body.end()):
+                pos = body.end() + 1
+        if not lexeme.isspace() and not lexeme.startswith(("//", "/*")):
+            before = lexeme
+    return found
