@@ -82,9 +82,9 @@ class ExpressionParser(CallParser):
         The head stands behind the blanks that follow; `end` is the place before them.
         """
         outer: list[_Group] = []
-        group = _Group(opened=-1)
+        group, chain = _Group(opened=-1), 0
         while True:
-            self._prefixes(group)
+            chain += 1 + self._prefixes(group)
             if self.peek() == "(":
                 outer.append(group)
                 group = _Group(opened=self.pos)
@@ -93,7 +93,6 @@ class ExpressionParser(CallParser):
             start = self.pos
             node = self._operand()
             group.operands.append(_Read(node, start, self.end))
-            self.longest_chain = max(self.longest_chain, len(outer) + len(group.operators))
             self.skip_blank()
             while outer and self.peek() == ")":
                 whole = _reduced(group, 0)
@@ -108,6 +107,7 @@ class ExpressionParser(CallParser):
             group.operators.append((_LEVEL[operator.value], operator, place))
         if outer:
             raise self._left_open(group.opened)
+        self.longest_chain = max(self.longest_chain, chain)
         return _reduced(group, 0).node
 
     def _left_open(self, opened: int) -> StepFailed:
@@ -169,12 +169,15 @@ class ExpressionParser(CallParser):
             return BinaryOperator.EQUAL
         return None
 
-    def _prefixes(self, group: _Group) -> None:
+    def _prefixes(self, group: _Group) -> int:
+        """Read `-` and `!`, and return their number."""
+        waiting = len(group.operators)
         self.skip_blank()
         while self.peek() in ("-", "!") and self.peek(2) != "!=":
             group.operators.append((_PREFIX_LEVEL, UnaryOperator(self.peek()), self.pos))
             self.pos += 1
             self.skip_blank()
+        return len(group.operators) - waiting
 
     # --- operands ---------------------------------------------------------------------------
 

@@ -102,7 +102,7 @@ class FilterParser(ComparisonParser):
         frames, so that their number has no limit here.
         """
         outer: list[_Group] = []
-        group = _Group(opened=-1)
+        group, chain = _Group(opened=-1), 0
         while True:
             self._negations(group)
             if self.peek() == "(":
@@ -111,11 +111,10 @@ class FilterParser(ComparisonParser):
                 self.pos += 1
                 continue
             node = self._primary()
-            chain = len(outer) + len(group.prefixes)
             while True:
                 end = self.end
+                chain += len(group.prefixes)
                 group.add(node, end)
-                self.longest_chain = max(self.longest_chain, chain)
                 self.skip_blank()
                 if self._keyword("or"):
                     break
@@ -125,9 +124,12 @@ class FilterParser(ComparisonParser):
                     break
                 node = group.whole(end)
                 if not outer:
+                    self.longest_chain = max(self.longest_chain, chain)
                     return node
                 self._close(group.opened, ")", "unclosed-parenthesis")
                 group = outer.pop()
+                # An `and` and an `or` at most for each pair of parentheses.
+                chain += 2
 
     def at_filter_end(self) -> bool:
         """Say whether what stands here cannot belong to a filter any more."""

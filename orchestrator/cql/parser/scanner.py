@@ -19,6 +19,8 @@ the recursion of everything that reads the tree bounded."""
 MAX_ERRORS = 1_000
 """Errors after which reading stops: nobody corrects more in one go."""
 
+_BLANK_OR_SLASH = frozenset(f" \t\r\n\f/{NO_BREAK}")
+
 
 class StepFailed(Exception):
     """Internal: this step cannot be read on; its diagnostic is recorded already."""
@@ -43,9 +45,10 @@ class Scanner:
         self.deepest = 0
         """Most levels of nesting seen so far."""
         self.longest_chain = 0
-        """Most operators, prefixes and parentheses that one filter or expression piled up."""
+        """Most operators, prefixes and parentheses of one filter or expression."""
         self.in_clause = False
         self._gap_start = self._gap_end = 0
+        self._holds_no_break = NO_BREAK in text
 
     # --- saying what is wrong ---------------------------------------------------------------
 
@@ -134,10 +137,10 @@ class Scanner:
         if start != self._gap_end:
             self._gap_start = start
         self.steps_read += 1
-        while True:
+        while text[self.pos : self.pos + 1] in _BLANK_OR_SLASH:
             blank = BLANK.match(text, self.pos)
             if blank is not None:
-                if not blank.group().isascii():
+                if self._holds_no_break and NO_BREAK in blank.group():
                     self._non_breaking(blank.start(), blank.group())
                 self.pos = blank.end()
             if not text.startswith(("//", "/*"), self.pos):
@@ -148,12 +151,13 @@ class Scanner:
     def after_blank(self, pos: int) -> int:
         """Return the first place from `pos` that is neither blank nor comment, without moving."""
         text = self.text
-        while True:
+        while text[pos : pos + 1] in _BLANK_OR_SLASH:
             blank = BLANK.match(text, pos)
             pos = pos if blank is None else blank.end()
             if not text.startswith(("//", "/*"), pos):
-                return pos
+                break
             pos, _ = self._comment_end(pos)
+        return pos
 
     def _non_breaking(self, start: int, blank: str) -> None:
         # Reserved like every other control. Published queries hold it all the same, where they
