@@ -62,7 +62,9 @@ class CallParser(LeafParser, ABC):
         arguments = self.arguments()
         if name.lower() == "case":
             # Its arguments are another language's; only the regex literals are worth a word.
-            self.diagnostics += [d for d in self.forget(known) if d.code in _TOLD_INSIDE_CASE]
+            for found in self.forget(known):
+                if found.code in _TOLD_INSIDE_CASE:
+                    self.add(found)
             self.report_case_call(Span(start, name_end))
         return Call(
             span=Span(start, self.pos),

@@ -260,6 +260,13 @@ class ExpressionParser(CallParser):
         self.pos = name.end()
         if text.startswith("[]", self.pos):
             return self._array_name(start)
+        if self.peek() == "(":
+            raise self.fail(
+                "call-name",
+                f"`{name.group()}` cannot be the name of a function.",
+                Span(start, self.pos),
+                help="Names of functions are letters and digits, with a `:` behind a namespace.",
+            )
         return Word(span=Span(start, self.pos), text=name.group())
 
     def _array_name(self, start: int) -> Quoted:

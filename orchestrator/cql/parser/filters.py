@@ -32,6 +32,7 @@ from orchestrator.cql.parser.characters import (
     quote,
 )
 from orchestrator.cql.parser.comparisons import ComparisonParser
+from orchestrator.cql.parser.scanner import StepFailed
 from orchestrator.cql.span import Span
 
 _INFIX_IN = re.compile(r"(not[ \t\r\n\f]+)?in[ \t\r\n\f]*(?=[(\[])", re.IGNORECASE)
@@ -337,13 +338,18 @@ class FilterParser(ComparisonParser):
             return
         function = find(word)
         known = function is not None and word in (function.name, *function.aliases)
-        if word in _RESERVED or known:
-            self.report(
-                "reserved-word",
-                f"`{word}` is a reserved word and cannot stand alone.",
-                span,
-                help=f"Write `{word}(…)` to call the function, "
-                f'or `"{word}"` to search for the text.'
-                if known
-                else f'Write `"{word}"` to search for the text.',
-            )
+        if not known and word not in _RESERVED:
+            return
+        search = f'`"{word}"` to search for the text.'
+        self.report(
+            "reserved-word",
+            f"`{word}` is a reserved word and cannot stand alone.",
+            span,
+            help=f"Write `{word}(…)` to call the function, or {search}"
+            if known
+            else f"Write {search}",
+        )
+        self.skip_blank()
+        if span.start == self.step_start and not self.at_filter_end():
+            # A command of another language: what belongs to it is no second mistake.
+            raise StepFailed

@@ -85,11 +85,14 @@ class LiteralScanner(Scanner):
         self.steps_read += 1 if self._strings_end_with_line else len(self.text) - start
         end = line_end if line_end >= 0 else len(self.text)
         self._strings_end_with_line = True
+        escaped = self.text.rfind('\\"', start, end) >= 0
         self.report(
             "unterminated-string",
             "This string is never closed.",
             Span(start, end),
-            help='Close it with `"`; a quote inside is written `\\"`.',
+            help='Close it with `"`: `\\"` is a quote inside it, and a backslash is written `\\\\`.'
+            if escaped
+            else 'Close it with `"`; a quote inside is written `\\"`.',
         )
         self.pos = end
         value = self.text[start + 1 : end]

@@ -47,6 +47,7 @@ class Scanner:
         self.longest_chain = 0
         """Most operators, prefixes and parentheses of one filter or expression."""
         self.in_clause = False
+        self.step_start = 0
         self._gap_start = self._gap_end = 0
         self._holds_no_break = NO_BREAK in text
 
@@ -63,10 +64,7 @@ class Scanner:
         fix: Fix | None = None,
     ) -> None:
         """Record one diagnostic and go on."""
-        self.diagnostics.append(
-            Diagnostic(code=code, level=level, message=message, span=span, help=help, fix=fix)
-        )
-        self._errors += level is Level.ERROR
+        self.add(Diagnostic(code=code, level=level, message=message, span=span, help=help, fix=fix))
         if self._errors == MAX_ERRORS and level is Level.ERROR:
             self.report(
                 "too-many-errors",
@@ -75,6 +73,11 @@ class Scanner:
                 help="Correct the first ones; what is behind this place has not been read.",
             )
             raise ParseAborted
+
+    def add(self, found: Diagnostic) -> None:
+        """Record a diagnostic that is made already."""
+        self.diagnostics.append(found)
+        self._errors += found.level is Level.ERROR
 
     def forget(self, known: int) -> list[Diagnostic]:
         """Take back every diagnostic but the first `known` ones, and return them."""
