@@ -38,6 +38,7 @@ from orchestrator.cql.nodes import (
     Query,
     Quoted,
     Regex,
+    SavedArgument,
     SavedQuery,
     StatsShorthand,
     Step,
@@ -45,7 +46,7 @@ from orchestrator.cql.nodes import (
     Unary,
     Word,
 )
-from orchestrator.cql.parser.characters import is_field_name, is_word
+from orchestrator.cql.parser.characters import is_field_name, is_word, quote
 
 _LEVELS = {
     BinaryOperator.ADD: 2,
@@ -155,12 +156,6 @@ def print_expression(node: Expression, level: int = 1) -> str:
             assert_never(node)
 
 
-def quote(text: str) -> str:
-    """Return `text` as a quoted string on one line."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + escaped.replace("\n", "\\n").replace("\t", "\\t") + '"'
-
-
 def _operand(node: Filter) -> str:
     # `or` inside `and` needs none by the grammar, and gets them: few readers know that it binds
     # tighter.
@@ -215,8 +210,13 @@ def _plain(text: str) -> str:
 def _saved(node: SavedQuery) -> str:
     simple = all(char.isascii() and (char.isalnum() or char in "_-./:") for char in node.name)
     name = node.name if node.name and simple else quote(node.name)
-    arguments = (f"{_plain(item.name)}={quote(item.value)}" for item in node.arguments)
-    return f"${name}({', '.join(arguments)})"
+    return f"${name}({', '.join(_saved_argument(item) for item in node.arguments)})"
+
+
+def _saved_argument(node: SavedArgument) -> str:
+    value = node.value
+    shown = _parameter(value) if isinstance(value, Parameter) else quote(value)
+    return f"{_plain(node.name)}={shown}"
 
 
 def _assignment(node: Assignment) -> str:

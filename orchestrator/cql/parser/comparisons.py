@@ -273,7 +273,7 @@ class ComparisonParser(ExpressionParser):
             "missing-value",
             f"A value is missing after `{operator.value}`, before {self.found_here()}.",
             self.place(self.pos),
-            help='Write `""` for the empty text.',
+            help="Write a number." if operator.value in _NUMERIC else 'Write `""` for the empty text.',
         )
 
     def _field_operator(self, field: FieldName, sign: Span) -> Filter:

@@ -218,8 +218,7 @@ class FilterParser(ComparisonParser):
 
     def _quoted_operand(self) -> Filter:
         string = self.quoted()
-        operator = OPERATOR.match(self.text, self.after_blank(self.pos))
-        if operator is None and not self._like_follows(self.pos):
+        if not self._operator_follows(self.pos):
             return FreeText(span=string.span, pattern=string)
         return self._after_field(FieldName(span=string.span, name=string.value, quoted=True))
 
@@ -294,7 +293,9 @@ class FilterParser(ComparisonParser):
         return self._like_follows(end)
 
     def _like_follows(self, end: int) -> bool:
-        return _LIKE.match(self.text, self.after_blank(end)) is not None
+        like = _LIKE.match(self.text, self.after_blank(end))
+        # `like = 1` is a comparison of a field that happens to have this name.
+        return like is not None and not OPERATOR.match(self.text, self.after_blank(like.end()))
 
     def _free_word(self, word: str, start: int) -> Filter:
         """Read a word that no operator follows: free text, or another language's operator."""
