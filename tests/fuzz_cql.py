@@ -119,12 +119,34 @@ _WORDS = (
     "abc", "*", "**", "a*b", "10", "-5", "m/n", "a-b", "http://h/x", "x:y", "+1", "5m", "not-x",
     "andy", "c:\\d", "a//b", "¬é",
 )  # fmt: skip
-_STRINGS = ("", "a b", 'q"r', "back\\slash", "\\d+\\W", "// no", "/* no */", "a | b", "é\u00a0\t", "'")
+_STRINGS = (
+    "",
+    "a b",
+    'q"r',
+    "back\\slash",
+    "\\d+\\W",
+    "// no",
+    "/* no */",
+    "a | b",
+    "é\u00a0\t",
+    "'",
+)
 _REGEXES = (
     "a", "a b", "\\/x\\/", "[/\\]]", "^a|b$", '"', "(?<n>a)//".replace("//", "\\/"), "\\\\", "[^\"/]+",
     "{2,3}", "é",
 )  # fmt: skip
-_CALLS = ("count", "groupBy", "in", "lower", "array:contains", "test", "if", "format", "unknown", "max")
+_CALLS = (
+    "count",
+    "groupBy",
+    "in",
+    "lower",
+    "array:contains",
+    "test",
+    "if",
+    "format",
+    "unknown",
+    "max",
+)
 _DURATIONS = ("5m", "1h", "90d", "3 hours", "10ms", "2mon")
 
 

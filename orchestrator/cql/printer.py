@@ -197,14 +197,15 @@ def _field(field: FieldName) -> str:
 
 
 def _parameter(node: Parameter) -> str:
-    name = node.name if is_field_name(node.name) else quote(node.name)
+    name = _plain(node.name)
     if node.default is None:
         return f"?{name}"
     return f"?{{{name}={quote(node.default)}}}"
 
 
-def _plain(text: str) -> str:
-    return text if is_word(text) else quote(text)
+def _plain(name: str) -> str:
+    """Return a name in whose place no brackets are read as an index."""
+    return name if is_field_name(name) and is_word(name) else quote(name)
 
 
 def _saved(node: SavedQuery) -> str:
