@@ -249,4 +249,4 @@ class LeafParser(RecoveringScanner):
 
     def bad(self, start: int) -> Bad:
         """Return what was skipped from `start` to here as a node."""
-        return Bad(span=Span(start, self.pos), text=self.text[start : self.pos])
+        return Bad(span=Span(start, max(start, self.end)), text=self.text[start : self.end])

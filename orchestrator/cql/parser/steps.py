@@ -86,7 +86,8 @@ class StepParser(ClauseParser):
                 self.skip_blank()
             else:
                 self._missing_pipe(steps[-1])
-        return Pipeline(span=Span(start, max(start, self.pos)), steps=tuple(steps))
+        end = self.end
+        return Pipeline(span=Span(min(start, end), end), steps=tuple(steps))
 
     def _at_pipeline_end(self) -> bool:
         return self.at_end() or self.peek() in ";})]," or self.peek(2) == "=>"
