@@ -18,6 +18,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import yaml
@@ -29,7 +30,9 @@ _YAML_KEYS = frozenset({"queryString", "query", "cql", "script"})
 _YAML = (".yaml", ".yml")
 _PLAIN = (".logscale", ".cql", ".humio")
 _LANGUAGES = frozenset({"cql", "logscale", "humio", "lql", "crowdstrike"})
-_FENCE = re.compile(r"^([ \t]*)(`{3,}|~{3,})[ \t]*([^\s`]*)[^\n]*\n(.*?)^\1\2[ \t]*$", re.M | re.S)
+_FENCE = re.compile(
+    r"^([ \t]*)(`{3,}|~{3,})[ \t]*([^\s`]*)[^\n]*\n(.*?)^\1\2[ \t]*$", re.MULTILINE | re.DOTALL
+)
 _SIGNS = re.compile(
     r"#event_simpleName|#repo\b|#type\b|:=|=~|\bcase\s*\{|\bmatch\s*\{|event_platform="
 )
@@ -78,8 +81,6 @@ def _of_file(place: str, data: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _of_package(place: str, data: bytes) -> Iterator[tuple[str, str]]:
-    from io import BytesIO
-
     with zipfile.ZipFile(BytesIO(data)) as package:
         for name in sorted(package.namelist()):
             if name.endswith(_YAML):
@@ -135,10 +136,7 @@ class Refused:
 def errors_of(query: Published, *, checked: bool) -> Refused | None:
     """Return the errors of the parser, with `checked` those of the checks too; None if none."""
     found: Sequence[Diagnostic]
-    if checked:
-        found = lint(query.text, kind=QueryKind.SEARCH)
-    else:
-        found = parse(query.text).diagnostics
+    found = lint(query.text, kind=QueryKind.SEARCH) if checked else parse(query.text).diagnostics
     index = LineIndex(query.text)
     errors = []
     for item in found:
@@ -169,14 +167,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "refused": [result.to_json() for result in refused],
     }
     if chosen.json:
-        print(json.dumps(figures, indent=2))
+        _say(json.dumps(figures, indent=2))
         return 0
     for result in refused:
-        print(result.place)
+        _say(result.place)
         for error in result.errors:
-            print(f"    {error}")
-    print(f"{figures['without_error']} of {figures['queries']} queries, {figures['percent']} %")
+            _say(f"    {error}")
+    _say(f"{figures['without_error']} of {figures['queries']} queries, {figures['percent']} %")
     return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
 
 
 if __name__ == "__main__":

@@ -74,7 +74,8 @@ def print_step(step: Step) -> str:
         case Assignment():
             return _assignment(step)
         case Case():
-            clauses = " ; ".join(print_pipeline(clause) for clause in step.clauses)
+            # A clause without steps takes everything; nothing at all would be no clause.
+            clauses = " ; ".join(print_pipeline(clause) or "|" for clause in step.clauses)
             return f"case {{ {clauses} }}" if clauses else "case {}"
         case Match():
             arms = " ; ".join(_arm(arm) for arm in step.arms)
@@ -104,7 +105,9 @@ def print_filter(node: Filter) -> str:
             return f"!{inner}" if node.bang else f"not {inner}"
         case Comparison():
             value = _comparison_value(node.value)
-            sign = node.operator.value if node.operator in _TIGHT else f" {node.operator.value} "
+            # `=` and a value that starts with `~` would touch to another operator.
+            tight = node.operator in _TIGHT and not value.startswith("~")
+            sign = node.operator.value if tight else f" {node.operator.value} "
             return f"{_field(node.field)}{sign}{value}"
         case FreeText():
             return _pattern(node.pattern)
@@ -244,7 +247,8 @@ def _arm(node: Arm) -> str:
             guard = "true" if node.guard.value else "false"
         case _:
             guard = _pattern(node.guard)
-    return f"{guard} => {print_pipeline(node.body)}".rstrip()
+    body = print_pipeline(node.body)
+    return f"{guard} => {body}" if body else f"{guard} =>"
 
 
 def _subquery(node: Subquery) -> str:

@@ -49,6 +49,8 @@ def test_trees_of_every_node_kind_are_drawn() -> None:
 )
 @example('"x" => y')
 @example("\ud800")
+@example("x match { a => b\u2028 ; c => d }")
+@example("or =\u00a0~ !format()")
 @example("a\u2028b // c\u2029| d")
 @example("x := match {")
 @example("`a` := `b` := c")

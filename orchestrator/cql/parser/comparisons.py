@@ -269,11 +269,12 @@ class ComparisonParser(ExpressionParser):
         raise self._no_value(operator)
 
     def _no_value(self, operator: ComparisonOperator) -> StepFailed:
+        is_number = operator.value in _NUMERIC
         return self.fail(
             "missing-value",
             f"A value is missing after `{operator.value}`, before {self.found_here()}.",
             self.place(self.pos),
-            help="Write a number." if operator.value in _NUMERIC else 'Write `""` for the empty text.',
+            help="Write a number." if is_number else 'Write `""` for the empty text.',
         )
 
     def _field_operator(self, field: FieldName, sign: Span) -> Filter:
