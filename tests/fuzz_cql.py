@@ -47,12 +47,16 @@ _POSITIONS = frozenset({"span", "name_span", "raw"})
 
 def problem_of(text: str) -> str | None:
     """Return what is wrong with what the language tools say about `text`; None if nothing."""
+    return problem_with(text, parse(text))
+
+
+def problem_with(text: str, parsed: Parsed) -> str | None:
+    """Return the same of a text that is parsed already."""
     parser = StepParser(text)
     with suppress(ParseAborted):
         parser.query()
     if parser.steps_read > STEPS_PER_CHARACTER * len(text) + 200:
         return f"{parser.steps_read} steps for {len(text)} characters"
-    parsed = parse(text)
     found = lint(text, kind=QueryKind.SEARCH)
     fields_read(parsed.query)
     fields_out(parsed.query)
@@ -344,8 +348,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in numbers:
         text = text_of(chosen.seed, number)
         try:
-            problem = problem_of(text)
-            accepted += parse(text).ok
+            parsed = parse(text)
+            accepted += parsed.ok
+            problem = problem_with(text, parsed)
         except Exception:  # noqa: BLE001  # whatever is raised is what is looked for
             problem = traceback.format_exc(limit=-3)
         if problem is not None:

@@ -6,6 +6,7 @@ and the spelling of escapes.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import assert_never
 
 from orchestrator.cql.nodes import (
@@ -94,10 +95,7 @@ def print_filter(node: Filter) -> str:
     """Return a filter."""
     match node:
         case And():
-            parts = [_operand(node.operands[0])]
-            for operand, explicit in zip(node.operands[1:], node.explicit, strict=True):
-                parts += ("and" if explicit else "", _operand(operand))
-            return " ".join(part for part in parts if part)
+            return _conjunction(node)
         case Or():
             return " or ".join(_operand(operand) for operand in node.operands)
         case Not():
@@ -157,6 +155,26 @@ def print_expression(node: Expression, level: int = 1) -> str:
             return node.text
         case _:
             assert_never(node)
+
+
+def _conjunction(node: And) -> str:
+    parts = [_operand(node.operands[0])]
+    joints = zip(pairwise(node.operands), node.explicit, strict=True)
+    for (before, operand), explicit in joints:
+        text = _operand(operand)
+        if not explicit and _reads_as_infix(before, operand):
+            text = f"({text})"
+        parts += ("and", text) if explicit else (text,)
+    return " ".join(parts)
+
+
+def _reads_as_infix(before: Filter, operand: Filter) -> bool:
+    """Say whether `word in(a)` would be read as another language's `in` between the two."""
+    call = operand.operand if isinstance(operand, Not) and not operand.bang else operand
+    if not isinstance(call, Call) or call.name.lower() != "in":
+        return False
+    is_word = isinstance(before, FreeText) and isinstance(before.pattern, Word)
+    return is_word and all(item.name is None for item in call.arguments)
 
 
 def _operand(node: Filter) -> str:
