@@ -174,7 +174,7 @@ class ClauseParser(FilterParser):
         if word is None:
             raise self.fail(
                 "unexpected-character",
-                f"`{self.peek()}` cannot start a guard.",
+                f"A guard cannot start with {self.found_here()}.",
                 self.place(start),
                 help="A guard is text, a regex, `*`, a parameter or a filter function.",
             )

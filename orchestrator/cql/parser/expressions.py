@@ -253,7 +253,7 @@ class ExpressionParser(CallParser):
                 return self.placeholder(placeholder)
             raise self.fail(
                 "unexpected-character",
-                f"`{text[start]}` cannot start a value.",
+                f"A value cannot start with {self.found_here()}.",
                 self.place(start),
                 help="Quote the text if it is meant as text.",
             )

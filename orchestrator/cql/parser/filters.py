@@ -270,7 +270,7 @@ class FilterParser(ComparisonParser):
             )
         raise self.fail(
             "unexpected-character",
-            f"`{self.text[start]}` is reserved and cannot stand in a filter.",
+            f"{_sentence(self.found_here())} is reserved and cannot stand in a filter.",
             Span(start, start + 1),
             help="Quote the text that holds it.",
         )
@@ -354,3 +354,7 @@ class FilterParser(ComparisonParser):
         if span.start == self.step_start and not self.at_filter_end():
             # A command of another language: what belongs to it is no second mistake.
             raise StepFailed
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

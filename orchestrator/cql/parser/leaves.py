@@ -193,7 +193,8 @@ class LeafParser(RecoveringScanner):
         if partner is None or partner < self.pos:
             raise self.unclosed(opened, closer, code)
         self._not_inside(opened, closer)
-        self.pos = partner + 1
+        self.skip_to(closer, least=partner)
+        self.pos = min(self.pos + 1, len(self.text))
 
     def _not_inside(self, opened: int, closer: str) -> None:
         """Report what stands here although its bracket, closed further on, cannot hold it."""
@@ -238,6 +239,9 @@ class LeafParser(RecoveringScanner):
             return "the end of the query"
         word = WORD.match(self.text, self.pos)
         shown = word.group() if word else self.peek()
+        if not shown.isprintable():
+            # Nobody can see it, and a terminal may obey it.
+            return f"the character U+{ord(shown[0]):04X}" if len(shown) == 1 else "a word"
         return f"`{shown[:20]}…`" if len(shown) > 20 else f"`{shown}`"
 
     def place(self, start: int) -> Span:

@@ -32,10 +32,13 @@ class RecoveringScanner(LiteralScanner):
             self.steps_read += len(self.text)
         return self._partners.get(opened)
 
-    def skip_to(self, stops: str) -> None:
-        """Move to the next character of `stops` outside brackets and strings, or to the end."""
+    def skip_to(self, stops: str, *, least: int = 0) -> None:
+        """Move to the next character of `stops` outside brackets and strings, or to the end.
+
+        Nothing before the place `least` stops it. Comments on the way are kept.
+        """
         kept = len(self.diagnostics)
-        inside = self.pos
+        inside = max(self.pos, least)
         while True:
             self.skip_blank()
             char = self.peek()

@@ -311,6 +311,22 @@ def test_node_covers_what_was_written_of_it(
     assert texts_of(kind, text) == expected
 
 
+@pytest.mark.parametrize(
+    "text", ["a \x1b", "x = \x1b", "x := \x1b", "x match { \x1b => y }", "f(a \x1b)"]
+)
+def test_a_character_that_a_terminal_may_obey_is_named_by_its_number(text: str) -> None:
+    (found,) = parse(text).diagnostics
+
+    assert "U+001B" in found.message
+    assert "\x1b" not in found.message + found.help
+
+
+def test_comments_in_what_is_skipped_are_kept() -> None:
+    parsed = parse("(a | b // one )\n c) | x = (d // two\n) | e // three")
+
+    assert [comment.text for comment in parsed.query.comments] == ["// one )", "// two", "// three"]
+
+
 def test_unclosed_brace_behind_a_comment_names_the_comment() -> None:
     (found,) = parse("case { // first a=1 ; * }").diagnostics
 
