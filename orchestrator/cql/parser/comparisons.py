@@ -101,6 +101,9 @@ class ComparisonParser(ExpressionParser):
                 return self._compare(field, ComparisonOperator.EQUAL)
             case "<=>":
                 return self._link(field)
+            case "<>":
+                self._unequal(Span(start, self.pos))
+                return self._compare(field, ComparisonOperator.NOT_EQUAL)
             case _:
                 return self._compare(field, ComparisonOperator(text))
 
@@ -111,6 +114,17 @@ class ComparisonParser(ExpressionParser):
             span,
             help="Write `=`, or `test(a == b)` to compare two fields.",
             fix=Fix(span=span, text="=", label="compare with ="),
+        )
+
+    def _unequal(self, span: Span) -> None:
+        # The vendor's comparison with SQL names it; the grammar guide does not.
+        self.report(
+            "unequal-sign",
+            "`<>` is documented on one page only; the operator is `!=`.",
+            span,
+            help="Write `!=`.",
+            level=Level.WARNING,
+            fix=Fix(span=span, text="!=", label="write !="),
         )
 
     def _like(self, field: FieldName) -> Filter:
@@ -223,9 +237,10 @@ class ComparisonParser(ExpressionParser):
                 if operator is ComparisonOperator.LIKE:
                     self.report(
                         "regex-after-like",
-                        "`like` takes text, not a regex.",
+                        "`like` is documented for text; with a regex, on one page only.",
                         regex.span,
                         help="Write `=` with the regex.",
+                        level=Level.WARNING,
                     )
                 return regex
             case '"':
