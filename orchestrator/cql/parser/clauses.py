@@ -25,9 +25,14 @@ from orchestrator.cql.span import Span
 CASE = re.compile(r"case(?=[ \t\r\n\f]*(?:\{|//|/\*))", re.IGNORECASE)
 MATCH = re.compile(r"match(?=[ \t\r\n\f]*(?:\{|//|/\*))", re.IGNORECASE)
 
+CLAUSE_ENDS = ";}"
+
 
 class ClauseParser(FilterParser):
     """Reads case and match statements; `pipeline` comes from the area above."""
+
+    clause_ended = False
+    """Whether the clause just read ended without its `;`, which has been reported."""
 
     @abstractmethod
     def pipeline(self, *, stops: str) -> Pipeline:
@@ -70,8 +75,7 @@ class ClauseParser(FilterParser):
             if self.peek() in ("}", ""):
                 break
             clauses.append(self._clause())
-            self.skip_blank()
-            if self.peek() not in (";", "}", ""):
+            if not self._at_clause_end():
                 self._stray_in_clause()
         self.in_clause = outside
         self._close(opened, "}", "unclosed-brace")
@@ -81,7 +85,13 @@ class ClauseParser(FilterParser):
     def _clause(self) -> Pipeline:
         if self.peek() == "|":
             self.pos += 1
-        return self.pipeline(stops=";}")
+        return self.pipeline(stops=CLAUSE_ENDS)
+
+    def _at_clause_end(self) -> bool:
+        """Say whether the clause just read ends here; what follows without `;` is reported."""
+        self.skip_blank()
+        told, self.clause_ended = self.clause_ended, False
+        return told or self.peek() in (";", "}", "")
 
     def _stray_in_clause(self) -> None:
         span = Span(self.pos, self.pos + (2 if self.peek() == "=" else 1))
@@ -123,7 +133,7 @@ class ClauseParser(FilterParser):
             return self._arm()
         except StepFailed:
             self.depth = depth
-            self.skip_to(";}")
+            self.skip_to(CLAUSE_ENDS)
             if self.pos == start:
                 self.pos += 1
             return None
@@ -140,11 +150,10 @@ class ClauseParser(FilterParser):
                 help="An arm is `guard => steps`; arms are separated by `;`.",
             )
         self.pos += 2
-        body = self.pipeline(stops=";}")
-        self.skip_blank()
-        if self.peek() not in (";", "}", ""):
+        body = self.pipeline(stops=CLAUSE_ENDS)
+        if not self._at_clause_end():
             self._stray_in_clause()
-            self.skip_to(";}")
+            self.skip_to(CLAUSE_ENDS)
         return Arm(span=Span(start, body.span.end), guard=guard, body=body)
 
     def _guard(self) -> Pattern | Call | Boolean:

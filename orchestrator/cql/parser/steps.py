@@ -23,7 +23,7 @@ from orchestrator.cql.nodes import (
     Word,
 )
 from orchestrator.cql.parser.characters import FIELD, WORD
-from orchestrator.cql.parser.clauses import CASE, MATCH, ClauseParser
+from orchestrator.cql.parser.clauses import CASE, CLAUSE_ENDS, MATCH, ClauseParser
 from orchestrator.cql.parser.scanner import StepFailed
 from orchestrator.cql.span import Span
 
@@ -84,6 +84,8 @@ class StepParser(ClauseParser):
             if self.peek() == "|":
                 self.pos += 1
                 self.skip_blank()
+            elif self._is_next_clause(steps[-1], stops):
+                break
             else:
                 self._missing_pipe(steps[-1])
         end = self.end
@@ -114,6 +116,22 @@ class StepParser(ClauseParser):
                 fix=Fix(span=span, text="", label="delete the pipe"),
             )
         self.skip_blank()
+
+    def _is_next_clause(self, before: Step, stops: str) -> bool:
+        """Report a missing `;` if what stands here on a line of its own looks like a clause."""
+        place = before.span.end
+        in_clause = stops == CLAUSE_ENDS and "\n" in self.text[place : self.pos]
+        if not in_clause or self.peek(2) == ":=" or self.at_statement():
+            return False
+        self.report(
+            "missing-semicolon",
+            f"A `;` is missing before {self.found_here()}: it ends a clause.",
+            self.place(self.pos),
+            help="If the clause goes on, write `|` instead.",
+            fix=Fix(span=Span(place, place), text=" ;", label="add the semicolon"),
+        )
+        self.clause_ended = True
+        return True
 
     def _missing_pipe(self, before: Step) -> None:
         """Report that two steps touch; reading goes on as if a pipe stood between them."""
