@@ -51,7 +51,9 @@ class RecoveringScanner(LiteralScanner):
             else:
                 if char in _CLOSERS:
                     inside = max(inside, (self.partner(self.pos) or 0) + 1)
-                self.pos += 1
+                # A word is passed whole: `//` inside it is no comment.
+                word = WORD.match(self.text, self.pos)
+                self.pos = self.pos + 1 if word is None else word.end()
             # Skipped text is already reported once; what is wrong inside it would be noise.
             self.forget(kept)
         self.forget(kept)
