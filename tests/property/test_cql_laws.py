@@ -52,6 +52,7 @@ def test_trees_of_every_node_kind_are_drawn() -> None:
 @example("x match { a => b\u2028 ; c => d }")
 @example("or =\u00a0~ !format()")
 @example("a\u2028b // c\u2029| d")
+@example("x := 1 < { a ; b /x/d//| c }")
 @example("x := match {")
 @example("`a` := `b` := c")
 def test_any_text_gives_a_tree_and_places_inside_it(text: str) -> None:

@@ -194,7 +194,7 @@ class LeafParser(RecoveringScanner):
             raise self.unclosed(opened, closer, code)
         self._not_inside(opened, closer)
         self.skip_to(closer, least=partner)
-        self.pos = min(self.pos + 1, len(self.text))
+        self.jump(partner + 1)
 
     def _not_inside(self, opened: int, closer: str) -> None:
         """Report what stands here although its bracket, closed further on, cannot hold it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from orchestrator.cql.parser.characters import NO_BREAK, REGEX_BODY, WORD
+from orchestrator.cql.parser.characters import FLAGS, NO_BREAK, REGEX_BODY, WORD
 from orchestrator.cql.parser.literals import LiteralScanner
 
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
@@ -17,13 +17,17 @@ _LEXEME = re.compile(
     rf"|{WORD.pattern}|.",
     re.DOTALL,
 )
-_BEFORE_REGEX = frozenset("=|({;!,") | {""}
+_BEFORE_REGEX = frozenset("=|({;!, \t\r\n") | {""}
 
 
 class RecoveringScanner(LiteralScanner):
     """Skips what cannot be read, and knows which bracket closes which."""
 
     _partners: dict[int, int] | None = None
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._regexes = _Regexes(text)
 
     def partner(self, opened: int) -> int | None:
         """Return the place of the bracket that closes the one at `opened`; None if none does."""
@@ -46,8 +50,8 @@ class RecoveringScanner(LiteralScanner):
                 break
             if char == '"':
                 self.quoted()
-            elif char == "/" and self._looks_like_regex():
-                self.regex()
+            elif char == "/":
+                self.pos = self._regexes.end(self.pos) or self.pos + 1
             else:
                 if char in _CLOSERS:
                     inside = max(inside, (self.partner(self.pos) or 0) + 1)
@@ -58,9 +62,28 @@ class RecoveringScanner(LiteralScanner):
             self.forget(kept)
         self.forget(kept)
 
-    def _looks_like_regex(self) -> bool:
-        before = self.text[max(0, self.pos - 1) : self.pos]
-        return before in ("", "=", " ", "(", "\n", "!")
+
+class _Regexes:
+    """Finds regexes in text that is skipped, from what is next to their slashes alone."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._none_before = 0
+        """Up to here no regex is closed: found once, so that no line is scanned twice."""
+
+    def end(self, slash: int) -> int | None:
+        """Return where the regex that starts at a slash ends; None if the slash is a division."""
+        text = self._text
+        before, behind = text[max(0, slash - 1) : slash], text[slash + 1 : slash + 2]
+        if slash < self._none_before or before not in _BEFORE_REGEX or behind.isspace():
+            return None
+        body = REGEX_BODY.match(text, slash + 1)
+        closed = slash if body is None else body.end()
+        if not text.startswith("/", closed):
+            self._none_before = closed
+            return None
+        flags = FLAGS.match(text, closed + 1)
+        return closed + 1 if flags is None else flags.end()
 
 
 def _pairs(text: str) -> dict[int, int]:
@@ -70,7 +93,8 @@ def _pairs(text: str) -> dict[int, int]:
     """
     found: dict[int, int] = {}
     opened: list[tuple[str, int]] = []
-    braces, pos, before = 0, 0, ""
+    braces, pos = 0, 0
+    regexes = _Regexes(text)
     while (match := _LEXEME.match(text, pos)) is not None:
         lexeme = match.group()
         pos = match.end()
@@ -86,10 +110,6 @@ def _pairs(text: str) -> dict[int, int]:
             if opened and opened[-1][0] == lexeme:
                 found[opened.pop()[1]] = match.start()
                 braces -= lexeme == "}"
-        elif lexeme == "/" and before in _BEFORE_REGEX:
-            body = REGEX_BODY.match(text, pos)
-            if body is not None and text.startswith("/", body.end()):
-                pos = body.end() + 1
-        if not lexeme.isspace() and not lexeme.startswith(("//", "/*")):
-            before = lexeme
+        elif lexeme == "/":
+            pos = regexes.end(match.start()) or pos
     return found

@@ -134,6 +134,10 @@ class Scanner:
         """The place behind the last lexeme, before the blanks that the head has passed since."""
         return self._gap_start if self.pos == self._gap_end else self.pos
 
+    def jump(self, place: int) -> None:
+        """Move to a place where a lexeme ends."""
+        self.pos = self._gap_start = self._gap_end = place
+
     def skip_blank(self) -> None:
         """Move over white space and comments, keeping the comments."""
         text, start = self.text, self.pos

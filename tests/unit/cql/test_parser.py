@@ -189,6 +189,7 @@ def test_work_grows_with_the_text(piece: str) -> None:
         ("", "a /* ", ""),
         ("f(", ",", ")"),
         ("f(", "{a},", ")"),
+        ("x = (", " /[", ""),
         ("", " ", "a"),
     ],
 )
