@@ -248,7 +248,7 @@ def group_names(body: str) -> set[str]:
 
 
 def _any_branch(branches: Iterable[Pipeline], known: frozenset[str]) -> frozenset[str] | None:
-    every = known
+    every = set(known)
     for branch in branches:
         after: frozenset[str] | None = known
         for step in branch.steps:
@@ -256,7 +256,7 @@ def _any_branch(branches: Iterable[Pipeline], known: frozenset[str]) -> frozense
         if after is None:
             return None
         every |= after
-    return every
+    return frozenset(every)
 
 
 def _moved_by_call(call: Call, known: frozenset[str]) -> frozenset[str] | None:

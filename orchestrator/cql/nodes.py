@@ -293,10 +293,10 @@ class StatsShorthand(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedArgument(Node):
-    """`name="text"` of a saved query's call."""
+    """`name="text"` or `name=?parameter` of a saved query's call."""
 
     name: str
-    value: str
+    value: str | Parameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ and the spelling of escapes.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import assert_never
 
 from orchestrator.cql.nodes import (
@@ -38,6 +39,7 @@ from orchestrator.cql.nodes import (
     Query,
     Quoted,
     Regex,
+    SavedArgument,
     SavedQuery,
     StatsShorthand,
     Step,
@@ -45,7 +47,7 @@ from orchestrator.cql.nodes import (
     Unary,
     Word,
 )
-from orchestrator.cql.parser.characters import is_field_name, is_word
+from orchestrator.cql.parser.characters import is_field_name, is_word, quote
 
 _LEVELS = {
     BinaryOperator.ADD: 2,
@@ -73,7 +75,8 @@ def print_step(step: Step) -> str:
         case Assignment():
             return _assignment(step)
         case Case():
-            clauses = " ; ".join(print_pipeline(clause) for clause in step.clauses)
+            # A clause without steps takes everything; nothing at all would be no clause.
+            clauses = " ; ".join(print_pipeline(clause) or "|" for clause in step.clauses)
             return f"case {{ {clauses} }}" if clauses else "case {}"
         case Match():
             arms = " ; ".join(_arm(arm) for arm in step.arms)
@@ -92,10 +95,7 @@ def print_filter(node: Filter) -> str:
     """Return a filter."""
     match node:
         case And():
-            parts = [_operand(node.operands[0])]
-            for operand, explicit in zip(node.operands[1:], node.explicit, strict=True):
-                parts += ("and" if explicit else "", _operand(operand))
-            return " ".join(part for part in parts if part)
+            return _conjunction(node)
         case Or():
             return " or ".join(_operand(operand) for operand in node.operands)
         case Not():
@@ -156,15 +156,29 @@ def print_expression(node: Expression, level: int = 1) -> str:
             assert_never(node)
 
 
-def quote(text: str) -> str:
-    """Return `text` as a quoted string on one line."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + escaped.replace("\n", "\\n").replace("\t", "\\t") + '"'
+def _conjunction(node: And) -> str:
+    parts = [_operand(node.operands[0])]
+    joints = zip(pairwise(node.operands), node.explicit, strict=True)
+    for (before, operand), explicit in joints:
+        text = _operand(operand)
+        if not explicit and _reads_as_infix(before, operand):
+            text = f"({text})"
+        parts += ("and", text) if explicit else (text,)
+    return " ".join(parts)
+
+
+def _reads_as_infix(before: Filter, operand: Filter) -> bool:
+    """Say whether `word in(a)` would be read as another language's `in` between the two."""
+    call = operand.operand if isinstance(operand, Not) and not operand.bang else operand
+    if not isinstance(call, Call) or call.name.lower() != "in":
+        return False
+    is_word = isinstance(before, FreeText) and isinstance(before.pattern, Word)
+    return is_word and all(item.name is None for item in call.arguments)
 
 
 def apart(sign: str, value: str) -> str:
     """Join a sign and a value so that they do not read as another sign: `=~` is one."""
-    return f"{sign} {value}" if sign == "=" and value.startswith("~") else f"{sign}{value}"
+    return f" {sign} {value}" if sign == "=" and value.startswith("~") else f"{sign}{value}"
 
 
 def _operand(node: Filter) -> str:
@@ -208,21 +222,27 @@ def _field(field: FieldName) -> str:
 
 
 def _parameter(node: Parameter) -> str:
-    name = node.name if is_field_name(node.name) else quote(node.name)
+    name = _plain(node.name)
     if node.default is None:
         return f"?{name}"
     return f"?{{{name}={quote(node.default)}}}"
 
 
-def _plain(text: str) -> str:
-    return text if is_word(text) else quote(text)
+def _plain(name: str) -> str:
+    """Return a name in whose place no brackets are read as an index."""
+    return name if is_field_name(name) and is_word(name) else quote(name)
 
 
 def _saved(node: SavedQuery) -> str:
     simple = all(char.isascii() and (char.isalnum() or char in "_-./:") for char in node.name)
     name = node.name if node.name and simple else quote(node.name)
-    arguments = (f"{_plain(item.name)}={quote(item.value)}" for item in node.arguments)
-    return f"${name}({', '.join(arguments)})"
+    return f"${name}({', '.join(_saved_argument(item) for item in node.arguments)})"
+
+
+def _saved_argument(node: SavedArgument) -> str:
+    value = node.value
+    shown = _parameter(value) if isinstance(value, Parameter) else quote(value)
+    return f"{_plain(node.name)}={shown}"
 
 
 def _assignment(node: Assignment) -> str:
@@ -249,7 +269,8 @@ def _arm(node: Arm) -> str:
             guard = "true" if node.guard.value else "false"
         case _:
             guard = _pattern(node.guard)
-    return f"{guard} => {print_pipeline(node.body)}".rstrip()
+    body = print_pipeline(node.body)
+    return f"{guard} => {body}" if body else f"{guard} =>"
 
 
 def _subquery(node: Subquery) -> str:

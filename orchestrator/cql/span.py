@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass
+
+_LINE_END = re.compile("\n")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -31,8 +34,7 @@ class LineIndex:
 
     def __init__(self, text: str) -> None:
         self._length = len(text)
-        self._starts = [0]
-        self._starts.extend(i + 1 for i, char in enumerate(text) if char == "\n")
+        self._starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
 
     def position(self, offset: int) -> Position:
         """Return the line and column of `offset`, cut to the text's length."""

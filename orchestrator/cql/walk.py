@@ -17,18 +17,23 @@ def walk(node: Node) -> Iterator[Node]:
     while pending:
         current = pending.pop()
         yield current
-        pending.extend(reversed(children(current)))
+        for name in _places(type(current)):
+            value = getattr(current, name)
+            if isinstance(value, tuple):
+                pending.extend(reversed(value))
+            elif isinstance(value, Node):
+                pending.append(value)
 
 
 def children(node: Node) -> list[Node]:
     """Return the nodes directly below `node`, left to right."""
     found: list[Node] = []
-    for name in _places(type(node)):
+    for name in reversed(_places(type(node))):
         value = getattr(node, name)
-        if isinstance(value, Node):
+        if isinstance(value, tuple):
+            found.extend(value)
+        elif isinstance(value, Node):
             found.append(value)
-        elif isinstance(value, tuple):
-            found.extend(item for item in value if isinstance(item, Node))
     return found
 
 
@@ -46,11 +51,11 @@ _PLACES: dict[type[Node], tuple[str, ...]] = {}
 
 
 def _places(kind: type[Node]) -> tuple[str, ...]:
-    """Return the names of the fields of a node type that can hold nodes."""
+    """Return the names of the fields of a node type that can hold nodes, last first."""
     known = _PLACES.get(kind)
     if known is not None:
         return known
     texts = ("str", "bool", "int", "Span", "str | None", "Span | None", "tuple[bool, ...]")
-    found = tuple(field.name for field in fields(kind) if field.type not in texts)
+    found = tuple(field.name for field in fields(kind) if field.type not in texts)[::-1]
     _PLACES[kind] = found
     return found

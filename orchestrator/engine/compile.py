@@ -287,7 +287,13 @@ def _saved(step: SavedQuery, flow: Flow) -> Flow:
     for node in walk(query):
         if isinstance(node, Parameter) and node.default is not None:
             execution.defaults.setdefault(node.name, node.default)
-    with execution.bound({argument.name: argument.value for argument in step.arguments}):
+    arguments = {
+        item.name: execution.parameter(item.value)
+        if isinstance(item.value, Parameter)
+        else item.value
+        for item in step.arguments
+    }
+    with execution.bound(arguments):
         return run_steps(query.pipeline.steps, flow)
 
 

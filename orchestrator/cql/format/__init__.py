@@ -17,7 +17,7 @@ from __future__ import annotations
 from orchestrator.cql.format.comments import attach
 from orchestrator.cql.format.flat import WIDTH
 from orchestrator.cql.format.layout import Layout
-from orchestrator.cql.format.proof import reads_alike
+from orchestrator.cql.format.proof import read_alike
 from orchestrator.cql.nodes import Query
 from orchestrator.cql.parser import parse_or_raise
 
@@ -27,13 +27,15 @@ __all__ = ["WIDTH", "format_query", "format_text", "lay_out"]
 def format_query(query: Query) -> str:
     """Return the query's text in its layout, a line break at its end; empty for nothing.
 
-    The layout is read back: should it not be the same query, the text comes back as it was.
+    The layout is read back: should it not be the same query, or have another layout again, as heaps
+    of comments in odd places may, the text comes back as it was.
 
     Args:
         query: As parsed, without errors: names and texts are read from its own text.
     """
     laid = lay_out(query)
-    return laid if reads_alike(query, laid) else query.text
+    again = read_alike(query, laid)
+    return laid if again is not None and lay_out(again) == laid else query.text
 
 
 def lay_out(query: Query) -> str:

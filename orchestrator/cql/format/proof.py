@@ -11,13 +11,18 @@ from orchestrator.cql.parser import parse
 from orchestrator.cql.walk import children, walk
 
 
-def reads_alike(query: Query, text: str) -> bool:
-    """Say whether `text` is read as the same steps, up to places, and with the same comments."""
-    again = parse(text).query
-    if _comments(again) != _comments(query):
-        return False
+def read_alike(query: Query, text: str) -> Query | None:
+    """Return the tree of `text`, if it has no error and is the same query up to places.
+
+    The comments count too.
+    """
+    parsed = parse(text)
+    again = parsed.query
+    if not parsed.ok or _comments(again) != _comments(query):
+        return None
     pairs = zip_longest(walk(query.pipeline), walk(again.pipeline))
-    return all(one is not None and other is not None and _alike(one, other) for one, other in pairs)
+    alike = all(a is not None and b is not None and _alike(a, b) for a, b in pairs)
+    return again if alike else None
 
 
 def _alike(one: Node, other: Node) -> bool:

@@ -22,7 +22,7 @@ from orchestrator.cql.nodes import (
     Step,
     Word,
 )
-from orchestrator.cql.printer import quote
+from orchestrator.cql.parser.characters import quote
 
 VERDICTS = frozenset(
     (

@@ -22,7 +22,7 @@ from orchestrator.cql.nodes import (
     Subquery,
     Word,
 )
-from orchestrator.cql.printer import quote
+from orchestrator.cql.parser.characters import quote
 
 _EQUALITY = (ComparisonOperator.EQUAL, ComparisonOperator.NOT_EQUAL)
 _LITERAL = re.compile(r"(?:[A-Za-z0-9_ @#%&~:;,<>='\"!-]|\\[^A-Za-z0-9*\n])+")

@@ -20,7 +20,7 @@ from orchestrator.cql.nodes import (
     Subquery,
     Word,
 )
-from orchestrator.cql.printer import quote
+from orchestrator.cql.parser.characters import quote
 
 _CONDITIONS = frozenset(("test", "if", "coalesce"))
 _ARITHMETIC = (

@@ -37,7 +37,7 @@ from orchestrator.cql.nodes import (
     Step,
     Word,
 )
-from orchestrator.cql.printer import quote
+from orchestrator.cql.parser.characters import quote
 from orchestrator.cql.span import Span
 
 LIVE = (QueryKind.FILTER_ALERT, QueryKind.AGGREGATE_ALERT)

@@ -9,8 +9,7 @@ from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.fields import argument
 from orchestrator.cql.lint.base import Check, Context, Found
 from orchestrator.cql.nodes import Array, Comparison, ComparisonOperator, FreeText, Quoted, Word
-from orchestrator.cql.parser.characters import is_field_name
-from orchestrator.cql.printer import quote
+from orchestrator.cql.parser.characters import is_field_name, quote
 from orchestrator.cql.span import Span
 
 _EQUALITY = (ComparisonOperator.EQUAL, ComparisonOperator.NOT_EQUAL)

@@ -8,8 +8,7 @@ from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.lint.base import Check, Context, Found
 from orchestrator.cql.lint.phrases import word_of
 from orchestrator.cql.nodes import Comparison, ComparisonOperator, FieldName, FreeText, Regex, Word
-from orchestrator.cql.parser.characters import is_field_name
-from orchestrator.cql.printer import quote
+from orchestrator.cql.parser.characters import is_field_name, quote
 from orchestrator.cql.span import Span
 
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"

@@ -18,8 +18,7 @@ from orchestrator.cql.lint.phrases import (
 )
 from orchestrator.cql.nodes import Call, Comparison, Filter, FreeText, Not, Quoted, Regex, Word
 from orchestrator.cql.parser import parse_filter
-from orchestrator.cql.parser.characters import is_field_name
-from orchestrator.cql.printer import quote
+from orchestrator.cql.parser.characters import is_field_name, quote
 from orchestrator.cql.span import Span
 
 _SHOWN = 240

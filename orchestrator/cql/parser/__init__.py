@@ -54,7 +54,10 @@ def parse(text: str) -> Parsed:
         pipeline = parser.query()
     except ParseAborted:
         pipeline = _unread(text)
-    if height(pipeline) > MAX_HEIGHT:
+    # Between two levels of nesting lie at most eight nodes besides operators and parentheses:
+    # nearly every query is known to be low without a look at its tree.
+    may_be_high = (parser.deepest + 1) * (8 + parser.longest_chain) > MAX_HEIGHT
+    if may_be_high and height(pipeline) > MAX_HEIGHT:
         parser.report(
             "too-deep",
             f"The query's tree is higher than {MAX_HEIGHT} nodes.",

@@ -23,6 +23,9 @@ WORD = re.compile(rf"(?:[{_WORD}]|:(?!=))(?:[{_WORD}/]|:(?!=))*")
 CALL_NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*(?::[A-Za-z_][A-Za-z0-9_]*)?)\(")
 """A function's name with the parenthesis that touches it."""
 
+CALL_NAME_ONLY = re.compile(r"[A-Za-z0-9_:]*")
+"""The name of a call that is known to be one."""
+
 SPACED_CALL_NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*(?::[A-Za-z_][A-Za-z0-9_]*)?)[ \t\r\n\f]+\(")
 """The same with white space before the parenthesis."""
 
@@ -57,12 +60,42 @@ DURATION = re.compile(
 )
 """A relative time in an expression, with at most one blank before its unit."""
 
-WHITESPACE = re.compile(r"[ \t\r\n\f]+")
+NO_BREAK = "\u00a0"
+BLANK = re.compile(r"[ \t\r\n\f\u00a0]*")
+"""White space, and the non-breaking space that stands in for it in copied text."""
+
+STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+"""A quoted string, over lines if need be."""
+
+STRING_ON_LINE = re.compile(r'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"')
+"""A quoted string that ends on its line: what is read once a string of the text never ends."""
+
+TRIPLE_QUOTED = re.compile(r'"""((?:[^"\n]|"{1,2}(?!"))*+)"""(?!")')
+"""Another language's long string, on one line."""
+
+REGEX_BODY = re.compile(
+    r"[^/\\\[\n]*+(?:(?:\\[^\n]|\[(?:[^\]\\\n]|\\[^\n])*+(?:\]|(?=\n|\Z)))[^/\\\[\n]*+)*+"
+)
+"""A regex up to its closing slash. A slash inside a character class does not close it."""
+
+REGEX_OVER_LINES = re.compile(
+    r"/((?:[^/\\\[\"]|\\.|\[(?:[^\]\\\n]|\\.)*+\])*+)/[imdgF]*"
+    r"(?=[ \t\r]*(?:\n|\||;|\)|\}|\Z))",
+    re.DOTALL,
+)
+"""A regex that another language lets run over lines, where what follows it ends a filter."""
+
+FLAGS = re.compile(r"[A-Za-z0-9]*")
+"""What stands behind the closing slash of a regex."""
+
 KEYWORD = re.compile(rf"(and|or|not)(?![{_WORD}/:\[])", re.IGNORECASE)
 """A logical operator as a whole word."""
 
-OPERATOR = re.compile(r"<=>|:=|=~|==|=>|!=|<=|>=|=(?![=~>])|<|>")
+OPERATOR = re.compile(r"<=>|<>|:=|=~|==|=>|!=|<=|>=|=(?![=~>])|<|>")
 """What may follow a field name, longest first."""
+
+PLACEHOLDER = re.compile(r"<[A-Za-z][^<>=|\n\"]{0,60}>(?![=~])")
+"""What templates write where a value is to be put in: `<user name>`."""
 
 REGEX_FLAGS = "imdgF"
 """Flags of a regex literal. Source: LogScale, regular expression flags."""
@@ -76,3 +109,9 @@ def is_field_name(text: str) -> bool:
 def is_word(text: str) -> bool:
     """Say whether `text` may stand as a pattern without quotes."""
     return WORD.fullmatch(text) is not None and not text.endswith("//")
+
+
+def quote(text: str) -> str:
+    """Return `text` as a quoted string on one line."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + escaped.replace("\n", "\\n").replace("\t", "\\t") + '"'

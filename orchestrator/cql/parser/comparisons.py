@@ -26,7 +26,9 @@ from orchestrator.cql.nodes import (
 from orchestrator.cql.parser.characters import (
     CALL_NAME,
     FIELD,
+    KEYWORD,
     OPERATOR,
+    PLACEHOLDER,
     SIGNED_NUMBER,
     WORD,
 )
@@ -44,8 +46,7 @@ class ComparisonParser(ExpressionParser):
 
     def _infix_in(self, word: str, start: int, infix: re.Match[str]) -> Filter | None:
         """Read `field in (…)` as the in() it means; None if it is a text beside a real in()."""
-        opened = infix.end()
-        text = self.text
+        text, opened = self.text, infix.end()
         self.pos = opened
         known = len(self.diagnostics)
         if text[opened] == "[":
@@ -53,11 +54,13 @@ class ComparisonParser(ExpressionParser):
         else:
             arguments = self.arguments()
             if any(argument.name is not None for argument in arguments):
+                # A call of in() beside a text. It is read here once: the operand that follows
+                # takes it over, so that calls inside calls are not read twice each.
+                self.arguments_ahead[opened] = (arguments, self.pos)
                 self.pos = start
-                del self.diagnostics[known:]
                 return None
             values = _listed(arguments)
-        del self.diagnostics[known:]
+        self.forget(known)
         span = Span(start, self.pos)
         shown = ", ".join(text[value.span.start : value.span.end] for value in values)
         negated = "!" if infix.group(1) else ""
@@ -98,6 +101,9 @@ class ComparisonParser(ExpressionParser):
                 return self._compare(field, ComparisonOperator.EQUAL)
             case "<=>":
                 return self._link(field)
+            case "<>":
+                self._unequal(Span(start, self.pos))
+                return self._compare(field, ComparisonOperator.NOT_EQUAL)
             case _:
                 return self._compare(field, ComparisonOperator(text))
 
@@ -108,6 +114,17 @@ class ComparisonParser(ExpressionParser):
             span,
             help="Write `=`, or `test(a == b)` to compare two fields.",
             fix=Fix(span=span, text="=", label="compare with ="),
+        )
+
+    def _unequal(self, span: Span) -> None:
+        # The vendor's comparison with SQL names it; the grammar guide does not.
+        self.report(
+            "unequal-sign",
+            "`<>` is documented on one page only; the operator is `!=`.",
+            span,
+            help="Write `!=`.",
+            level=Level.WARNING,
+            fix=Fix(span=span, text="!=", label="write !="),
         )
 
     def _like(self, field: FieldName) -> Filter:
@@ -181,7 +198,12 @@ class ComparisonParser(ExpressionParser):
             return Number(span=Span(start, self.pos), text=word.group())
         value: Pattern
         if self.peek() == '"':
-            value = self.quoted()
+            string = self.quoted()
+            if SIGNED_NUMBER.match(string.value):
+                return self._quoted_number(string)
+            value = string
+        elif (placeholder := PLACEHOLDER.match(self.text, start)) is not None:
+            return self.placeholder(placeholder)
         elif word is not None:
             self.pos = word.end()
             value = Word(span=Span(start, self.pos), text=word.group())
@@ -195,6 +217,18 @@ class ComparisonParser(ExpressionParser):
         )
         return value
 
+    def _quoted_number(self, string: Quoted) -> Number:
+        # The vendor's own dashboards hold it, and mean the number.
+        self.report(
+            "quoted-number",
+            "A number is compared without quotes.",
+            string.span,
+            help=f"Write `{string.value}`.",
+            level=Level.WARNING,
+            fix=Fix(span=string.span, text=string.value, label="take the quotes away"),
+        )
+        return Number(span=string.span, text=string.value)
+
     def _pattern(self, field: FieldName, operator: ComparisonOperator) -> Pattern:
         start = self.pos
         match self.peek():
@@ -203,9 +237,10 @@ class ComparisonParser(ExpressionParser):
                 if operator is ComparisonOperator.LIKE:
                     self.report(
                         "regex-after-like",
-                        "`like` takes text, not a regex.",
+                        "`like` is documented for text; with a regex, on one page only.",
                         regex.span,
                         help="Write `=` with the regex.",
+                        level=Level.WARNING,
                     )
                 return regex
             case '"':
@@ -236,6 +271,9 @@ class ComparisonParser(ExpressionParser):
                 Span(start, start + 1),
                 help=f"Write `in({_as_field(name)}, values=[…])` or `{name} = /^(a|b)$/`.",
             )
+        placeholder = PLACEHOLDER.match(self.text, start)
+        if placeholder is not None:
+            return self.placeholder(placeholder)
         if self.peek() in ("$", "<", ">", "`"):
             raise self.fail(
                 "unexpected-character",
@@ -246,11 +284,12 @@ class ComparisonParser(ExpressionParser):
         raise self._no_value(operator)
 
     def _no_value(self, operator: ComparisonOperator) -> StepFailed:
+        is_number = operator.value in _NUMERIC
         return self.fail(
             "missing-value",
             f"A value is missing after `{operator.value}`, before {self.found_here()}.",
             self.place(self.pos),
-            help='Write `""` for the empty text.',
+            help="Write a number." if is_number else 'Write `""` for the empty text.',
         )
 
     def _field_operator(self, field: FieldName, sign: Span) -> Filter:
@@ -259,10 +298,25 @@ class ComparisonParser(ExpressionParser):
         if negated:
             self.pos += 1
             self.skip_blank()
+        word = KEYWORD.match(self.text, self.pos)
+        if word is not None and word.group(1).lower() == "not":
+            self._not_before_call(Span(word.start(), word.end()))
+            negated = True
         if CALL_NAME.match(self.text, self.pos) is None:
             return self._no_call(field, sign)
         call = self.call()
         return FieldOperator(span=field.span.to(call.span), field=field, negated=negated, call=call)
+
+    def _not_before_call(self, span: Span) -> None:
+        self.report(
+            "not-before-call",
+            "Behind `=~` a call is negated with `!`.",
+            span,
+            help="Write `=~ !function(…)`.",
+            fix=Fix(span=Span(span.start, self.after_blank(span.end)), text="!", label="write !"),
+        )
+        self.pos = span.end
+        self.skip_blank()
 
     def _no_call(self, field: FieldName, sign: Span) -> Filter:
         start = self.pos

@@ -1,36 +1,31 @@
-"""Expressions, calls and their arguments: the right of `:=` and what stands between parentheses.
+"""Expressions: the right of `:=`, and what stands between the parentheses of a call.
 
 Precedence, loosest first: comparison, `+ -`, `* / %`, prefix. There is no `and` and no `or`.
-Binary levels are climbed in one function, so redundant parentheses cost few frames.
+Operators and parentheses wait on a stack rather than in frames, so that their number has no limit
+here.
 Source: LogScale's syntax grammar guide and its appendix A (quirks).
 """
 
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 
-from orchestrator.cql.diagnostics import Fix
+from orchestrator.cql.catalogue import find
+from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.nodes import (
-    Argument,
-    Array,
-    Assignment,
-    Attribute,
     Bad,
     Binary,
     BinaryOperator,
-    Call,
     Duration,
     Expression,
-    FieldName,
     Number,
-    Pipeline,
     Quoted,
-    Subquery,
     Unary,
     UnaryOperator,
     Word,
 )
+from orchestrator.cql.parser.calls import CallParser
 from orchestrator.cql.parser.characters import (
     CALL_NAME,
     DURATION,
@@ -38,55 +33,113 @@ from orchestrator.cql.parser.characters import (
     KEYWORD,
     LABEL,
     NUMBER,
+    PLACEHOLDER,
+    SPACED_CALL_NAME,
     UNIT_MS,
     WORD,
+    quote,
 )
-from orchestrator.cql.parser.leaves import LeafParser
 from orchestrator.cql.parser.scanner import StepFailed
 from orchestrator.cql.span import Span
 
-_BINARY = re.compile(r"==|!=|<=(?!>)|>=|<(?!=)|>|[-+*/%]")
+_BINARY = re.compile(r"==|!=|<=>|<=|>=|<|>|[-+*/%]")
 _LEVEL = {
     "==": 1, "!=": 1, "<": 1, "<=": 1, ">": 1, ">=": 1,
     "+": 2, "-": 2,
     "*": 3, "/": 3, "%": 3,
 }  # fmt: skip
-_TOLD_INSIDE_CASE = ("case-call", "regex-in-expression")
+_PREFIX_LEVEL = 4
 
 
-class ExpressionParser(LeafParser, ABC):
-    """Reads expressions; `pipeline` comes from the area that knows steps."""
+@dataclass(slots=True)
+class _Read:
+    """An operand, with the parentheses around it: they are no part of its node's span."""
 
-    @abstractmethod
-    def pipeline(self, *, stops: str) -> Pipeline:
-        """Read steps up to one of `stops` or the end of the text."""
+    node: Expression
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class _Group:
+    """What is read of an expression, or of a part of one in parentheses."""
+
+    opened: int
+    """Place of the parenthesis; -1 for the expression as a whole."""
+    operands: list[_Read] = field(default_factory=list)
+    operators: list[tuple[int, BinaryOperator | UnaryOperator, int]] = field(default_factory=list)
+    """Level, operator and place of each operator that waits for its right operand."""
+
+
+class ExpressionParser(CallParser):
+    """Reads expressions."""
 
     # --- levels -----------------------------------------------------------------------------
 
-    def expression(self, level: int = 1) -> Expression:
-        """Read an expression whose binary operators bind at least as tightly as `level`."""
-        left = self._prefixed()
-        while True:
-            self.skip_blank()
-            operator = self._binary_operator(level)
-            if operator is None:
-                return left
-            right = self.expression(_LEVEL[operator.value] + 1)
-            left = Binary(span=left.span.to(right.span), operator=operator, left=left, right=right)
+    def expression(self) -> Expression:
+        """Read an expression up to what cannot belong to it.
 
-    def _binary_operator(self, level: int) -> BinaryOperator | None:
-        """Read the next operator if it binds at least as tightly as `level`."""
+        The head stands behind the blanks that follow; `end` is the place before them.
+        """
+        outer: list[_Group] = []
+        group, chain = _Group(opened=-1), 0
+        while True:
+            chain += 1 + self._prefixes(group)
+            if self.peek() == "(":
+                outer.append(group)
+                group = _Group(opened=self.pos)
+                self.pos += 1
+                continue
+            start = self.pos
+            node = self._operand()
+            group.operands.append(_Read(node, start, self.end))
+            self.skip_blank()
+            while outer and self.peek() == ")":
+                whole = _reduced(group, 0)
+                self.pos += 1
+                opened, group = group.opened, outer.pop()
+                group.operands.append(_Read(whole.node, opened, self.pos))
+                self.skip_blank()
+            operator, place = self._binary_operator(), self.pos
+            if operator is None:
+                break
+            _reduced(group, _LEVEL[operator.value])
+            group.operators.append((_LEVEL[operator.value], operator, place))
+        if outer:
+            raise self._left_open(group.opened)
+        self.longest_chain = max(self.longest_chain, chain)
+        return _reduced(group, 0).node
+
+    def _left_open(self, opened: int) -> StepFailed:
+        """Report what stands where a parenthesis of an expression should be closed."""
+        if self.partner(opened) is None:
+            return self.unclosed(opened, ")", "unclosed-parenthesis")
+        help_text = ""
+        if self.peek() == ",":
+            help_text = "An array stands in brackets: `[a, b]`."
+        return self.fail(
+            "unexpected-text",
+            f"`)` or an operator is expected here, not {self.found_here()}.",
+            self.place(self.pos),
+            help=help_text,
+        )
+
+    def _binary_operator(self) -> BinaryOperator | None:
+        """Read the next operator, if one follows."""
         start = self.pos
         match = _BINARY.match(self.text, start)
-        if match is not None:
-            text = match.group()
-            if _LEVEL[text] < level:
-                return None
-            self.pos = match.end()
-            return BinaryOperator(text)
-        if level == 1:
+        if match is None:
             return self._mistaken_operator()
-        return None
+        self.pos = match.end()
+        if match.group() != "<=>":
+            return BinaryOperator(match.group())
+        self.report(
+            "link-in-expression",
+            "`<=>` links the queries of correlate(); an expression has no such operator.",
+            Span(start, self.pos),
+            help="Compare with `==`.",
+        )
+        return BinaryOperator.EQUAL
 
     def _mistaken_operator(self) -> BinaryOperator | None:
         """Report an operator that expressions do not have, and read on past it."""
@@ -116,27 +169,23 @@ class ExpressionParser(LeafParser, ABC):
             return BinaryOperator.EQUAL
         return None
 
-    def _prefixed(self) -> Expression:
-        prefixes: list[tuple[int, UnaryOperator]] = []
+    def _prefixes(self, group: _Group) -> int:
+        """Read `-` and `!`, and return their number."""
+        waiting = len(group.operators)
         self.skip_blank()
         while self.peek() in ("-", "!") and self.peek(2) != "!=":
-            prefixes.append((self.pos, UnaryOperator(self.peek())))
+            group.operators.append((_PREFIX_LEVEL, UnaryOperator(self.peek()), self.pos))
             self.pos += 1
             self.skip_blank()
-        node = self._operand()
-        for start, operator in reversed(prefixes):
-            node = Unary(span=Span(start, node.span.end), operator=operator, operand=node)
-        return node
+        return len(group.operators) - waiting
 
     # --- operands ---------------------------------------------------------------------------
 
     def _operand(self) -> Expression:
         start, char = self.pos, self.peek()
         match char:
-            case "(":
-                return self._grouped()
             case "{":
-                return self._subquery(label=None, start=start)
+                return self.subquery(label=None, start=start)
             case "[":
                 return self.array()
             case "?":
@@ -147,7 +196,7 @@ class ExpressionParser(LeafParser, ABC):
                 if self.text.startswith(":", colon) and not self.text.startswith(":=", colon):
                     self.pos = colon + 1
                     self.skip_blank()
-                    return self._subquery(label=string.value, start=start)
+                    return self.subquery(label=string.value, start=start)
                 return string
             case "'":
                 return self.single_quoted()
@@ -165,23 +214,6 @@ class ExpressionParser(LeafParser, ABC):
             case _:
                 return self._word_operand()
 
-    def _grouped(self) -> Expression:
-        start = self.pos
-        self.enter(start)
-        self.pos += 1
-        inner = self.expression()
-        self.skip_blank()
-        if self.peek() != ")":
-            raise self.fail(
-                "unclosed-parenthesis",
-                "This parenthesis is never closed.",
-                Span(start, start + 1),
-                help=f"`)` is expected before {self.found_here()}.",
-            )
-        self.pos += 1
-        self.leave()
-        return inner
-
     def _regex_operand(self) -> Expression:
         start = self.pos
         regex = self.regex()
@@ -195,13 +227,12 @@ class ExpressionParser(LeafParser, ABC):
 
     def _word_operand(self) -> Expression:
         text, start = self.text, self.pos
-        call = CALL_NAME.match(text, start)
-        if call is not None:
+        if CALL_NAME.match(text, start) or self._spaced_call():
             return self.call()
         label = LABEL.match(text, start)
         if label is not None and text.startswith("{", label.end()):
             self.pos = label.end()
-            return self._subquery(label=label.group(1), start=start)
+            return self.subquery(label=label.group(1), start=start)
         duration = DURATION.match(text, start)
         # `1 y=2` is a missing pipe rather than a year: behind a blank only whole words count.
         if duration and (" " not in duration.group() or len(duration.group(2)) > 2):
@@ -215,16 +246,61 @@ class ExpressionParser(LeafParser, ABC):
         pattern = self._pattern_operand()
         if pattern is not None:
             return pattern
-        field = FIELD.match(text, start)
-        if field is None:
+        name = FIELD.match(text, start)
+        if name is None:
+            placeholder = PLACEHOLDER.match(text, start)
+            if placeholder is not None:
+                return self.placeholder(placeholder)
             raise self.fail(
                 "unexpected-character",
-                f"`{text[start]}` cannot start a value.",
+                f"A value cannot start with {self.found_here()}.",
                 self.place(start),
                 help="Quote the text if it is meant as text.",
             )
-        self.pos = field.end()
-        return Word(span=Span(start, self.pos), text=field.group())
+        self.pos = name.end()
+        if text.startswith("[]", self.pos):
+            return self._array_name(start)
+        if self.peek() == "(":
+            raise self.fail(
+                "call-name",
+                f"`{name.group()}` cannot be the name of a function.",
+                Span(start, self.pos),
+                help="Names of functions are letters and digits, with a `:` behind a namespace.",
+            )
+        return Word(span=Span(start, self.pos), text=name.group())
+
+    def _array_name(self, start: int) -> Quoted:
+        self.pos += len("[]")
+        span = Span(start, self.pos)
+        shown = quote(self.text[start : self.pos])
+        self.report(
+            "array-needs-quotes",
+            "The name of a whole array stands in quotes: brackets are reserved.",
+            span,
+            help=f"Write {shown}.",
+            fix=Fix(span=span, text=shown, label="quote the name"),
+        )
+        return Quoted(span=span, value=self.text[start : self.pos], raw=shown)
+
+    def _spaced_call(self) -> bool:
+        """Say whether a function's name and, behind blanks, its parenthesis stand here."""
+        match = SPACED_CALL_NAME.match(self.text, self.pos)
+        function = None if match is None else find(match.group(1))
+        if match is None or function is None or function.name != match.group(1):
+            return False
+        self.report_space(Span(match.start(), match.end()), match.group(1))
+        return True
+
+    def report_space(self, span: Span, name: str) -> None:
+        """Say that a blank stands between a function's name and its parenthesis."""
+        self.report(
+            "space-before-parenthesis",
+            "A blank between a function and its parenthesis may be refused.",
+            span,
+            help=f"Write `{name}(`.",
+            level=Level.WARNING,
+            fix=Fix(span=span, text=f"{name}(", label="join them"),
+        )
 
     def _pattern_operand(self) -> Word | None:
         """Read `*`, `*text` or `text*` where it can only be a pattern, as in `values=[a*]`."""
@@ -240,197 +316,20 @@ class ExpressionParser(LeafParser, ABC):
                 return Word(span=Span(start, end), text=word.group())
         return None
 
-    # --- calls ------------------------------------------------------------------------------
 
-    def call(self) -> Call:
-        """Read `name(arguments)` from its name; white space before `(` is the caller's to judge."""
-        start = self.pos
-        name_end = start
-        text = self.text
-        while text[name_end].isascii() and (text[name_end].isalnum() or text[name_end] in "_:"):
-            name_end += 1
-        name = text[start:name_end]
-        known = len(self.diagnostics)
-        self.pos = self.after_blank(name_end)
-        arguments = self.arguments()
-        if name.lower() == "case":
-            # Its arguments are another language's; only the regex literals are worth a word.
-            inside = self.diagnostics[known:]
-            del self.diagnostics[known:]
-            self.diagnostics += [d for d in inside if d.code in _TOLD_INSIDE_CASE]
-            self.report_case_call(Span(start, name_end))
-        return Call(
-            span=Span(start, self.pos),
-            name=name,
-            name_span=Span(start, name_end),
-            arguments=arguments,
-        )
-
-    def report_case_call(self, span: Span) -> None:
-        """Say that `case` is a statement, not a function."""
-        self.report(
-            "case-call",
-            "`case` is a statement, not a function, and has no value.",
-            span,
-            help='Write `case { condition | field := "a" ; * | field := "b" }` as its own step, '
-            'or `field := if(condition, then="a", else="b")`.',
-        )
-
-    def arguments(self) -> tuple[Argument, ...]:
-        """Read `( … )`; each argument that fails is reported, skipped and left out."""
-        opened = self.pos
-        self.enter(opened)
-        self.pos += 1
-        found: list[Argument] = []
-        while True:
-            self.skip_blank()
-            if self.peek() in (")", ""):
-                break
-            depth = self.depth
-            try:
-                found.append(self._argument())
-                self.skip_blank()
-                if self.peek() not in (",", ")", ""):
-                    self._unexpected_in_arguments()
-            except StepFailed:
-                self.depth = depth
-                self.skip_to(",)]}")
-                if self.peek() in ("]", "}"):
-                    break
-            if self.peek() != ",":
-                break
-            self._comma(")")
-        self._close(opened, ")", "unclosed-parenthesis")
-        self.leave()
-        return tuple(found)
-
-    def _unexpected_in_arguments(self) -> None:
-        start = self.pos
-        help_text = ""
-        if self.peek() == "|":
-            help_text = "A pipeline as an argument stands in braces: `{ … | … }`."
-        elif WORD.match(self.text, start):
-            help_text = "Separate arguments with `,`, or quote text that holds blanks."
-        raise self.fail(
-            "unexpected-text",
-            f"`,` or `)` is expected here, not {self.found_here()}.",
-            self.place(start),
-            help=help_text,
-        )
-
-    def _argument(self) -> Argument:
-        start = self.pos
-        name, name_span = self._argument_name()
-        value = self.expression()
-        return Argument(
-            span=Span(start, value.span.end), name=name, name_span=name_span, value=value
-        )
-
-    def _argument_name(self) -> tuple[str | None, Span | None]:
-        """Read `name =` if it is there; `==` and `=~` belong to an expression."""
-        start = self.pos
-        if self.peek() == '"':
-            return self._quoted_argument_name()
-        match = FIELD.match(self.text, start)
-        if match is None:
-            return None, None
-        equals = self.after_blank(match.end())
-        if not self._is_single_equals(equals):
-            return None, None
-        self.pos = equals + 1
-        return match.group(), Span(start, match.end())
-
-    def _quoted_argument_name(self) -> tuple[str | None, Span | None]:
-        start, known = self.pos, len(self.diagnostics)
-        string = self.quoted()
-        end, equals = self.pos, self.after_blank(self.pos)
-        if self._is_single_equals(equals):
-            self.pos = equals + 1
-            return string.value, Span(start, end)
-        self.pos = start
-        del self.diagnostics[known:]
-        return None, None
-
-    def _is_single_equals(self, place: int) -> bool:
-        text = self.text
-        return text.startswith("=", place) and not text.startswith(("==", "=~", "=>"), place)
-
-    # --- arrays and subqueries --------------------------------------------------------------
-
-    def array(self) -> Array:
-        """Read `[ … ]` from its bracket."""
-        opened = self.pos
-        self.enter(opened)
-        self.pos += 1
-        elements: list[Expression | Assignment] = []
-        while True:
-            self.skip_blank()
-            if self.peek() in ("]", ""):
-                break
-            depth = self.depth
-            try:
-                elements.append(self._element())
-                self.skip_blank()
-                if self.peek() not in (",", "]", ""):
-                    raise self.fail(
-                        "unexpected-text",
-                        f"`,` or `]` is expected here, not {self.found_here()}.",
-                        self.place(self.pos),
-                    )
-            except StepFailed:
-                self.depth = depth
-                self.skip_to(",])}")
-                if self.peek() in (")", "}"):
-                    break
-            if self.peek() != ",":
-                break
-            self._comma("]")
-        self._close(opened, "]", "unclosed-bracket")
-        self.leave()
-        return Array(span=Span(opened, self.pos), elements=tuple(elements))
-
-    def _element(self) -> Expression | Assignment:
-        start = self.pos
-        match = FIELD.match(self.text, start)
-        if match is not None:
-            sign = self.after_blank(match.end())
-            if self.text.startswith(":=", sign):
-                self.pos = sign + 2
-                field = FieldName(span=Span(start, match.end()), name=match.group())
-                value = self.expression()
-                return Assignment(span=Span(start, value.span.end), field=field, value=value)
-        node = self.expression()
-        if isinstance(node, Quoted) and self.peek(2) == ":=":
-            self.pos += 2
-            value = self.expression()
-            field = FieldName(span=node.span, name=node.value, quoted=True)
-            return Assignment(span=Span(start, value.span.end), field=field, value=value)
-        return node
-
-    def _subquery(self, *, label: str | None, start: int) -> Expression:
-        if self.peek() != "{":
-            raise self.fail(
-                "unexpected-text",
-                "`{` is expected after a label.",
-                self.place(self.pos),
-            )
-        opened = self.pos
-        self.enter(opened)
-        self.pos += 1
-        pipeline = self.pipeline(stops="}")
-        self._close(opened, "}", "unclosed-brace")
-        self.leave()
-        attributes: list[Attribute] = []
-        end = self.pos
-        while label is not None:
-            at = self.after_blank(self.pos)
-            match = LABEL.match(self.text, at)
-            if match is None or self.text.startswith("{", match.end()):
-                break
-            self.pos = match.end()
-            value = self.expression()
-            end = value.span.end
-            attributes.append(Attribute(span=Span(at, end), name=match.group(1), value=value))
-        return Subquery(
-            span=Span(start, end), pipeline=pipeline, label=label, attributes=tuple(attributes)
-        )
+def _reduced(group: _Group, level: int) -> _Read:
+    """Give each waiting operator that binds at least as tightly as `level` its right operand."""
+    operands, operators = group.operands, group.operators
+    while operators and operators[-1][0] >= level:
+        _, operator, start = operators.pop()
+        right = operands.pop()
+        node: Expression
+        if isinstance(operator, UnaryOperator):
+            span = Span(start, right.end)
+            node = Unary(span=span, operator=operator, operand=right.node)
+        else:
+            left = operands.pop()
+            span = Span(left.start, right.end)
+            node = Binary(span=span, operator=operator, left=left.node, right=right.node)
+        operands.append(_Read(node, span.start, span.end))
+    return operands[-1]

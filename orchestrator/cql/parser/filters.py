@@ -7,9 +7,10 @@ Source: LogScale's syntax grammar guide, appendix A.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 
 from orchestrator.cql.catalogue import find
-from orchestrator.cql.diagnostics import Fix, Level
+from orchestrator.cql.diagnostics import Fix
 from orchestrator.cql.nodes import (
     And,
     Boolean,
@@ -25,10 +26,13 @@ from orchestrator.cql.parser.characters import (
     FIELD,
     KEYWORD,
     OPERATOR,
+    PLACEHOLDER,
     SPACED_CALL_NAME,
     WORD,
+    quote,
 )
 from orchestrator.cql.parser.comparisons import ComparisonParser
+from orchestrator.cql.parser.scanner import StepFailed
 from orchestrator.cql.span import Span
 
 _INFIX_IN = re.compile(r"(not[ \t\r\n\f]+)?in[ \t\r\n\f]*(?=[(\[])", re.IGNORECASE)
@@ -38,6 +42,56 @@ _RESERVED = frozenset({"case", "like", "match", "in"})
 _FILTER_ENDS = frozenset("|;)}],")
 
 
+@dataclass(slots=True)
+class _Group:
+    """What is read of a filter, or of a part of one in parentheses."""
+
+    opened: int
+    """Place of the parenthesis; -1 for the filter as a whole."""
+    operands: list[Filter] = field(default_factory=list)
+    """What `and` joins, each complete."""
+    explicit: list[bool] = field(default_factory=list)
+    alternatives: list[Filter] = field(default_factory=list)
+    """What `or` joins, of the operand that is being read."""
+    prefixes: list[tuple[int, bool]] = field(default_factory=list)
+    """Place of each `not` and `!` before the alternative being read; True for `!`."""
+    start: int = 0
+    or_start: int = 0
+
+    def start_operand(self, place: int) -> None:
+        """Note where an operand starts, its prefixes and parentheses included."""
+        if not self.alternatives:
+            self.or_start = place
+        if not self.alternatives and not self.operands:
+            self.start = place
+
+    def add(self, node: Filter, end: int) -> None:
+        """Add an alternative that ends at `end`, under its prefixes."""
+        for start, bang in reversed(self.prefixes):
+            node = Not(span=Span(start, end), operand=node, bang=bang)
+        self.prefixes.clear()
+        self.alternatives.append(node)
+
+    def end_alternatives(self, end: int) -> None:
+        """Join the alternatives to one operand."""
+        found = tuple(self.alternatives)
+        single = len(found) == 1
+        self.operands.append(
+            found[0] if single else Or(span=Span(self.or_start, end), operands=found)
+        )
+        self.alternatives.clear()
+
+    def whole(self, end: int) -> Filter:
+        """Return the filter that the operands make, ending at `end`."""
+        if len(self.operands) == 1:
+            return self.operands[0]
+        return And(
+            span=Span(self.start, end),
+            operands=tuple(self.operands),
+            explicit=tuple(self.explicit),
+        )
+
+
 class FilterParser(ComparisonParser):
     """Reads filters."""
 
@@ -45,22 +99,38 @@ class FilterParser(ComparisonParser):
         """Read a filter up to `|`, `;`, a closing bracket or the end.
 
         An operand that looks like the start of another step (`field :=`, `case {`) ends the filter
-        too: the pipeline reports the missing pipe.
+        too: the pipeline reports the missing pipe. Parentheses wait on a stack rather than in
+        frames, so that their number has no limit here.
         """
-        operands, explicit = [self._or()], list[bool]()
+        outer: list[_Group] = []
+        group, chain = _Group(opened=-1), 0
         while True:
-            self.skip_blank()
-            if self.at_filter_end() or self.at_statement():
-                break
-            joined = self._keyword("and")
-            if joined:
+            self._negations(group)
+            if self.peek() == "(":
+                outer.append(group)
+                group = _Group(opened=self.pos)
+                self.pos += 1
+                continue
+            node = self._primary()
+            while True:
+                end = self.end
+                chain += len(group.prefixes)
+                group.add(node, end)
                 self.skip_blank()
-            operands.append(self._or())
-            explicit.append(joined)
-        if len(operands) == 1:
-            return operands[0]
-        span = operands[0].span.to(operands[-1].span)
-        return And(span=span, operands=tuple(operands), explicit=tuple(explicit))
+                if self._keyword("or"):
+                    break
+                group.end_alternatives(end)
+                if not (self.at_filter_end() or self.at_statement()):
+                    group.explicit.append(self._keyword("and"))
+                    break
+                node = group.whole(end)
+                if not outer:
+                    self.longest_chain = max(self.longest_chain, chain)
+                    return node
+                self._close(group.opened, ")", "unclosed-parenthesis")
+                group = outer.pop()
+                # An `and` and an `or` at most for each pair of parentheses.
+                chain += 2
 
     def at_filter_end(self) -> bool:
         """Say whether what stands here cannot belong to a filter any more."""
@@ -79,17 +149,6 @@ class FilterParser(ComparisonParser):
         statement = _STATEMENT.match(self.text, place)
         return statement is not None and statement.group().lower().startswith("match")
 
-    def _or(self) -> Filter:
-        operands = [self._not()]
-        while True:
-            self.skip_blank()
-            if not self._keyword("or"):
-                break
-            operands.append(self._not())
-        if len(operands) == 1:
-            return operands[0]
-        return Or(span=operands[0].span.to(operands[-1].span), operands=tuple(operands))
-
     def _keyword(self, word: str) -> bool:
         """Read `word` if it stands here as an operator rather than as a field's name."""
         match = KEYWORD.match(self.text, self.pos)
@@ -101,30 +160,26 @@ class FilterParser(ComparisonParser):
         self.pos = match.end()
         return True
 
-    def _not(self) -> Filter:
-        prefixes: list[tuple[int, bool]] = []
+    def _negations(self, group: _Group) -> None:
+        """Read `not` and `!`, and note where the operand starts."""
+        self.skip_blank()
+        group.start_operand(self.pos)
         while True:
-            self.skip_blank()
             start = self.pos
             if self._keyword("not"):
-                prefixes.append((start, False))
+                group.prefixes.append((start, False))
             elif self.peek() == "!" and self.peek(2) != "!=":
                 self.pos += 1
-                prefixes.append((start, True))
+                group.prefixes.append((start, True))
             else:
-                break
-        node = self._primary()
-        for start, bang in reversed(prefixes):
-            node = Not(span=Span(start, node.span.end), operand=node, bang=bang)
-        return node
+                return
+            self.skip_blank()
 
     # --- operands ---------------------------------------------------------------------------
 
     def _primary(self) -> Filter:
         start, char = self.pos, self.peek()
         match char:
-            case "(":
-                return self._group()
             case "/":
                 regex = self.regex()
                 return FreeText(span=regex.span, pattern=regex)
@@ -161,42 +216,52 @@ class FilterParser(ComparisonParser):
             case _:
                 return self._word_operand_of_filter()
 
-    def _group(self) -> Filter:
-        start = self.pos
-        self.enter(start)
-        self.pos += 1
-        self.skip_blank()
-        inner = self.filter()
-        self._close(start, ")", "unclosed-parenthesis")
-        self.leave()
-        return inner
-
     def _quoted_operand(self) -> Filter:
         string = self.quoted()
         if not self._operator_follows(self.pos):
             return FreeText(span=string.span, pattern=string)
-        field = FieldName(span=string.span, name=string.value, quoted=True)
-        return self._after_field(field)
+        return self._after_field(FieldName(span=string.span, name=string.value, quoted=True))
 
     def _word_operand_of_filter(self) -> Filter:
         text, start = self.text, self.pos
         called = CALL_NAME.match(text, start)
         if called is not None and not KEYWORD.match(text, start):
             return self.call()
-        field, word = FIELD.match(text, start), WORD.match(text, start)
+        name, word = FIELD.match(text, start), WORD.match(text, start)
         if word is None:
             return self._no_operand(start)
-        if field is not None and field.end() >= word.end():
-            if self._operator_follows(field.end()):
-                self.pos = field.end()
-                name = FieldName(span=Span(start, field.end()), name=field.group())
-                return self._after_field(name)
+        if name is not None and name.end() >= word.end():
+            if self._operator_follows(name.end()):
+                self.pos = name.end()
+                return self._after_field(FieldName(span=Span(start, self.pos), name=name.group()))
+            if text.startswith("[]", name.end()):
+                self.pos = name.end() + 2
+                return self._whole_array(Span(start, self.pos))
         elif self._operator_follows(word.end()) and not word.group().endswith(":"):
             self.pos = word.end()
             return self._after_field(self._unquoted_field(word.group(), start))
         return self._free_word(word.group(), start)
 
+    def _whole_array(self, span: Span) -> Filter:
+        """Say that a filter cannot compare `name[]`, and read on as if it could."""
+        shown = quote(self.text[span.start : span.end])
+        self.report(
+            "array-needs-quotes",
+            "A filter compares one value; the name of a whole array stands in quotes, in a call.",
+            span,
+            help=f"Write `array:contains({shown}, value=…)`.",
+        )
+        name = FieldName(span=span, name=self.text[span.start : span.end], quoted=True)
+        if self._operator_follows(span.end):
+            return self._after_field(name)
+        word = Word(span=span, text=name.name)
+        return FreeText(span=span, pattern=word)
+
     def _no_operand(self, start: int) -> Filter:
+        placeholder = PLACEHOLDER.match(self.text, start)
+        if placeholder is not None:
+            word = self.placeholder(placeholder)
+            return FreeText(span=word.span, pattern=word)
         if OPERATOR.match(self.text, start):
             raise self.fail(
                 "missing-field",
@@ -205,7 +270,7 @@ class FilterParser(ComparisonParser):
             )
         raise self.fail(
             "unexpected-character",
-            f"`{self.text[start]}` is reserved and cannot stand in a filter.",
+            f"{_sentence(self.found_here())} is reserved and cannot stand in a filter.",
             Span(start, start + 1),
             help="Quote the text that holds it.",
         )
@@ -228,7 +293,9 @@ class FilterParser(ComparisonParser):
         return self._like_follows(end)
 
     def _like_follows(self, end: int) -> bool:
-        return _LIKE.match(self.text, self.after_blank(end)) is not None
+        like = _LIKE.match(self.text, self.after_blank(end))
+        # `like = 1` is a comparison of a field that happens to have this name.
+        return like is not None and not OPERATOR.match(self.text, self.after_blank(like.end()))
 
     def _free_word(self, word: str, start: int) -> Filter:
         """Read a word that no operator follows: free text, or another language's operator."""
@@ -241,15 +308,7 @@ class FilterParser(ComparisonParser):
                 return found
         spaced = SPACED_CALL_NAME.match(text, start)
         if spaced is not None and self._is_call_with_space(spaced.group(1)):
-            span = Span(start, spaced.end())
-            self.report(
-                "space-before-parenthesis",
-                "A blank between a function and its parenthesis may be refused.",
-                span,
-                help=f"Write `{spaced.group(1)}(`.",
-                level=Level.WARNING,
-                fix=Fix(span=span, text=f"{spaced.group(1)}(", label="join them"),
-            )
+            self.report_space(Span(start, spaced.end()), spaced.group(1))
             return self.call()
         self.pos = end
         span = Span(start, end)
@@ -280,13 +339,22 @@ class FilterParser(ComparisonParser):
             return
         function = find(word)
         known = function is not None and word in (function.name, *function.aliases)
-        if word in _RESERVED or known:
-            self.report(
-                "reserved-word",
-                f"`{word}` is a reserved word and cannot stand alone.",
-                span,
-                help=f"Write `{word}(…)` to call the function, "
-                f'or `"{word}"` to search for the text.'
-                if known
-                else f'Write `"{word}"` to search for the text.',
-            )
+        if not known and word not in _RESERVED:
+            return
+        search = f'`"{word}"` to search for the text.'
+        self.report(
+            "reserved-word",
+            f"`{word}` is a reserved word and cannot stand alone.",
+            span,
+            help=f"Write `{word}(…)` to call the function, or {search}"
+            if known
+            else f"Write {search}",
+        )
+        self.skip_blank()
+        if span.start == self.step_start and not self.at_filter_end():
+            # A command of another language: what belongs to it is no second mistake.
+            raise StepFailed
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -14,12 +14,14 @@ from orchestrator.cql.nodes import (
     Parameter,
     SavedArgument,
     SavedQuery,
+    Word,
 )
 from orchestrator.cql.parser.characters import (
     FIELD,
     WORD,
 )
-from orchestrator.cql.parser.scanner import Scanner
+from orchestrator.cql.parser.recovery import RecoveringScanner
+from orchestrator.cql.parser.scanner import StepFailed
 from orchestrator.cql.span import Span
 
 _PARAMETER_NAME = re.compile(rf"{FIELD.pattern}")
@@ -27,7 +29,7 @@ _FILTER_PARAMETER_NAME = re.compile(rf"(?:{FIELD.pattern})(?:-(?:{FIELD.pattern}
 _SAVED_NAME = re.compile(r"[A-Za-z0-9_.@&~+\-*%#\\^/:\u00a1-\U0010ffff]+")
 
 
-class LeafParser(Scanner):
+class LeafParser(RecoveringScanner):
     """Reads what holds no expression and no filter."""
 
     # --- parameters and saved queries -------------------------------------------------------
@@ -79,7 +81,12 @@ class LeafParser(Scanner):
             return self.quoted().value
         match = WORD.match(self.text, self.pos)
         if match is None:
-            raise self.fail("missing-value", f"Here stands {what}.", self.place(self.pos))
+            raise self.fail(
+                "missing-value",
+                f"{what[0].upper()}{what[1:]} is missing before {self.found_here()}.",
+                self.place(self.pos),
+                help="Quote it if it holds reserved characters.",
+            )
         self.pos = match.end()
         return match.group()
 
@@ -135,8 +142,25 @@ class LeafParser(Scanner):
                 self.place(self.pos),
             )
         self.pos += 1
-        value = self._plain_text("the argument's text")
+        self.skip_blank()
+        value: str | Parameter
+        if self.peek() == "?":
+            value = self.parameter(in_filter=False)
+        else:
+            value = self._plain_text("the argument's text")
         return SavedArgument(span=Span(start, self.pos), name=name, value=value)
+
+    def placeholder(self, found: re.Match[str]) -> Word:
+        """Report a template's `<placeholder>`, and read it as a word."""
+        span = Span(found.start(), found.end())
+        self.pos = span.end
+        self.report(
+            "placeholder",
+            f"`{found.group()}` is a placeholder; CQL has no such value.",
+            span,
+            help="Put a value in its place.",
+        )
+        return Word(span=span, text=found.group())
 
     # --- shared small things ----------------------------------------------------------------
 
@@ -156,17 +180,57 @@ class LeafParser(Scanner):
             )
 
     def _close(self, opened: int, closer: str, code: str) -> None:
-        """Read `closer`, or say that what was opened stays open."""
+        """Read `closer`, or say what stands in its place.
+
+        Raises:
+            StepFailed: Nothing in the text closes what was opened.
+        """
         self.skip_blank()
         if self.peek() == closer:
             self.pos += 1
             return
-        opener = self.text[opened]
-        raise self.fail(
+        partner = self.partner(opened)
+        if partner is None or partner < self.pos:
+            raise self.unclosed(opened, closer, code)
+        self._not_inside(opened, closer)
+        self.skip_to(closer, least=partner)
+        self.jump(partner + 1)
+
+    def _not_inside(self, opened: int, closer: str) -> None:
+        """Report what stands here although its bracket, closed further on, cannot hold it."""
+        opener, found = self.text[opened], self.found_here()
+        if self.peek() == "|":
+            self.report(
+                "pipe-in-brackets",
+                f"`|` separates steps and cannot stand between `{opener}` and `{closer}`.",
+                self.place(self.pos),
+                help="Write `or`, or close the bracket before it.",
+            )
+        else:
+            self.report(
+                "stray-character",
+                f"{found} cannot stand between `{opener}` and `{closer}`.",
+                self.place(self.pos),
+                help=f"Delete it, or write `{closer}` before it.",
+            )
+
+    def unclosed(self, opened: int, closer: str, code: str) -> StepFailed:
+        """Report that a bracket is never closed, and return what to raise."""
+        help_text = f"`{closer}` is expected before {self.found_here()}."
+        for start, comment in reversed(self.comments.items()):
+            if start < opened:
+                break
+            if comment.text.startswith("//") and closer in comment.text:
+                help_text = (
+                    f"A `//` comment reaches to the end of its line and takes a `{closer}` with "
+                    "it: break the line behind the comment, or write `/* … */`."
+                )
+                break
+        return self.fail(
             code,
-            f"This `{opener}` is never closed.",
+            f"This `{self.text[opened]}` is never closed.",
             Span(opened, opened + 1),
-            help=f"`{closer}` is expected before {self.found_here()}.",
+            help=help_text,
         )
 
     def found_here(self) -> str:
@@ -175,6 +239,9 @@ class LeafParser(Scanner):
             return "the end of the query"
         word = WORD.match(self.text, self.pos)
         shown = word.group() if word else self.peek()
+        if not shown.isprintable():
+            # Nobody can see it, and a terminal may obey it.
+            return f"the character U+{ord(shown[0]):04X}" if len(shown) == 1 else "a word"
         return f"`{shown[:20]}…`" if len(shown) > 20 else f"`{shown}`"
 
     def place(self, start: int) -> Span:
@@ -186,4 +253,4 @@ class LeafParser(Scanner):
 
     def bad(self, start: int) -> Bad:
         """Return what was skipped from `start` to here as a node."""
-        return Bad(span=Span(start, self.pos), text=self.text[start : self.pos])
+        return Bad(span=Span(start, max(start, self.end)), text=self.text[start : self.end])

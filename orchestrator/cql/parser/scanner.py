@@ -1,4 +1,4 @@
-"""The reading head: a text, a place in it, and what was found wrong so far.
+"""The reading head: a text, a place in it, the blanks around it, and what was found wrong so far.
 
 There is no token list. What a character means depends on whether a filter or an expression is
 being read, so the parser asks the scanner for exactly the lexeme it can accept. The head moves
@@ -8,16 +8,18 @@ forward only, apart from look-ahead of a bounded length, so the work grows with 
 from __future__ import annotations
 
 from orchestrator.cql.diagnostics import Diagnostic, Fix, Level
-from orchestrator.cql.nodes import Comment, Quoted, Regex
-from orchestrator.cql.parser.characters import REGEX_FLAGS, WHITESPACE
+from orchestrator.cql.nodes import Comment
+from orchestrator.cql.parser.characters import BLANK, NO_BREAK
 from orchestrator.cql.span import Span
 
 MAX_NESTING = 50
 """Brackets, calls and clauses inside each other. Published queries stay below 12; the limit keeps
 the recursion of everything that reads the tree bounded."""
 
-_ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
-_CLOSERS = {"(": ")", "[": "]", "{": "}"}
+MAX_ERRORS = 1_000
+"""Errors after which reading stops: nobody corrects more in one go."""
+
+_BLANK_OR_SLASH = frozenset(f" \t\r\n\f/{NO_BREAK}")
 
 
 class StepFailed(Exception):
@@ -25,7 +27,7 @@ class StepFailed(Exception):
 
 
 class ParseAborted(Exception):
-    """Internal: nothing after this place can be read; its diagnostic is recorded already."""
+    """Internal: what is behind this place is not read; its diagnostic is recorded already."""
 
 
 class Scanner:
@@ -37,10 +39,17 @@ class Scanner:
         self.steps_read = 0
         """How often the head was moved: a measure of work that no clock can blur."""
         self.diagnostics: list[Diagnostic] = []
+        self._errors = 0
         self.comments: dict[int, Comment] = {}
         self.depth = 0
+        self.deepest = 0
+        """Most levels of nesting seen so far."""
+        self.longest_chain = 0
+        """Most operators, prefixes and parentheses of one filter or expression."""
         self.in_clause = False
-        self._strings_end_with_line = False
+        self.step_start = 0
+        self._gap_start = self._gap_end = 0
+        self._holds_no_break = NO_BREAK in text
 
     # --- saying what is wrong ---------------------------------------------------------------
 
@@ -55,9 +64,27 @@ class Scanner:
         fix: Fix | None = None,
     ) -> None:
         """Record one diagnostic and go on."""
-        self.diagnostics.append(
-            Diagnostic(code=code, level=level, message=message, span=span, help=help, fix=fix)
-        )
+        self.add(Diagnostic(code=code, level=level, message=message, span=span, help=help, fix=fix))
+        if self._errors == MAX_ERRORS and level is Level.ERROR:
+            self.report(
+                "too-many-errors",
+                f"Reading stopped here, after {MAX_ERRORS:,} errors.",
+                span,
+                help="Correct the first ones; what is behind this place has not been read.",
+            )
+            raise ParseAborted
+
+    def add(self, found: Diagnostic) -> None:
+        """Record a diagnostic that is made already."""
+        self.diagnostics.append(found)
+        self._errors += found.level is Level.ERROR
+
+    def forget(self, known: int) -> list[Diagnostic]:
+        """Take back every diagnostic but the first `known` ones, and return them."""
+        taken = self.diagnostics[known:]
+        del self.diagnostics[known:]
+        self._errors -= sum(found.level is Level.ERROR for found in taken)
+        return taken
 
     def fail(
         self,
@@ -78,12 +105,13 @@ class Scanner:
             ParseAborted: The text is nested deeper than `MAX_NESTING`.
         """
         self.depth += 1
+        self.deepest = max(self.deepest, self.depth)
         if self.depth > MAX_NESTING:
             self.report(
                 "too-deep",
                 f"The query is nested more than {MAX_NESTING} levels deep.",
                 Span(start, start + 1),
-                help="Split it into steps, or take redundant parentheses away.",
+                help="Split it into steps.",
             )
             raise ParseAborted
 
@@ -101,215 +129,79 @@ class Scanner:
         """Say whether nothing is left."""
         return self.pos >= len(self.text)
 
+    @property
+    def end(self) -> int:
+        """The place behind the last lexeme, before the blanks that the head has passed since."""
+        return self._gap_start if self.pos == self._gap_end else self.pos
+
+    def jump(self, place: int) -> None:
+        """Move to a place where a lexeme ends."""
+        self.pos = self._gap_start = self._gap_end = place
+
     def skip_blank(self) -> None:
         """Move over white space and comments, keeping the comments."""
-        text, length = self.text, len(self.text)
+        text, start = self.text, self.pos
+        if start != self._gap_end:
+            self._gap_start = start
         self.steps_read += 1
-        while self.pos < length:
-            char = text[self.pos]
-            if char in " \t\r\n\f":
-                match = WHITESPACE.match(text, self.pos)
-                self.pos = match.end() if match else self.pos + 1
-            elif char == "\u00a0":
-                # Reserved like every other control; worth its own words since nobody can see it.
-                self.report(
-                    "non-breaking-space",
-                    "This is a non-breaking space, which LogScale refuses.",
-                    Span(self.pos, self.pos + 1),
-                    help="Replace it with an ordinary blank.",
-                    fix=Fix(span=Span(self.pos, self.pos + 1), text=" ", label="write a blank"),
-                )
-                self.pos += 1
-            elif text.startswith(("//", "/*"), self.pos):
-                self._comment()
-            else:
-                return
-
-    def _comment(self) -> None:
-        start = self.pos
-        if self.text.startswith("//", start):
-            end = self.text.find("\n", start)
-            self.pos = len(self.text) if end < 0 else end
-        else:
-            end = self.text.find("*/", start + 2)
-            if end < 0:
-                self.report(
-                    "unterminated-comment",
-                    "This comment is never closed.",
-                    Span(start, start + 2),
-                    help="Close it with `*/`.",
-                )
-            self.pos = len(self.text) if end < 0 else end + 2
-        span = Span(start, self.pos)
-        self.comments[start] = Comment(span=span, text=self.text[start : self.pos].rstrip("\r"))
+        while text[self.pos : self.pos + 1] in _BLANK_OR_SLASH:
+            blank = BLANK.match(text, self.pos)
+            if blank is not None:
+                if self._holds_no_break and NO_BREAK in blank.group():
+                    self._non_breaking(blank.start(), blank.group())
+                self.pos = blank.end()
+            if not text.startswith(("//", "/*"), self.pos):
+                break
+            self._comment()
+        self._gap_end = self.pos
 
     def after_blank(self, pos: int) -> int:
         """Return the first place from `pos` that is neither blank nor comment, without moving."""
-        kept, self.pos = self.pos, pos
-        known, found = len(self.diagnostics), dict[int, Comment]()
-        comments, self.comments = self.comments, found
-        self.skip_blank()
-        place, self.pos = self.pos, kept
-        # What the look-ahead saw is recorded once, when the head itself passes.
-        del self.diagnostics[known:]
-        self.comments = comments
-        return place
+        text = self.text
+        while text[pos : pos + 1] in _BLANK_OR_SLASH:
+            blank = BLANK.match(text, pos)
+            pos = pos if blank is None else blank.end()
+            if not text.startswith(("//", "/*"), pos):
+                break
+            pos, _ = self._comment_end(pos)
+        return pos
 
-    # --- lexemes that mean the same in both modes -----------------------------------------------
-
-    def quoted(self) -> Quoted:
-        """Read a `"string"` from its opening quote."""
-        text, start = self.text, self.pos
-        line_end = text.find("\n", start)
-        limit = line_end if self._strings_end_with_line and line_end >= 0 else len(text)
-        place, value, run = start + 1, list[str](), start + 1
-        while place < limit and text[place] != '"':
-            if text[place] == "\\" and place + 1 < limit:
-                known = _ESCAPES.get(text[place + 1])
-                # An escape that the grammar does not name keeps its backslash: strings feed
-                # regexes, and published queries write "\S+" for it.
-                value += (text[run:place], known if known is not None else text[place : place + 2])
-                run = place = place + 2
-            else:
-                place += 1
-        if place >= limit:
-            return self._unterminated_string(start, line_end)
-        value.append(text[run:place])
-        self.pos = place + 1
-        raw = text[start : self.pos]
-        if "\n" in raw:
-            self.report(
-                "multi-line-string",
-                "This string spans lines, which the grammar guide does not allow.",
-                Span(start, self.pos),
-                help="Write `\\n` for the line break, or check for a missing quote.",
-                level=Level.HINT,
-            )
-        return Quoted(span=Span(start, self.pos), value="".join(value), raw=raw)
-
-    def _unterminated_string(self, start: int, line_end: int) -> Quoted:
-        end = line_end if line_end >= 0 else len(self.text)
-        self._strings_end_with_line = True
+    def _non_breaking(self, start: int, blank: str) -> None:
+        # Reserved like every other control. Published queries hold it all the same, where they
+        # were copied from a page that shows it.
+        first, last = blank.index(NO_BREAK), blank.rindex(NO_BREAK) + 1
+        span = Span(start + first, start + last)
         self.report(
-            "unterminated-string",
-            "This string is never closed.",
-            Span(start, end),
-            help='Close it with `"`; a quote inside is written `\\"`.',
-        )
-        self.pos = end
-        value = self.text[start + 1 : end]
-        return Quoted(span=Span(start, end), value=value, raw=_quote(value))
-
-    def single_quoted(self) -> Quoted:
-        """Read `'text'`, say that it is no string, and go on as if it were one."""
-        start = self.pos
-        line_end = self.text.find("\n", start)
-        limit = line_end if line_end >= 0 else len(self.text)
-        close = self.text.find("'", start + 1, limit)
-        self.pos = close + 1 if close >= 0 else limit
-        value = self.text[start + 1 : close if close >= 0 else limit]
-        span = Span(start, self.pos)
-        self.report(
-            "single-quotes",
-            "CQL has no single-quoted strings.",
+            "non-breaking-space",
+            "This blank is a non-breaking space, a reserved character that nobody can see.",
             span,
-            help=f"Write {_quote(value)}.",
-            fix=Fix(span=span, text=_quote(value), label="use double quotes"),
+            help="Replace it with an ordinary blank.",
+            level=Level.WARNING,
+            fix=Fix(
+                span=span,
+                text=blank[first:last].replace(NO_BREAK, " "),
+                label="write ordinary blanks",
+            ),
         )
-        return Quoted(span=span, value=value, raw=_quote(value))
 
-    def regex(self) -> Regex:
-        """Read a `/regex/flags` literal from its opening slash.
+    def _comment_end(self, start: int) -> tuple[int, bool]:
+        """Return where the comment at `start` ends, and whether it is closed."""
+        closer, length = ("\n", 0) if self.text.startswith("//", start) else ("*/", 2)
+        end = self.text.find(closer, start + 2)
+        self.steps_read += 1
+        if end < 0:
+            return len(self.text), not length
+        return end + length, True
 
-        A slash inside a character class does not close it: published packages rely on that.
-        """
-        text, start = self.text, self.pos
-        line_end = text.find("\n", start)
-        limit = line_end if line_end >= 0 else len(text)
-        place, in_class, loose = start + 1, False, -1
-        while place < limit:
-            char = text[place]
-            if char == "\\":
-                place += 1
-            elif char == "[":
-                in_class = True
-            elif char == "]":
-                in_class = False
-            elif char == "/":
-                if not in_class:
-                    break
-                loose = place
-            place += 1
-        if place >= limit:
-            self.pos = limit
+    def _comment(self) -> None:
+        start = self.pos
+        self.pos, closed = self._comment_end(start)
+        if not closed:
             self.report(
-                "unterminated-regex",
-                "This regex is not closed on its line.",
-                Span(start, limit),
-                help="Close it with `/`; a slash inside is written `\\/`."
-                + (" A `[` in it is still open." if in_class else ""),
+                "unterminated-comment",
+                "This comment is never closed.",
+                Span(start, start + 2),
+                help="Close it with `*/`.",
             )
-            return Regex(span=Span(start, limit), body=text[start + 1 : limit], flags="")
-        if loose >= 0:
-            self.report(
-                "unescaped-slash",
-                "A slash inside a character class is better escaped.",
-                Span(loose, loose + 1),
-                help="Write `\\/`.",
-                level=Level.HINT,
-                fix=Fix(span=Span(loose, loose + 1), text="\\/", label="escape the slash"),
-            )
-        return self._regex_flags(start, place)
-
-    def _regex_flags(self, start: int, slash: int) -> Regex:
-        text, end = self.text, slash + 1
-        while end < len(text) and text[end].isascii() and text[end].isalnum():
-            end += 1
-        flags = text[slash + 1 : end]
-        self.pos = end
-        for index, flag in enumerate(flags):
-            if flag not in REGEX_FLAGS:
-                place = Span(slash + 1 + index, slash + 2 + index)
-                self.report(
-                    "unknown-regex-flag",
-                    f"`{flag}` is not a regex flag; there are i, m, d, g and F.",
-                    place,
-                    help="Dot matches newline is `d`." if flag == "s" else "",
-                )
-                break
-        return Regex(span=Span(start, end), body=text[start + 1 : slash], flags=flags)
-
-    # --- recovery -------------------------------------------------------------------------------
-
-    def skip_to(self, stops: str) -> None:
-        """Move to the next character of `stops` outside brackets and strings, or to the end."""
-        open_brackets: list[str] = []
-        kept = len(self.diagnostics)
-        while True:
-            self.skip_blank()
-            char = self.peek()
-            if not char or (not open_brackets and char in stops):
-                break
-            if char == '"':
-                self.quoted()
-            elif char == "/" and self._looks_like_regex():
-                self.regex()
-            elif char in _CLOSERS:
-                open_brackets.append(_CLOSERS[char])
-                self.pos += 1
-            elif open_brackets and char == open_brackets[-1]:
-                open_brackets.pop()
-                self.pos += 1
-            else:
-                self.pos += 1
-        # Skipped text is already reported once; what is wrong inside it would be noise.
-        del self.diagnostics[kept:]
-
-    def _looks_like_regex(self) -> bool:
-        before = self.text[max(0, self.pos - 1) : self.pos]
-        return before in ("", "=", " ", "(", "\n", "!")
-
-
-def _quote(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+        text = self.text[start : self.pos].rstrip("\r")
+        self.comments[start] = Comment(span=Span(start, start + len(text)), text=text)

@@ -10,30 +10,27 @@ import re
 
 from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.nodes import (
-    Arm,
+    Argument,
     Assignment,
     Bad,
-    Boolean,
     Call,
     Case,
     FieldName,
     Match,
-    Pattern,
     Pipeline,
     StatsShorthand,
     Step,
     Word,
 )
-from orchestrator.cql.parser.characters import CALL_NAME, FIELD, WORD
-from orchestrator.cql.parser.filters import FilterParser
+from orchestrator.cql.parser.characters import FIELD, WORD
+from orchestrator.cql.parser.clauses import CASE, CLAUSE_ENDS, MATCH, ClauseParser
 from orchestrator.cql.parser.scanner import StepFailed
 from orchestrator.cql.span import Span
 
-_CASE = re.compile(r"case(?=[ \t\r\n\f]*(?:\{|//|/\*))", re.IGNORECASE)
-_MATCH = re.compile(r"match(?=[ \t\r\n\f]*(?:\{|//|/\*))", re.IGNORECASE)
+_BACK_QUOTED = re.compile(r"`([^`\n]+)`")
 
 
-class StepParser(FilterParser):
+class StepParser(ClauseParser):
     """Reads pipelines; the whole grammar is within reach from here."""
 
     def query(self) -> Pipeline:
@@ -87,9 +84,12 @@ class StepParser(FilterParser):
             if self.peek() == "|":
                 self.pos += 1
                 self.skip_blank()
+            elif self._is_next_clause(steps[-1], stops):
+                break
             else:
                 self._missing_pipe(steps[-1])
-        return Pipeline(span=Span(start, max(start, self.pos)), steps=tuple(steps))
+        end = self.end
+        return Pipeline(span=Span(min(start, end), end), steps=tuple(steps))
 
     def _at_pipeline_end(self) -> bool:
         return self.at_end() or self.peek() in ";})]," or self.peek(2) == "=>"
@@ -117,8 +117,27 @@ class StepParser(FilterParser):
             )
         self.skip_blank()
 
+    def _is_next_clause(self, before: Step, stops: str) -> bool:
+        """Report a missing `;` if what stands here on a line of its own looks like a clause."""
+        place = before.span.end
+        in_clause = stops == CLAUSE_ENDS and "\n" in self.text[place : self.pos]
+        if not in_clause or self.peek(2) == ":=" or self.at_statement():
+            return False
+        self.report(
+            "missing-semicolon",
+            f"A `;` is missing before {self.found_here()}: it ends a clause.",
+            self.place(self.pos),
+            help="If the clause goes on, write `|` instead.",
+            fix=Fix(span=Span(place, place), text=" ;", label="add the semicolon"),
+        )
+        self.clause_ended = True
+        return True
+
     def _missing_pipe(self, before: Step) -> None:
         """Report that two steps touch; reading goes on as if a pipe stood between them."""
+        if self.peek(2) == ":=":
+            self._second_assignment()
+            return
         place = before.span.end
         after = {
             Assignment: "An assignment ends with its expression",
@@ -138,12 +157,31 @@ class StepParser(FilterParser):
             fix=Fix(span=Span(place, place), text=" |", label="add the pipe"),
         )
 
+    def _second_assignment(self) -> None:
+        self.report(
+            "assignment-in-expression",
+            "`:=` cannot stand in an expression: a step assigns to one field.",
+            Span(self.pos, self.pos + 2),
+            help="Write each assignment as a step of its own.",
+        )
+        self.skip_to("|;}" if self.in_clause else "|")
+
+    def _take_back_pipe(self, start: int) -> None:
+        """Forget that a pipe is missing at `start` if no step can begin there anyway."""
+        last = self.diagnostics[-2:]
+        if [found.span.start for found in last] == [start, start] and (
+            last[0].code == "missing-pipe"
+        ):
+            self.forget(len(self.diagnostics) - 2)
+            self.add(last[1])
+
     def _recovered_step(self, stops: str) -> Step:
         start, depth, in_clause = self.pos, self.depth, self.in_clause
         try:
             return self._step()
         except StepFailed:
             self.depth, self.in_clause = depth, in_clause
+            self._take_back_pipe(start)
             # Outside braces a stray closer must not hide the steps behind it.
             self.skip_to("|;}" if stops else "|")
             if self.pos == start and not self.at_end() and self.peek() not in "|;}":
@@ -154,16 +192,17 @@ class StepParser(FilterParser):
 
     def _step(self) -> Step:
         start = self.pos
-        if _CASE.match(self.text, start):
-            brace = self.after_blank(start + len("case"))
-            if self.text.startswith("{", brace):
-                return self._case()
+        self.step_start = start
+        if self.brace_behind(CASE, start):
+            return self.case()
         match self.peek():
             case "[":
                 array = self.array()
                 return StatsShorthand(span=array.span, functions=array)
             case '"':
                 statement = self._quoted_statement()
+            case "`":
+                statement = self._back_quoted_statement()
             case _:
                 statement = self._named_statement()
         return statement if statement is not None else self.filter()
@@ -175,7 +214,7 @@ class StepParser(FilterParser):
         statement = self._statement_of(field)
         if statement is None:
             self.pos = start
-            del self.diagnostics[known:]
+            self.forget(known)
         return statement
 
     def _named_statement(self) -> Step | None:
@@ -205,12 +244,43 @@ class StepParser(FilterParser):
             self.skip_blank()
             self.pos += 2
             return self._assignment(field)
-        if _MATCH.match(self.text, place):
-            brace = self.after_blank(place + len("match"))
-            if self.text.startswith("{", brace):
-                self.skip_blank()
-                return self._match(field)
+        if self.brace_behind(MATCH, place):
+            self.skip_blank()
+            return self.match(field)
         return None
+
+    def _back_quoted_statement(self) -> Step | None:
+        """Read `` `field` := value ``: what `setField()` is written for today."""
+        start = self.pos
+        name = _BACK_QUOTED.match(self.text, start)
+        sign = -1 if name is None else self.after_blank(name.end())
+        if name is None or not self.text.startswith(":=", sign):
+            return None
+        self.pos = sign + 2
+        value = self.expression()
+        span = Span(start, self.end)
+        shown = self.text[value.span.start : span.end]
+        fixed = f"setField(target={name.group(1)}, value={shown})"
+        self.report(
+            "back-quoted-field",
+            "Back-quotes are an old way to assign to the field that another field names.",
+            Span(start, name.end()),
+            help=f"Write `{fixed}`."
+            if len(fixed) <= 80
+            else "Write `setField(target=…, value=…)`.",
+            level=Level.WARNING,
+        )
+        at = Span(start, name.end())
+        target = Word(span=at, text=name.group(1))
+        return Call(
+            span=span,
+            name="setField",
+            name_span=at,
+            arguments=(
+                Argument(span=at, name="target", name_span=at, value=target),
+                Argument(span=Span(sign, span.end), name="value", name_span=at, value=value),
+            ),
+        )
 
     def _assignment(self, field: FieldName) -> Step:
         self.skip_blank()
@@ -226,161 +296,25 @@ class StepParser(FilterParser):
             )
             self.pos += 1
             self.skip_blank()
-        if _CASE.match(self.text, self.pos):
-            brace = self.after_blank(self.pos + len("case"))
-            if self.text.startswith("{", brace):
-                self.report_case_call(Span(self.pos, self.pos + len("case")))
-                skipped = self._skipped_case()
-                return Assignment(span=field.span.to(skipped.span), field=field, value=skipped)
+        if self.brace_behind(CASE, self.pos) or self.brace_behind(MATCH, self.pos):
+            skipped = self._statement_as_value()
+            return Assignment(span=field.span.to(skipped.span), field=field, value=skipped)
         value = self.expression()
-        return Assignment(span=field.span.to(value.span), field=field, value=value)
+        return Assignment(span=Span(field.span.start, self.end), field=field, value=value)
 
-    def _skipped_case(self) -> Bad:
+    def _statement_as_value(self) -> Bad:
+        """Report a case or match statement right of `:=`, and move over it."""
         start = self.pos
-        self._case()
-        return self.bad(start)
-
-    # --- case and match ---------------------------------------------------------------------
-
-    def _keyword_case(self, start: int, word: str) -> None:
-        written = self.text[start : start + len(word)]
-        if written != word:
-            span = Span(start, start + len(word))
+        if self.brace_behind(CASE, start):
+            self.report_case_call(Span(start, start + len("case")))
+            self.case()
+        else:
             self.report(
-                "keyword-case",
-                "Keywords are documented in lower case only.",
-                span,
-                help=f"Write `{word}`.",
-                level=Level.WARNING,
-                fix=Fix(span=span, text=word, label="lower case"),
+                "match-as-value",
+                "`match` is a statement and has no value.",
+                Span(start, start + len("match")),
+                help='Write `field match { "a" => x := 1 ; * => x := 2 }` as its own step.',
             )
-        self.pos = start + len(word)
-        self.skip_blank()
-
-    def _case(self) -> Case:
-        start = self.pos
-        self._keyword_case(start, "case")
-        opened = self.pos
-        self.enter(opened)
-        outside, self.in_clause = self.in_clause, True
-        self.pos += 1
-        clauses: list[Pipeline] = []
-        while True:
-            self.skip_blank()
-            if self.peek() == ";":
-                self.pos += 1
-                continue
-            if self.peek() in ("}", ""):
-                break
-            clauses.append(self._clause())
-            self.skip_blank()
-            if self.peek() not in (";", "}", ""):
-                self._stray_in_clause()
-        self.in_clause = outside
-        self._close(opened, "}", "unclosed-brace")
-        self.leave()
-        return Case(span=Span(start, self.pos), clauses=tuple(clauses))
-
-    def _clause(self) -> Pipeline:
-        if self.peek() == "|":
-            self.pos += 1
-        return self.pipeline(stops=";}")
-
-    def _stray_in_clause(self) -> None:
-        span = Span(self.pos, self.pos + (2 if self.peek() == "=" else 1))
-        char = self.text[span.start : span.end]
-        self.report(
-            "stray-character",
-            f"`{char}` cannot stand in a clause.",
-            span,
-            help="Steps of a clause are separated by `|`, clauses by `;`.",
-        )
-        self.pos = span.end
-
-    def _match(self, field: FieldName) -> Match:
-        self._keyword_case(self.pos, "match")
-        opened = self.pos
-        self.enter(opened)
-        outside, self.in_clause = self.in_clause, True
-        self.pos += 1
-        arms: list[Arm] = []
-        while True:
-            self.skip_blank()
-            if self.peek() == ";":
-                self.pos += 1
-                continue
-            if self.peek() in ("}", ""):
-                break
-            arm = self._recovered_arm()
-            if arm is not None:
-                arms.append(arm)
-        self.in_clause = outside
-        self._close(opened, "}", "unclosed-brace")
-        self.leave()
-        return Match(span=Span(field.span.start, self.pos), field=field, arms=tuple(arms))
-
-    def _recovered_arm(self) -> Arm | None:
-        start, depth = self.pos, self.depth
-        try:
-            return self._arm()
-        except StepFailed:
-            self.depth = depth
-            self.skip_to(";}")
-            if self.pos == start:
-                self.pos += 1
-            return None
-
-    def _arm(self) -> Arm:
-        start = self.pos
-        guard = self._guard()
-        self.skip_blank()
-        if self.peek(2) != "=>":
-            raise self.fail(
-                "missing-arrow",
-                f"`=>` is expected after a guard, not {self.found_here()}.",
-                self.place(self.pos),
-                help="An arm is `guard => steps`; arms are separated by `;`.",
-            )
-        self.pos += 2
-        body = self.pipeline(stops=";}")
-        self.skip_blank()
-        if self.peek() not in (";", "}", ""):
-            self._stray_in_clause()
-        return Arm(span=Span(start, body.span.end), guard=guard, body=body)
-
-    def _guard(self) -> Pattern | Call | Boolean:
-        start = self.pos
-        match self.peek():
-            case '"':
-                return self.quoted()
-            case "'":
-                return self.single_quoted()
-            case "/":
-                return self.regex()
-            case "?":
-                return self.parameter(in_filter=True)
-            case "=":
-                span = Span(start, start)
-                self.report(
-                    "empty-guard",
-                    "An arm needs a guard.",
-                    Span(start, start + 2),
-                    help="Write `* =>` to take everything.",
-                    fix=Fix(span=span, text="* ", label="take everything"),
-                )
-                return Word(span=span, text="*")
-        if CALL_NAME.match(self.text, start):
-            return self.call()
-        word = WORD.match(self.text, start)
-        if word is None:
-            raise self.fail(
-                "unexpected-character",
-                f"`{self.peek()}` cannot start a guard.",
-                self.place(start),
-                help="A guard is text, a regex, `*`, a parameter or a filter function.",
-            )
-        self.pos = word.end()
-        span = Span(start, self.pos)
-        if word.group() in ("true", "false"):
-            return Boolean(span=span, value=word.group() == "true")
-        return Word(span=span, text=word.group())
+            name = FieldName(span=Span(start, start), name="")
+            self.match(name)
+        return self.bad(start)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cql.format import WIDTH, format_query, format_text
-from orchestrator.cql.format.proof import reads_alike
+from orchestrator.cql.format.proof import read_alike
 from orchestrator.cql.parser import parse
 from orchestrator.errors import CqlSyntaxError
 
@@ -111,8 +111,8 @@ def test_long_query_takes_time_in_proportion() -> None:
     ],
 )
 def test_proof_sees_every_change(text: str, other: str) -> None:
-    assert not reads_alike(parse(text).query, other)
-    assert reads_alike(parse(text).query, text)
+    assert read_alike(parse(text).query, other) is None
+    assert read_alike(parse(text).query, text) is not None
 
 
 def test_text_that_cannot_be_laid_out_comes_back_as_it_was() -> None:
