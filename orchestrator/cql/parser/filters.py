@@ -173,8 +173,7 @@ class FilterParser(ComparisonParser):
 
     def _quoted_operand(self) -> Filter:
         string = self.quoted()
-        operator = OPERATOR.match(self.text, self.after_blank(self.pos))
-        if operator is None and not self._like_follows(self.pos):
+        if not self._operator_follows(self.pos):
             return FreeText(span=string.span, pattern=string)
         field = FieldName(span=string.span, name=string.value, quoted=True)
         return self._after_field(field)
