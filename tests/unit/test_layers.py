@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine", "client", "store", "cron"),
     ("rules", "schedule", "triage", "route", "deploy", "inventory"),
     ("pipeline", "config", "casework", "terminal"),
-    ("remote", "sandbox", "logs"),
+    ("remote", "sandbox", "logs", "lsp"),
     ("app",),
     ("demo",),
     ("cli",),
@@ -39,6 +39,8 @@ OWNERS = {
     "apscheduler": {"app.py"},
     "tenacity": {"client/retry.py", "client/transport.py"},
     "cronsim": {"cron.py"},
+    "pygls": {"lsp/"},
+    "lsprotocol": {"lsp/"},
     "yaml": {"rules/yaml.py", "client/replay.py"},
 }
 PURE = {"cql", "model"}
