@@ -20,13 +20,10 @@ from orchestrator.cql.catalogue import (
 from orchestrator.cql.parser.characters import is_field_name
 from orchestrator.cql.schema import EVENT_TAG, events, known_fields
 from orchestrator.cql.span import Span
-from orchestrator.lsp.cursor import Cursor, cursor_at, names_after
+from orchestrator.lsp.cursor import FIELD_TYPES, Cursor, cursor_at, names_after
 from orchestrator.lsp.lexemes import Frame, Kind
 from orchestrator.lsp.made import fields_at, tables_before
 
-_FIELDS = frozenset(
-    {ParameterType.FIELD, ParameterType.FIELD_LIST, ParameterType.PAIR_LIST, ParameterType.ARRAY}
-)
 _EXPRESSIONS = frozenset(
     {ParameterType.EXPRESSION, ParameterType.EXPRESSION_LIST, ParameterType.CONDITION}
 )
@@ -187,7 +184,7 @@ class _Offers:
             yield from (self.item(word, ItemKind.VALUE) for word in ("true", "false"))
         elif kind is ParameterType.LIMIT and not parameter.allowed and not self.quoted:
             yield self.item("max", ItemKind.VALUE)
-        elif kind in _FIELDS:
+        elif kind in FIELD_TYPES:
             yield from self.fields()
         elif kind in _EXPRESSIONS:
             yield from self.expression()

@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestrator.cql.catalogue import Function, FunctionParameter, find
+from orchestrator.cql.catalogue import Function, FunctionParameter, ParameterType, find
 from orchestrator.cql.span import Span
 from orchestrator.lsp.lexemes import NAMES, Frame, Kind, Lexeme, lex
+
+FIELD_TYPES = frozenset(
+    {ParameterType.FIELD, ParameterType.FIELD_LIST, ParameterType.PAIR_LIST, ParameterType.ARRAY}
+)
+"""What a parameter takes that wants the names of fields, in quotes or without."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

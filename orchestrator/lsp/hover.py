@@ -11,7 +11,7 @@ from orchestrator.cql.fields import group_names
 from orchestrator.cql.parser import parse
 from orchestrator.cql.schema import event, known_fields
 from orchestrator.cql.span import Span
-from orchestrator.lsp.cursor import cursor_at
+from orchestrator.lsp.cursor import FIELD_TYPES, cursor_at
 from orchestrator.lsp.lexemes import Kind, Lexeme, lex
 from orchestrator.lsp.made import makers
 from orchestrator.lsp.saved import SavedText
@@ -24,6 +24,7 @@ FLAGS = {
     "F": "the newer regex engine",
 }
 """What each flag of a regex means. Source: LogScale, regular expression flags."""
+_SIGNS = frozenset({Kind.OPEN, Kind.CLOSE, Kind.SEPARATOR, Kind.OPERATOR})
 _SHOWN_LINES = 30
 """Most lines of a saved query that are shown; the rest is a jump away."""
 
@@ -54,7 +55,7 @@ def hover(text: str, offset: int, *, saved: Callable[[str], SavedText | None]) -
 def lexeme_at(text: str, offset: int) -> Lexeme | None:
     """Return the lexeme at `offset`; where two touch, the one that is a name."""
     touching = [x for x in lex(text).lexemes if x.span.start <= offset <= x.span.end]
-    telling = [x for x in touching if x.kind not in (Kind.OPEN, Kind.SEPARATOR, Kind.OPERATOR)]
+    telling = [x for x in touching if x.kind not in _SIGNS]
     return telling[-1] if telling else None
 
 
@@ -122,7 +123,7 @@ def _value(text: str, lexeme: Lexeme) -> str:
         return f"**{found.name}** (event{platforms})\n\n{found.about}"
     parameter = cursor_at(text, lexeme.span.start).parameter
     if parameter is not None and lexeme.kind is Kind.STRING:
-        return _field(text, plain) if parameter.type.value.startswith("field") else ""
+        return _field(text, plain) if parameter.type in FIELD_TYPES else ""
     return _field(text, plain) if lexeme.kind is Kind.TEXT else ""
 
 

@@ -204,9 +204,9 @@ def _code_actions(at: Snapshot, params: types.CodeActionParams) -> list[types.Co
     return shown
 
 
-def _wants(wanted: Sequence[types.CodeActionKind | str] | None, kind: str) -> bool:
+def _wants(wanted: Sequence[types.CodeActionKind | str] | None, kind: types.CodeActionKind) -> bool:
     """Say whether a kind is asked for: none named means all, and `source` means `source.fixAll`."""
-    return not wanted or any(f"{kind}.".startswith(f"{_name(w)}.") for w in wanted)
+    return not wanted or any(f"{kind.value}.".startswith(f"{_name(w)}.") for w in wanted)
 
 
 def _name(kind: types.CodeActionKind | str) -> str:

@@ -26,11 +26,11 @@ from orchestrator.lsp.signature import signature
 TEXTS = st.text(st.sampled_from("ab\r\n\t é€😀\u2028\x0c\x85"), max_size=40)
 PIECES = st.sampled_from(
     [
-        "\u00a0", "a", "aid", "#event_simpleName", "=", ":=", "|", "(", ")", "[", "]", "{", "}", ";", ",",
-        " ", "\n", "\r\n", '"', "'", "/", "/x[/", "//", "/*", "*/", "$", "$s(", "?", "?{", "in(",
-        "case {", "match {", "=>", "groupBy(", "function=", "as=", "regex(", "(?<g>", "array:",
-        "not ", " and ", " like ", "\\", "😀", "1", "5m", "=~", "!", "-", "*", "defineTable(",
-        "query={", "name=", "// lint: allow bare-regex x", "\x00", "\ud800",
+        "a", "aid", "#event_simpleName", "=", ":=", "|", "(", ")", "[", "]", "{", "}", ";", ",",
+        " ", "\u00a0", "\n", "\r\n", '"', "'", "/", "/x[/", "//", "/*", "*/", "$", "$s(", "?", "?{",
+        "in(", "case {", "match {", "=>", "groupBy(", "function=", "as=", "regex(", "(?<g>",
+        "array:", "not ", " and ", " like ", "\\", "😀", "1", "5m", "=~", "!", "-", "*",
+        "defineTable(", "query={", "name=", "// lint: allow bare-regex x", "\x00", "\ud800",
     ]
 )  # fmt: skip
 BLANK = " \t\r\n\f\u00a0"
