@@ -37,13 +37,16 @@ class _Loopback(click.ParamType[tuple[str, int]]):
     type=_Loopback(),
     help="Serve one client on this loopback address, not on standard input and output.",
 )
-def lsp(address: tuple[str, int] | None) -> None:
+@click.option("--stdio", is_flag=True, help="The default, which some editors ask for by name.")
+def lsp(*, address: tuple[str, int] | None, stdio: bool) -> None:
     """Serve CQL to an editor: diagnostics, completion, hover, formatting, quick fixes.
 
     It speaks the Language Server Protocol on standard input and output; the editor starts it, and
     docs/editors.md shows how for VS Code, Neovim, Helix, Emacs and Zed. The checks are those of
     `orchestrator lint`. It needs the extra `lsp`: pip install 'orchestrator[lsp]'.
     """
+    if stdio and address is not None:
+        raise click.UsageError("--stdio and --tcp exclude each other.")
     try:
         from orchestrator.lsp.server import serve_stdio, serve_tcp
     except ModuleNotFoundError as exc:

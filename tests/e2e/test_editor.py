@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -38,9 +38,10 @@ class Editor:
         self.answer: types.InitializeResult | None = None
         self.published: asyncio.Queue[types.PublishDiagnosticsParams] = asyncio.Queue()
 
-        @client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
-        def _published(params: types.PublishDiagnosticsParams) -> None:
+        def published(params: types.PublishDiagnosticsParams) -> None:
             self.published.put_nowait(params)
+
+        client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)(published)
 
     def uri(self, name: str) -> str:
         return (self.workspace / name).as_uri()
@@ -102,7 +103,12 @@ async def editing(
     async with asyncio.timeout(SOON):
         await client.shutdown_async(None)
         client.exit(None)
-        await client.stop()
+        await stopped(client)
+
+
+async def stopped(client: LanguageClient) -> None:
+    stop: Callable[[], Awaitable[object]] = client.stop
+    await stop()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -309,7 +315,7 @@ async def test_server_on_a_loopback_address_serves_one_editor(tmp_path: Path) ->
         await client.shutdown_async(None)
         client.exit(None)
         code = await server.wait()
-        await client.stop()
+        await stopped(client)
 
     assert answer.server_info is not None
     assert answer.server_info.name == "orchestrator"

@@ -31,6 +31,13 @@ def test_address_needs_a_port(address: str) -> None:
     assert "is no HOST:PORT, such as 127.0.0.1:2087." in result.output
 
 
+def test_one_way_of_speaking_is_chosen() -> None:
+    result = CliRunner().invoke(cli, ["lsp", "--stdio", "--tcp", "localhost:2087"])
+
+    assert result.exit_code == 2
+    assert "--stdio and --tcp exclude each other." in result.output
+
+
 def test_without_the_extra_the_command_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "orchestrator.lsp.server", raising=False)
     monkeypatch.delitem(sys.modules, "orchestrator.lsp.checking", raising=False)
@@ -45,7 +52,7 @@ def test_without_the_extra_the_command_says_how_to_get_it(monkeypatch: pytest.Mo
 
 def test_server_ends_when_its_editor_is_gone() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "orchestrator", "lsp"],
+        [sys.executable, "-m", "orchestrator", "lsp", "--stdio"],
         input=b"",
         capture_output=True,
         check=False,

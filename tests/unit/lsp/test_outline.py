@@ -155,7 +155,8 @@ def test_signature_is_the_innermost_call_with_the_parameter_being_written(
     found = signature(text.replace("¦", ""), text.index("¦"))
 
     if label is None or found is None:
-        assert found is label
+        assert found is None
+        assert label is None
         return
     shown = [found.label[p.span.start : p.span.end] for p in found.parameters]
     assert found.label.startswith(label)
