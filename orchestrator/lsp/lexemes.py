@@ -122,24 +122,21 @@ class Frame:
     """Names of the arguments of the pieces passed; an empty one for an unnamed argument."""
     piece: list[Lexeme] = field(default_factory=list)
     """The lexemes since the last separator, brackets with their content left out."""
+    assigns: bool = False
+    """Whether the piece holds a `:=`."""
 
     def split(self, separator: str, offset: int) -> None:
         """Begin the next piece at a separator."""
         if self.call and self.piece:
             self.given.append(self.argument)
         self.separator, self.boundary, self.pieces = separator, offset, self.pieces + 1
-        self.piece = []
+        self.piece, self.assigns = [], False
 
     @property
     def argument(self) -> str:
         """Return the name of the argument that the piece spells; empty for an unnamed one."""
         first = self.piece[0] if self.piece else None
         return first.text if first is not None and first.kind is Kind.ARGUMENT else ""
-
-    @property
-    def assigns(self) -> bool:
-        """Say whether the piece is behind a `:=`."""
-        return any(lexeme.text == ":=" for lexeme in self.piece)
 
     @property
     def reads_expression(self) -> bool:
@@ -196,6 +193,7 @@ class _Lexer:
                 frame.split(lexeme.text, lexeme.span.start)
             case _:
                 frame.piece.append(lexeme)
+                frame.assigns = frame.assigns or lexeme.text == ":="
 
     def _open(self, lexeme: Lexeme, frame: Frame) -> None:
         before = self.lexemes[-2] if len(self.lexemes) > 1 else None

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.lsp.completion import Item, completion
 from orchestrator.lsp.hover import hover
+from orchestrator.lsp.lexemes import lex
 from orchestrator.lsp.saved import SavedText
 
 DATA = Path(__file__).parents[2] / "data" / "lsp"
@@ -27,6 +28,15 @@ def split(case: str) -> tuple[str, int, str]:
 def saved(name: str) -> SavedText | None:
     known = {"two": SavedText(name="two", path=Path("two.cql"), text="a=1\n| count()\n")}
     return known.get(name)
+
+
+@pytest.mark.parametrize("case", cases("lexemes.txt"))
+def test_piece_is_taken_for_what_it_most_likely_is(case: str) -> None:
+    text, _, expected = case.rpartition(" => ")
+
+    lexemes = lex(text.replace("\\n", "\n")).lexemes
+
+    assert " ".join(lexeme.kind.name.lower() for lexeme in lexemes) == expected
 
 
 @pytest.mark.parametrize("case", cases("completion.txt"))
