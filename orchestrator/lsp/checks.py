@@ -6,19 +6,16 @@ rule file and the query are checked together, since each names the other's field
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.cql.diagnostics import Diagnostic
 from orchestrator.cql.lint import QueryKind, lint
 from orchestrator.cql.span import Span
-from orchestrator.errors import RuleFileError
 from orchestrator.inventory.tables import TABLES
-from orchestrator.model.rule import DeployKind
 from orchestrator.rules.load import QUERY_FILE, RULE_FILE, load_rules
 from orchestrator.rules.problems import Problem
-from orchestrator.rules.validate import KINDS
 from orchestrator.rules.yaml import YamlProblem, parse_yaml
 
 
@@ -40,16 +37,18 @@ def rule_folder(path: Path, *, unsaved: Mapping[Path, str]) -> Path | None:
 
 
 def check_query(text: str, *, path: Path | None, unsaved: Mapping[Path, str]) -> list[Diagnostic]:
-    """Return what is wrong with a query by itself, as the kind that its rule makes of it.
+    """Return what is wrong with a query, as its rule has it checked if it belongs to one.
 
     Args:
         text: The query.
         path: Its file; None if it has none yet.
-        unsaved: What open editors hold, in place of what is on disk.
+        unsaved: What open editors hold, in place of what is on disk; holds `path` if it is a file.
     """
     folder = None if path is None else rule_folder(path, unsaved=unsaved)
-    kind = QueryKind.SEARCH if folder is None else _kind(folder / RULE_FILE, unsaved)
-    return lint(text, kind=kind)
+    if folder is None:
+        return lint(text, kind=QueryKind.SEARCH)
+    _, query = check_rule_folder(folder, unsaved=unsaved)
+    return query.found
 
 
 def check_rule_folder(folder: Path, *, unsaved: Mapping[Path, str]) -> tuple[Checked, Checked]:
@@ -61,18 +60,13 @@ def check_rule_folder(folder: Path, *, unsaved: Mapping[Path, str]) -> tuple[Che
         Checked(path=path, text=_text(path, unsaved))
         for path in (folder / RULE_FILE, folder / QUERY_FILE)
     )
-    if query.text:
-        query.found.extend(check_query(query.text, path=query.path, unsaved=unsaved))
-    try:
-        problems: Sequence[Problem] = load_rules(folder, tables=TABLES, unsaved=unsaved).problems
-    except RuleFileError:
-        # The folder itself is not on disk yet.
-        return rule, query
-    for problem in problems:
-        # The query's own diagnostics are there already, whatever state the rule file is in.
-        if problem.diagnostic is None:
+    if folder.is_dir():
+        for problem in load_rules(folder, tables=TABLES, unsaved=unsaved).problems:
             file = query if problem.path == query.path else rule
-            file.found.append(_diagnostic(problem, file))
+            file.found.append(problem.diagnostic or _diagnostic(problem, file))
+    if not folder.is_dir() or not _is_readable(rule.text):
+        # Then nobody has looked at the query.
+        query.found.extend(lint(query.text, kind=QueryKind.SEARCH))
     return rule, query
 
 
@@ -97,16 +91,13 @@ def _span(problem: Problem, text: str) -> Span:
     return Span(start, start + len(piece))
 
 
-def _kind(rule: Path, unsaved: Mapping[Path, str]) -> QueryKind:
-    """Return what a rule file makes of its query; a search where it does not say it readably."""
+def _is_readable(rule: str) -> bool:
+    """Say whether the loader gets as far as the rule's query."""
     try:
-        document = parse_yaml(_text(rule, unsaved))
+        parse_yaml(rule)
     except YamlProblem:
-        return QueryKind.SEARCH
-    deploy = document.data.get("deploy") if isinstance(document.data, dict) else None
-    kind = deploy.data.get("kind") if deploy is not None and isinstance(deploy.data, dict) else None
-    written = kind.written if kind is not None else ""
-    return KINDS[DeployKind(written)] if written in set(DeployKind) else QueryKind.SEARCH
+        return False
+    return bool(rule.strip())
 
 
 def _text(path: Path, unsaved: Mapping[Path, str]) -> str:
