@@ -31,6 +31,8 @@ _FUNCTIONS = frozenset({ParameterType.FUNCTION, ParameterType.FUNCTION_LIST})
 _QUERIES = frozenset({ParameterType.QUERY, ParameterType.QUERY_LIST})
 _FILES = frozenset({ParameterType.FILE, ParameterType.FILE_LIST})
 _AGGREGATES = frozenset({FunctionKind.AGGREGATE, FunctionKind.SEQUENCE})
+_LAST = 9
+"""Rank of what is better not taken."""
 _STEPS = frozenset(FunctionKind) - {FunctionKind.SOURCE}
 
 
@@ -63,6 +65,7 @@ class Item:
     """Where in `text` the cursor belongs afterwards; None for its end."""
     rank: int = 0
     """Lower ones first."""
+    is_deprecated: bool = False
 
 
 def completion(text: str, offset: int, *, saved: Callable[[], Sequence[str]]) -> list[Item]:
@@ -228,7 +231,8 @@ class _Offers:
                     detail=function.signature(),
                     about=function.about,
                     caret=None if self.called else len(function.name) + 1,
-                    rank=rank,
+                    rank=_LAST if function.deprecated else rank,
+                    is_deprecated=function.deprecated is not None,
                 )
 
     def fields(self, *, rank: int = 0) -> Iterator[Item]:
@@ -268,6 +272,7 @@ class _Offers:
         about: str = "",
         caret: int | None = None,
         rank: int = 0,
+        is_deprecated: bool = False,
     ) -> Item:
         return Item(
             label=label,
@@ -278,6 +283,7 @@ class _Offers:
             about=about,
             caret=caret,
             rank=rank,
+            is_deprecated=is_deprecated,
         )
 
     def _name(self, name: str) -> str:

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-QUERY_FILE = "query.cql"
+from orchestrator.rules.load import QUERY_FILE
+
 MAX_FOLDERS = 5_000
 """Most folders that are looked into."""
 MAX_BYTES = 1_000_000

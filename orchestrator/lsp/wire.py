@@ -26,6 +26,11 @@ _SEVERITIES = {
     # The protocol's own hints are three dots that few editors list.
     Level.HINT: types.DiagnosticSeverity.Information,
 }
+_TAGS = {
+    "deprecated-parameter": types.DiagnosticTag.Deprecated,
+    "unreachable-clause": types.DiagnosticTag.Unnecessary,
+}
+"""Checks whose place is better struck through, or faded."""
 _ITEMS = {
     ItemKind.FUNCTION: types.CompletionItemKind.Function,
     ItemKind.PARAMETER: types.CompletionItemKind.Property,
@@ -64,7 +69,7 @@ def range_of(span: Span, positions: Positions) -> types.Range:
 
 def diagnostic(found: Diagnostic, positions: Positions) -> types.Diagnostic:
     """Return a diagnostic with its code, the page that explains it, and what to write instead."""
-    href = link(found.code)
+    href, tag = link(found.code), _TAGS.get(found.code)
     return types.Diagnostic(
         range=range_of(found.span, positions),
         message=f"{found.message} {found.help}".strip(),
@@ -72,6 +77,7 @@ def diagnostic(found: Diagnostic, positions: Positions) -> types.Diagnostic:
         code=found.code,
         code_description=types.CodeDescription(href) if href else None,
         source=SOURCE,
+        tags=[tag] if tag is not None else None,
     )
 
 
@@ -100,6 +106,7 @@ def _completion_item(
         kind=_ITEMS[item.kind],
         detail=item.detail or None,
         documentation=_markdown(item.about) if item.about else None,
+        tags=[types.CompletionItemTag.Deprecated] if item.is_deprecated else None,
         # Clients sort by text, so the order is spelled out.
         sort_text=f"{number:05}",
         filter_text=item.label,

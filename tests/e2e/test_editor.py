@@ -23,9 +23,9 @@ ROOT = Path(__file__).parents[2]
 RULE = ROOT / "queries" / "t1528_token_access"
 SOON = 30.0
 """Seconds until an answer counts as missing."""
-BROKEN = '// 🦊\na="🦊" b in ("x", "y")\n| groupBy([aid], function=count(as=n), limit=max)\n'
+BROKEN = '// 🦊\n#k="🦊" b in ("x", "y")\n| groupBy([aid], function=count(as=n), limit=max)\n'
 FIXED = (
-    '// 🦊\na="🦊" in(b, values=["x", "y"])\n| groupBy([aid], function=count(as=n), limit=max)\n'
+    '// 🦊\n#k="🦊" in(b, values=["x", "y"])\n| groupBy([aid], function=count(as=n), limit=max)\n'
 )
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
@@ -154,20 +154,20 @@ async def test_session_from_a_broken_query_to_a_mended_one(editor: Editor) -> No
     closed = await editor.close("broken.cql")
 
     # The fox is one character and two units of UTF-16.
-    assert (found.code, found.range) == ("infix-in", at(1, 7, 22))
+    assert (found.code, found.range) == ("infix-in", at(1, 8, 23))
     assert (found.source, found.severity) == ("orchestrator", types.DiagnosticSeverity.Error)
     (fix,) = actions or ()
     assert fix.title == "Fix: call in()"
-    assert edits_of(fix) == [types.TextEdit(at(1, 7, 22), 'in(b, values=["x", "y"])')]
+    assert edits_of(fix) == [types.TextEdit(at(1, 8, 23), 'in(b, values=["x", "y"])')]
     assert (mended, closed) == ([], [])
 
 
 @pytest.mark.parametrize(
     ("offered", "chosen", "columns"),
     [
-        (None, Units.UTF_16, (7, 22)),
-        (["utf-32", "utf-16"], Units.UTF_32, (6, 21)),
-        (["utf-8", "utf-16"], Units.UTF_8, (9, 24)),
+        (None, Units.UTF_16, (8, 23)),
+        (["utf-32", "utf-16"], Units.UTF_32, (7, 22)),
+        (["utf-8", "utf-16"], Units.UTF_8, (10, 25)),
     ],
 )
 async def test_columns_count_what_was_agreed_on(
@@ -264,7 +264,7 @@ async def test_rule_folder_is_checked_as_one(tmp_path: Path) -> None:
     query = (tmp_path / "query.cql").read_text(encoding="utf-8")
     async with editing(tmp_path) as editor:
         await editor.open("query.cql", query)
-        editor.change("query.cql", 2, "a=1 | groupBy([aid], limit=max)")
+        editor.change("query.cql", 2, "#k=1 | groupBy([aid], limit=max)")
         broken = await editor.diagnostics("rule.yaml", version=None)
         while not broken:
             broken = await editor.diagnostics("rule.yaml", version=None)
@@ -285,7 +285,7 @@ async def test_only_the_newest_of_many_changes_counts(editor: Editor) -> None:
     await editor.open("changed.cql", "a=1")
     for version in range(2, 40):
         editor.change("changed.cql", version, f"a == {version}")
-    editor.change("changed.cql", 40, "a=40")
+    editor.change("changed.cql", 40, "#k=40")
     found = await editor.diagnostics("changed.cql", version=40)
 
     assert found == []

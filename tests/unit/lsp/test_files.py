@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cql import Level
 from orchestrator.lsp.checks import check_query, check_rule_folder, rule_folder
 from orchestrator.lsp.links import link
 from orchestrator.lsp.saved import find_saved, saved_queries
@@ -70,10 +71,11 @@ def test_folder_without_a_rule_file_is_no_rule(tmp_path: Path) -> None:
 def test_query_is_checked_as_what_its_rule_makes_of_it(
     tmp_path: Path, rule: str, codes: list[str]
 ) -> None:
-    query = write(tmp_path / "query.cql", "a=1 | count()")
+    text = "#event_simpleName=DnsRequest | count()"
+    query = write(tmp_path / "query.cql", text)
     write(tmp_path / "rule.yaml", rule)
 
-    found = check_query("a=1 | count()", path=query, unsaved={})
+    found = check_query(text, path=query, unsaved={})
 
     assert [diagnostic.code for diagnostic in found] == codes
 
@@ -93,7 +95,7 @@ def test_rule_names_a_field_that_the_edited_query_no_longer_returns() -> None:
     lost = next(d for d in rule.found if d.code == "unknown-field")
     assert lost.message.startswith("the query returns no field 'ComputerName'")
     assert rule.text[lost.span.start :].startswith("[aid, ComputerName")
-    assert query.found == []
+    assert [d for d in query.found if d.level is Level.ERROR] == []
 
 
 def test_broken_rule_file_is_told_where_it_breaks_and_the_query_is_still_checked() -> None:
@@ -104,7 +106,7 @@ def test_broken_rule_file_is_told_where_it_breaks_and_the_query_is_still_checked
     assert [(d.code, rule.text[d.span.start : d.span.end]) for d in rule.found] == [
         ("yaml", "id: b")
     ]
-    assert [d.code for d in query.found] == ["double-equals"]
+    assert "double-equals" in [d.code for d in query.found]
 
 
 def test_missing_runbook_is_told_in_the_rule_file(tmp_path: Path) -> None:
@@ -123,7 +125,7 @@ def test_rule_folder_that_is_not_saved_yet_is_checked_as_far_as_it_is_there(tmp_
     rule, query = check_rule_folder(folder, unsaved=unsaved)
 
     assert rule.found == []
-    assert [d.code for d in query.found] == ["double-equals"]
+    assert "double-equals" in [d.code for d in query.found]
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,14 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 from pygls.workspace import Workspace
 
+from orchestrator.cql import Diagnostic, Level
+from orchestrator.cql.span import Span
 from orchestrator.lsp import server as served
+from orchestrator.lsp.completion import Item, completion
 from orchestrator.lsp.highlight import highlights
 from orchestrator.lsp.positions import Positions, Units
 from orchestrator.lsp.server import make_server
-from orchestrator.lsp.wire import TONES, semantic_tokens
+from orchestrator.lsp.wire import TONES, completion_list, diagnostic, semantic_tokens
 
 URI = "file:///hunt.cql"
 
@@ -63,3 +66,64 @@ def test_semantic_tokens_are_relative_one_a_line_and_in_units() -> None:
         (0, 1, 2, "operator"),
         (0, 2, 1, "number"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("level", "severity"),
+    [
+        (Level.ERROR, types.DiagnosticSeverity.Error),
+        (Level.WARNING, types.DiagnosticSeverity.Warning),
+        (Level.HINT, types.DiagnosticSeverity.Information),
+    ],
+)
+def test_diagnostic_carries_code_page_and_what_to_write(
+    level: Level, severity: types.DiagnosticSeverity
+) -> None:
+    found = Diagnostic(
+        code="unreachable-clause", level=level, message="No.", span=Span(2, 3), help="Yes."
+    )
+
+    made = diagnostic(found, Positions("a\nb", Units.UTF_16))
+
+    assert made == types.Diagnostic(
+        range=types.Range(types.Position(1, 0), types.Position(1, 1)),
+        message="No. Yes.",
+        severity=severity,
+        code="unreachable-clause",
+        code_description=types.CodeDescription(
+            "https://library.humio.com/data-analysis/syntax-conditional.html"
+        ),
+        source="orchestrator",
+        tags=[types.DiagnosticTag.Unnecessary],
+    )
+
+
+@pytest.mark.parametrize(
+    ("snippets", "text", "style"),
+    [
+        (True, "count($0)", types.InsertTextFormat.Snippet),
+        (False, "count()", types.InsertTextFormat.PlainText),
+    ],
+)
+def test_function_is_inserted_with_the_cursor_inside_where_the_client_can(
+    snippets: bool, text: str, style: types.InsertTextFormat
+) -> None:
+    item = offered("coun", "count")
+
+    (made,) = completion_list([item], Positions("coun", Units.UTF_16), snippets=snippets).items
+
+    place = types.Range(types.Position(0, 0), types.Position(0, 4))
+    assert made.text_edit == types.TextEdit(place, text)
+    assert (made.insert_text_format, made.sort_text) == (style, "00000")
+
+
+def test_deprecated_function_is_struck_through_and_last() -> None:
+    items = completion("", 0, saved=list)
+
+    made = completion_list(items, Positions("", Units.UTF_16), snippets=False).items
+
+    assert (made[-1].label, made[-1].tags) == ("lowercase", [types.CompletionItemTag.Deprecated])
+
+
+def offered(text: str, label: str) -> Item:
+    return next(i for i in completion(text, len(text), saved=list) if i.label == label)
