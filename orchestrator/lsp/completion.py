@@ -22,7 +22,7 @@ from orchestrator.cql.schema import EVENT_TAG, events, known_fields
 from orchestrator.cql.span import Span
 from orchestrator.lsp.cursor import FIELD_TYPES, Cursor, cursor_at, names_after
 from orchestrator.lsp.lexemes import Frame, Kind
-from orchestrator.lsp.made import fields_at, tables_before
+from orchestrator.lsp.made import columns_before, fields_at, tables_before
 
 _EXPRESSIONS = frozenset(
     {ParameterType.EXPRESSION, ParameterType.EXPRESSION_LIST, ParameterType.CONDITION}
@@ -30,6 +30,8 @@ _EXPRESSIONS = frozenset(
 _FUNCTIONS = frozenset({ParameterType.FUNCTION, ParameterType.FUNCTION_LIST})
 _QUERIES = frozenset({ParameterType.QUERY, ParameterType.QUERY_LIST})
 _FILES = frozenset({ParameterType.FILE, ParameterType.FILE_LIST})
+_COLUMNS = frozenset({"column", "key", "include"})
+"""Parameters that name columns of what match() and its kin look into, not fields of the event."""
 _AGGREGATES = frozenset({FunctionKind.AGGREGATE, FunctionKind.SEQUENCE})
 _LAST = 9
 """Rank of what is better not taken."""
@@ -188,7 +190,11 @@ class _Offers:
         elif kind is ParameterType.LIMIT and not parameter.allowed and not self.quoted:
             yield self.item("max", ItemKind.VALUE)
         elif kind in FIELD_TYPES:
-            yield from self.fields()
+            columns = columns_before(self.cursor) if parameter.name in _COLUMNS else []
+            for name in columns:
+                yield self.item(name, ItemKind.FIELD, text=self._name(name), detail="of the table")
+            if not columns:
+                yield from self.fields()
         elif kind in _EXPRESSIONS:
             yield from self.expression()
         elif kind in _FUNCTIONS and not self.quoted:

@@ -6,6 +6,7 @@ that a half-typed step costs nothing of what stands before it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -43,6 +44,7 @@ from orchestrator.lsp.cursor import Cursor
 from orchestrator.lsp.lexemes import Frame
 
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
+_TABLE = re.compile(r'\b(?:table|file)[ \t\r\n\f]*=[ \t\r\n\f]*"?([^"\s,()]+)')
 _MAKING_ARGUMENTS = frozenset({"as", "asArray", "output"})
 
 
@@ -97,6 +99,20 @@ def makers(query: Query) -> Iterator[tuple[str, Node]]:
 def tables_before(cursor: Cursor) -> list[str]:
     """Return the names of the tables that steps before the cursor's define, in order."""
     return [name for name, _ in tables(parse(_closed(cursor)).query)]
+
+
+def columns_before(cursor: Cursor) -> list[str]:
+    """Return the columns of the table that the call being typed reads; empty if it is not known.
+
+    Only a table of the query itself is known, and only by its name in the same call.
+    """
+    frame = cursor.call
+    named = _TABLE.search(cursor.text[frame.start :]) if frame is not None else None
+    if named is None:
+        return []
+    defined = dict(tables(parse(_closed(cursor)).query))
+    call = defined.get(named.group(1))
+    return names(argument(call, "include")) if call is not None else []
 
 
 def tables(query: Query) -> Iterator[tuple[str, Call]]:

@@ -99,11 +99,15 @@ async def editing(
             types.InitializeParams(capabilities=capabilities, workspace_folders=[folder])
         )
     client.initialized(types.InitializedParams())
-    yield editor
-    async with asyncio.timeout(SOON):
-        await client.shutdown_async(None)
-        client.exit(None)
-        await stopped(client)
+    try:
+        yield editor
+    finally:
+        async with asyncio.timeout(SOON):
+            await client.shutdown_async(None)
+            client.exit(None)
+            await stopped(client)
+    assert client._server is not None
+    assert client._server.returncode == 0
 
 
 async def stopped(client: LanguageClient) -> None:
