@@ -14,6 +14,7 @@ from orchestrator.cql.catalogue import find
 from orchestrator.cql.fields import (
     after_step,
     argument,
+    fields_out,
     fields_read,
     group_names,
     is_aggregate,
@@ -102,14 +103,18 @@ def tables_before(cursor: Cursor) -> list[str]:
 
 
 def columns_before(cursor: Cursor) -> list[str]:
-    """Return the columns of the table that the call being typed reads; empty if it is not known.
+    """Return the columns that the call being typed can bring in; empty if they are not known.
 
-    Only a table of the query itself is known, and only by its name in the same call.
+    They are what its own subquery leaves, or those of the table that it names, if the query itself
+    defines it.
     """
     frame = cursor.call
-    named = _TABLE.search(cursor.text[frame.start :]) if frame is not None else None
-    if named is None:
+    if frame is None:
         return []
+    own = _subquery_fields(cursor, frame)
+    named = _TABLE.search(cursor.text[frame.start :])
+    if own or named is None:
+        return own
     defined = dict(tables(parse(_closed(cursor)).query))
     call = defined.get(named.group(1))
     return names(argument(call, "include")) if call is not None else []
@@ -160,6 +165,22 @@ def _closed(cursor: Cursor) -> str:
     cut = steps.boundary + (0 if steps.separator == "|" else len(steps.separator))
     closers = "".join(_CLOSERS[frame.opener] for frame in reversed(held) if frame.opener)
     return f"{cursor.text[:cut]}\n{closers}"
+
+
+def _subquery_fields(cursor: Cursor, call: Frame) -> list[str]:
+    """Return the closed set of fields that the subquery of the call being typed leaves, sorted."""
+    if not call.given:
+        return []
+    held = cursor.frames[: cursor.frames.index(call) + 1]
+    closers = "".join(_CLOSERS[frame.opener] for frame in reversed(held) if frame.opener)
+    query = parse(f"{cursor.text[: call.boundary]}{closers}").query
+    made = [node for node in walk(query) if isinstance(node, Call) and node.name == call.call]
+    if not made:
+        return []
+    # The call being typed ends last; others of its name may stand inside.
+    typed = max(made, key=lambda node: node.span.end)
+    pipelines = [a.value.pipeline for a in typed.arguments if isinstance(a.value, Subquery)]
+    return sorted(fields_out(pipelines[-1]) or ()) if pipelines else []
 
 
 def _known(
