@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "outbox": ("outbox", "outbox", "List messages and put dead ones back."),
     "inventory": ("inventory", "inventory", "Ask who a host was at a time."),
     "doctor": ("doctor", "doctor", "Check settings, rules, store, repositories and receivers."),
+    "lsp": ("lsp", "lsp", "Serve CQL to an editor, over the Language Server Protocol."),
     "sandbox": ("sandbox", "sandbox", "Serve a local LogScale for trying things out."),
 }
 

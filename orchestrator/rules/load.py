@@ -8,7 +8,7 @@ refused.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,14 +26,19 @@ from orchestrator.rules.yaml import Place, YamlProblem, parse_yaml
 
 RULE_FILE, QUERY_FILE, RUNBOOK_FILE = "rule.yaml", "query.cql", "runbook.md"
 _TOP = Place(line=1, column=1)
+_ON_DISK: Mapping[Path, str] = {}
 
 
-def load_rules(root: Path, *, tables: Sequence[FactTable]) -> RuleSet:
+def load_rules(
+    root: Path, *, tables: Sequence[FactTable], unsaved: Mapping[Path, str] = _ON_DISK
+) -> RuleSet:
     """Return the rules of every folder below `root`, by name, with all problems.
 
     Args:
         root: The folder of rule folders, or one rule folder.
         tables: Fact tables that rules may enrich with.
+        unsaved: Texts that stand in for what the files of these paths hold on disk, such as an
+            editor's; paths are spelled as `root` and the names below it are joined.
 
     Raises:
         RuleFileError: `root` is no folder.
@@ -49,7 +54,7 @@ def load_rules(root: Path, *, tables: Sequence[FactTable]) -> RuleSet:
         if is_rule_folder(root)
         else sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] not in "._")
     )
-    return load_folders(folders, root, tables=tables)
+    return load_folders(folders, root, tables=tables, unsaved=unsaved)
 
 
 def is_rule_folder(folder: Path) -> bool:
@@ -57,12 +62,21 @@ def is_rule_folder(folder: Path) -> bool:
     return any((folder / name).exists() for name in (RULE_FILE, QUERY_FILE))
 
 
-def load_folders(folders: Sequence[Path], root: Path, *, tables: Sequence[FactTable]) -> RuleSet:
-    """Return the rules of these folders, all below `root`, by name, with all problems."""
+def load_folders(
+    folders: Sequence[Path],
+    root: Path,
+    *,
+    tables: Sequence[FactTable],
+    unsaved: Mapping[Path, str] = _ON_DISK,
+) -> RuleSet:
+    """Return the rules of these folders, all below `root`, by name, with all problems.
+
+    The arguments are those of `load_rules`.
+    """
     rules: list[tuple[Rule, Path]] = []
     problems: list[Problem] = []
     for folder in folders:
-        rule, found = _load(folder, root.resolve(), tables)
+        rule, found = _load(folder, root.resolve(), tables, unsaved)
         problems += found
         if rule is not None:
             rules.append((rule, folder))
@@ -71,11 +85,11 @@ def load_folders(folders: Sequence[Path], root: Path, *, tables: Sequence[FactTa
 
 
 def _load(
-    folder: Path, root: Path, tables: Sequence[FactTable]
+    folder: Path, root: Path, tables: Sequence[FactTable], unsaved: Mapping[Path, str]
 ) -> tuple[Rule | None, list[Problem]]:
     notes = Problems(folder / RULE_FILE)
     texts = {
-        name: _read(folder / name, root, notes.found)
+        name: _read(folder / name, root, unsaved, notes.found)
         for name in (RULE_FILE, QUERY_FILE, RUNBOOK_FILE)
     }
     text = texts[RULE_FILE]
@@ -115,14 +129,16 @@ def _by_place(problem: Problem) -> tuple[str, int, int]:
     return str(problem.path), problem.line, problem.column
 
 
-def _read(path: Path, root: Path, problems: list[Problem]) -> str | None:
+def _read(
+    path: Path, root: Path, unsaved: Mapping[Path, str], problems: list[Problem]
+) -> str | None:
     try:
         if not path.resolve().is_relative_to(root):
             message = "the file leads out of the rules' folder."
-        elif not path.is_file():
+        elif path not in unsaved and not path.is_file():
             message = "the file is missing."
         else:
-            text = path.read_text(encoding="utf-8")
+            text = unsaved[path] if path in unsaved else path.read_text(encoding="utf-8")
             if text.strip():
                 return text
             message = "the file is empty."

@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine", "client", "store", "cron"),
     ("rules", "schedule", "triage", "route", "deploy", "inventory"),
     ("pipeline", "config", "casework", "terminal"),
-    ("remote", "sandbox", "logs"),
+    ("remote", "sandbox", "logs", "lsp"),
     ("app",),
     ("demo",),
     ("cli",),
@@ -45,6 +45,8 @@ OWNERS = {
         "client/recording.py",
         "sandbox/gateway/content.py",
     },
+    "pygls": {"lsp/"},
+    "lsprotocol": {"lsp/"},
 }
 PURE = {"cql", "model"}
 FORBIDDEN_IN_PURE = {"os", "socket", "subprocess", "logging", "time", "asyncio", "urllib"}
