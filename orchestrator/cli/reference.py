@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.main import cli
+from orchestrator.cql.catalogue.page import functions_page
 from orchestrator.cql.lint.page import checks_page
 from orchestrator.rules.codes import all_codes
 
@@ -54,6 +55,7 @@ def checks() -> str:
 PAGES: dict[Path, Callable[[], str]] = {
     Path("docs/cli.md"): reference,
     Path("docs/checks.md"): checks,
+    Path("docs/functions.md"): functions_page,
 }
 """Each generated page and what makes it."""
 
