@@ -130,6 +130,9 @@ def event_row(event: Mapping[str, str], fields: Mapping[str, str], *, parser: st
     original = {
         f"@tag.{name[1:]}" if name.startswith("#") else name: value for name, value in event.items()
     }
+    if "@trigger.id" in event:
+        # It went through an action before: text quoted within quoted text doubles each time.
+        original.pop("@rawstring", None)
     raw = json.dumps(original, ensure_ascii=False)
     row = text_row(raw, now_ms=0, parser=parser or "json")
     if parser is None:

@@ -57,6 +57,8 @@ class Moment:
     now_ms: int
     ingesting_ms: int | None = None
     """Arrival of the oldest events that are not readable yet."""
+    newest_ms: int = 0
+    """Arrival of the newest events."""
     has_new: bool = False
     """Whether events arrived that the trigger did not look at."""
 
@@ -191,8 +193,10 @@ def _aggregate(alert: AggregateAlert, state: RunState, moment: Moment) -> Plan:
     paced_ms = min(minute_ms, state.last_poll_ms + PACE_MS)
     if not is_back and now_ms < paced_ms:
         return Plan(next_ms=paced_ms)
-    # One past now: what arrived in this very millisecond belongs to it.
-    end_ms = min(base_ms + alert.interval_ms, now_ms + 1)
+    if moment.newest_ms >= now_ms:
+        # More may arrive within this millisecond, and windows do not overlap.
+        return Plan(next_ms=now_ms + 1)
+    end_ms = min(base_ms + alert.interval_ms, now_ms)
     patience_ms = 0 if alert.is_immediate else COMPLETE_WAIT_MS
     ready_ms = moment.settles_at(end_ms, patience_ms=patience_ms) if alert.by_ingest else now_ms
     if ready_ms > now_ms:

@@ -76,6 +76,8 @@ class Triggers:
         self._to_search, self._to_send = asyncio.Event(), asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ingesting: dict[int, int] = {}
+        self._newest_ms = 0
+        self._stamping = threading.Lock()
         # Before the events are read back: what no alert has seen is held while they are.
         cursors = [s.cursors for s in self.book.states.values() if s.is_active]
         names = {name for each in cursors for name in each}
@@ -97,6 +99,8 @@ class Triggers:
         try:
             now_ms = self._host.now_ms()
             self._ingesting[thread] = now_ms
+            with self._stamping:
+                self._newest_ms = max(self._newest_ms, now_ms)
             yield now_ms
         finally:
             del self._ingesting[thread]
@@ -236,6 +240,7 @@ class Triggers:
         moment = Moment(
             now_ms=self._host.now_ms(),
             ingesting_ms=min(list(self._ingesting.values()), default=None),
+            newest_ms=self._newest_ms,
             has_new=any(self._arrivals.total(n) > seen for n, seen in state.cursors.items()),
         )
         try:
