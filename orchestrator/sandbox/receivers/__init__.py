@@ -1,4 +1,4 @@
-"""Local stand-ins for Slack, Jira, a webhook and a plain inbox: they check what they get and keep it.
+"""Local stand-ins for Slack, Jira, a webhook and any endpoint: they check and keep what they get.
 
 Each is an ASGI app with a `store` of what arrived, a list of `violations` of the real service's
 rules, and `faults` to play next. They share no code with the sinks: two readings of one protocol.

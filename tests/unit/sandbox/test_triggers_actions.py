@@ -19,6 +19,28 @@ RECORD_CHARS = 501
 LONGEST_BYTES = 2_000
 MINUTE_MS = 60_000
 
+WINDOW_VALUES = {
+    "name": "the ScheduledSearch",
+    "alert_name": "the ScheduledSearch",
+    "description": "why",
+    "alert_description": "why",
+    "triggered_timestamp": "2026-03-10T02:05:00Z",
+    "alert_triggered_timestamp": "2026-03-10T02:05:00Z",
+    "query_string": 'n="1"\n| m!=2',
+    "event_count": "2",
+    "query_time_start": "6m",
+    "query_time_end": "1m",
+    "query_time_interval": "6m -> 1m",
+    "query_start_ms": str(NOW_MS - MINUTE_MS),
+    "query_end_ms": str(NOW_MS + 4 * MINUTE_MS),
+    "query_start_s": f"{(NOW_MS - MINUTE_MS) // 1000}.000",
+    "query_end_s": f"{(NOW_MS + 4 * MINUTE_MS) // 1000}.000",
+    "warnings": "",
+    "repo_name": "falcon",
+    "unknown": "{unknown}",
+}
+"""What each placeholder stands for in the run at five past two."""
+
 
 @pytest.fixture
 async def stage(open_client: OpenClient) -> Any:
@@ -72,13 +94,7 @@ async def test_table_of_events_is_escaped_as_html_within_json(stage: Stage) -> N
 
 
 async def test_every_placeholder_of_a_scheduled_search_has_its_value(stage: Stage) -> None:
-    names = (
-        "name alert_name description alert_description triggered_timestamp query_string"
-        " alert_triggered_timestamp event_count query_time_start query_time_end"
-        " query_time_interval query_start_ms query_end_ms query_start_s query_end_s warnings"
-        " repo_name unknown"
-    ).split()
-    template = json.dumps({name: f"{{{name}}}" for name in names})
+    template = json.dumps({name: f"{{{name}}}" for name in WINDOW_VALUES})
     hook = await stage.action(bodyTemplate=template)
     await stage.trigger(
         "ScheduledSearch", 'n="1"\n| m!=2', hook, description="why", searchIntervalOffsetSeconds=60
@@ -88,26 +104,7 @@ async def test_every_placeholder_of_a_scheduled_search_has_its_value(stage: Stag
     await stage.run(after=timedelta(minutes=5))
 
     (body,) = stage.bodies()
-    assert body == {
-        "name": "the ScheduledSearch",
-        "alert_name": "the ScheduledSearch",
-        "description": "why",
-        "alert_description": "why",
-        "triggered_timestamp": "2026-03-10T02:05:00Z",
-        "alert_triggered_timestamp": "2026-03-10T02:05:00Z",
-        "query_string": 'n="1"\n| m!=2',
-        "event_count": "2",
-        "query_time_start": "6m",
-        "query_time_end": "1m",
-        "query_time_interval": "6m -> 1m",
-        "query_start_ms": str(NOW_MS - MINUTE_MS),
-        "query_end_ms": str(NOW_MS + 4 * MINUTE_MS),
-        "query_start_s": f"{(NOW_MS - MINUTE_MS) // 1000}.000",
-        "query_end_s": f"{(NOW_MS + 4 * MINUTE_MS) // 1000}.000",
-        "warnings": "",
-        "repo_name": "falcon",
-        "unknown": "{unknown}",
-    }
+    assert body == WINDOW_VALUES
 
 
 async def test_ids_and_link_of_a_message_lead_back(stage: Stage) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,7 +23,14 @@ from orchestrator.sandbox.triggers.states import RunState, state_from_json
 MINUTE, HOUR = 60_000, 3_600_000
 T0 = 1_773_108_000_000
 """2026-03-10T02:00:00Z."""
-NAMES = {"key": "k", "id": "i", "name": "n", "description": "", "domain": "d", "query": "*"}
+NAMES: dict[str, Any] = {
+    "key": "k",
+    "id": "i",
+    "name": "n",
+    "description": "",
+    "domain": "d",
+    "query": "*",
+}
 SEARCH = ScheduledSearch(
     **NAMES, schedule="*/5 * * * *", zone="UTC", interval_ms=5 * MINUTE, by_ingest=False
 )
@@ -164,7 +172,7 @@ def test_alert_that_never_fires_leaves_no_instant_out(steps: list[int]) -> None:
         ),
     ],
 )
-def test_aggregate_alert_is_due(state: RunState, moment: Moment, due: bool, next_ms: int) -> None:  # noqa: FBT001 -- a column of the table
+def test_aggregate_alert_is_due(state: RunState, moment: Moment, due: bool, next_ms: int) -> None:
     found = plan(ALERT, state, moment)
 
     assert (bool(found.windows), found.next_ms) == (due, next_ms)

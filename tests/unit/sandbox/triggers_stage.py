@@ -16,7 +16,7 @@ from tests.unit.sandbox.conftest import NOW, Client, OpenClient
 
 HOOK = "http://127.0.0.1:9/hook"
 BODY = '{"alert":"{alert_name}","n":{event_count},"events":{events}}'
-_COMMON = {
+_COMMON: Mapping[str, Any] = {
     "viewName": "falcon",
     "description": None,
     "labels": [],
@@ -156,7 +156,7 @@ async def open_stage(
     inbox = inbox or inbox_app()
     opened = open_client(clock=clock or FrozenClock(NOW), run_triggers=True, **settings)
     async with opened as client:
-        seam = HttpSeam(deadline=timedelta(seconds=5), app=app or inbox)  # type: ignore[arg-type]  # starlette's own type for the same
+        seam = HttpSeam(deadline=timedelta(seconds=5), app=app or inbox)
         client.sandbox.triggers.delivery.seam = seam
         try:
             yield Stage(client, inbox)
