@@ -157,7 +157,8 @@ class Sandbox:
         domain = self.domain(repository)
         if domain.is_view:
             raise Refusal(404, f"'{repository}' is a view; events go into a repository")
-        await asyncio.to_thread(self._store, domain, rows)
+        if rows:
+            await asyncio.to_thread(self._store, domain, rows)
         return len(rows)
 
     def _store(self, domain: Domain, rows: Sequence[Row]) -> None:
@@ -178,7 +179,7 @@ class Sandbox:
         frame = frame_of(rows)
         # File and memory keep one order, however many requests arrive at once.
         with self._append_lock:
-            if self._journal is not None and frame.height:
+            if self._journal is not None:
                 self._journal.append(domain.name, frame)
             domain.log.append(frame)
             self.triggers.arrived(domain.name, frame)

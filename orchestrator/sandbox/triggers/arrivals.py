@@ -10,8 +10,22 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import polars as pl
+
+from orchestrator.sandbox.storage import INGEST_TIMESTAMP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Batch:
+    start: int
+    frame: pl.DataFrame
+    newest_ms: int
+
+    @property
+    def end(self) -> int:
+        return self.start + self.frame.height
 
 
 class Arrivals:
@@ -19,7 +33,7 @@ class Arrivals:
 
     def __init__(self) -> None:
         self._totals: dict[str, int] = {}
-        self._held: dict[str, deque[tuple[int, pl.DataFrame]]] = {}
+        self._held: dict[str, deque[_Batch]] = {}
         self._cursors: dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -29,7 +43,7 @@ class Arrivals:
             self._cursors = dict(cursors)
             for repository, held in self._held.items():
                 first = self._cursors.get(repository, self._totals.get(repository, 0))
-                while held and held[0][0] + held[0][1].height <= first:
+                while held and held[0].end <= first:
                     held.popleft()
 
     def append(self, repository: str, frame: pl.DataFrame) -> None:
@@ -39,7 +53,16 @@ class Arrivals:
             self._totals[repository] = start + frame.height
             cursor = self._cursors.get(repository)
             if cursor is not None and start + frame.height > cursor:
-                self._held.setdefault(repository, deque()).append((start, frame))
+                newest_ms = max(int(text) for text in frame.get_column(INGEST_TIMESTAMP).unique())
+                batch = _Batch(start=start, frame=frame, newest_ms=newest_ms)
+                self._held.setdefault(repository, deque()).append(batch)
+
+    def expire(self, before_ms: int) -> None:
+        """Let go of batches that arrived before this instant, whoever waits for them."""
+        with self._lock:
+            for held in self._held.values():
+                while held and held[0].newest_ms < before_ms:
+                    held.popleft()
 
     def forget(self, repository: str) -> None:
         """Begin at 0 again: the repository is gone."""
@@ -55,8 +78,8 @@ class Arrivals:
         """Return the total, and the events from number `cursor` on that are still held."""
         with self._lock:
             frames = [
-                frame.slice(max(0, cursor - start))
-                for start, frame in self._held.get(repository, ())
-                if start + frame.height > cursor
+                batch.frame.slice(max(0, cursor - batch.start))
+                for batch in self._held.get(repository, ())
+                if batch.end > cursor
             ]
             return self._totals.get(repository, 0), frames

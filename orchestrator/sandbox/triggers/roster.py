@@ -21,6 +21,7 @@ from orchestrator.sandbox.triggers.kinds import (
     rule_of,
     trigger_of,
 )
+from orchestrator.sandbox.triggers.planner import CATCH_UP_MS
 from orchestrator.sandbox.triggers.states import RunState
 from orchestrator.units import parse_instant, to_epoch_ms
 
@@ -123,3 +124,6 @@ class Roster:
                 for name, cursor in self._book.states[trigger.key].cursors.items():
                     first[name] = min(first.get(name, cursor), cursor)
         self._arrivals.await_from(first)
+        if not self._host.settings.trust_ingest_timestamp:
+            # One that cannot run must not hold events for ever.
+            self._arrivals.expire(self._host.now_ms() - CATCH_UP_MS)

@@ -230,6 +230,20 @@ def test_arrivals_hold_only_what_somebody_waits_for() -> None:
     assert arrivals.after("a", 1) == (3, [])
 
 
+async def test_alert_that_cannot_run_holds_its_events_for_a_day(open_client: OpenClient) -> None:
+    hosts = {"file": ("hosts.csv", b"n,owner\n1,ann\n2,bob\n")}
+    async with open_stage(open_client) as stage:
+        await stage.trigger("FilterAlert", 'match("hosts.csv", field=n)')
+        await stage.client.ingest({"n": "1"})
+        await stage.run(after=timedelta(hours=1))
+        await stage.client.ingest({"n": "2"})
+        await stage.run(after=timedelta(hours=23, minutes=1))
+        await stage.client.call("POST", "/api/v1/repositories/falcon/files", files=hosts)
+        await stage.run(after=MINUTE)
+
+        assert stage.fields("owner") == [["bob"]]
+
+
 async def test_driver_fires_on_ingest_without_being_asked(open_client: OpenClient) -> None:
     """No clock moves here: the ingest alone wakes it, and the send follows."""
     inbox, arrived = inbox_app(), asyncio.Event()
