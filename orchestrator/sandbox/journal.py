@@ -89,7 +89,7 @@ class Journal:
         Raises:
             StoreFull: The disk is full; the old file stays.
         """
-        self._replace(name, json.dumps(value, indent=1, sort_keys=True).encode())
+        self._replace(name, json.dumps(value, indent=1).encode())
 
     def load_json(self, name: str) -> object:
         """Return what `save_json` wrote last, None before the first time."""

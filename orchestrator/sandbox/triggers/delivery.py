@@ -105,7 +105,7 @@ class Delivery:
         await self.seam.close()
 
     async def _call(self, call: HttpCall) -> Outcome:
-        problem = _problem_of(call)
+        problem = problem_of(call)
         target = "" if problem else _target_of(call.url)
         if not problem and not self._allow_outbound and not is_loopback(call.url):
             problem = "not sent: outbound sends are off, and the address is not loopback"
@@ -167,7 +167,7 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-def _problem_of(call: HttpCall) -> str:
+def problem_of(call: HttpCall) -> str:
     """Return why the request cannot be built safely, empty when it can."""
     try:
         parts = urlsplit(call.url)

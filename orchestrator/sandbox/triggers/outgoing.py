@@ -50,6 +50,8 @@ Time: {query_time_interval}
 _FIELDS_A_BLOCK, _FIELD_CHARS, _BLOCKS = 10, 2_000, 49
 _HALF_ENTITY = re.compile(r"&[a-z]{0,3}\Z")
 _SUMMARY_CHARS, _MESSAGE_CHARS = 1_024, 130
+# Plain and short of what mail allows: the rest is where parsers of addresses differ or break.
+_ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\Z", re.ASCII)
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -282,9 +284,11 @@ def _email(action: Record, firing: Firing, sender: Sender, _to: Addresses) -> li
     is_html = template.lstrip().startswith("<")
     body = render(template, firing, sender, escape=escape_html if is_html else verbatim)
     subject = render(action.get("subjectTemplate") or _SUBJECT, firing, sender, escape=verbatim)
+    if not all(_ADDRESS.match(name) for name in action["recipients"]):
+        raise Unsendable("a recipient is not a plain address such as soc@example.com")
     message = EmailMessage()
     message["From"] = "sandbox@localhost"
-    message["To"] = ", ".join(_one_line(name) for name in action["recipients"])
+    message["To"] = ", ".join(action["recipients"])
     message["Subject"] = _one_line(subject)
     message["Date"] = format_datetime(from_epoch_ms(firing.at_ms))
     message["Message-ID"] = f"<{sender.invocation_id}@sandbox.localhost>"

@@ -294,7 +294,7 @@ async def test_record_can_be_asked_for_by_trigger_and_number(stage: Stage) -> No
 async def test_email_becomes_a_mail_and_leaves_no_machine(stage: Stage) -> None:
     mail = await stage.action(
         "Email",
-        recipients=["soc@example.com", "x@example.com\r\nBcc: all@example.com"],
+        recipients=["soc@example.com", "x@example.com"],
         subjectTemplate="{alert_name}: {field:n}",
         bodyTemplate="n is {field:n}",
         useProxy=False,

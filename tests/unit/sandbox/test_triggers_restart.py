@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -103,6 +103,47 @@ async def test_kill_between_the_send_and_its_record_sends_again_under_the_same_n
 
 def _dead(*_: object) -> None:
     raise StoreFull("dead")
+
+
+@pytest.mark.parametrize("writes", range(14))
+async def test_death_at_any_write_loses_nothing_and_searches_nothing_twice(
+    open_client: OpenClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    """After so many writes the disk takes no more, and the process is gone."""
+    clock, inbox = FrozenClock(NOW), inbox_app()
+    expected = {("all", "1"), ("all", "2"), ("five", "1"), ("five", "2")}
+    async with open_stage(open_client, clock=clock, inbox=inbox, data_dir=tmp_path) as stage:
+        body = '{"alert":"{alert_name}","id":"{action_invocation_id}","events":{events}}'
+        hook = await stage.action(bodyTemplate=body)
+        await stage.trigger("FilterAlert", "*", hook, name="all")
+        await stage.trigger("ScheduledSearch", "*", hook, name="five", backfillLimit=1)
+        await stage.client.ingest({"n": "1", "ms": 1})
+        await stage.client.ingest({"n": "2", "ms": 6 * 60_000})
+        left, replace = writes, Journal._replace
+
+        def dying(journal: Journal, name: str, content: bytes) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise StoreFull("dead")
+            replace(journal, name, content)
+
+        monkeypatch.setattr(Journal, "_replace", dying)
+        with suppress(StoreFull):
+            await stage.run()
+            await stage.run(after=5 * MINUTE)
+            await stage.run(after=5 * MINUTE)
+        monkeypatch.undo()
+    clock.move_to(NOW + 10 * MINUTE)
+
+    async with open_stage(open_client, clock=clock, inbox=inbox, data_dir=tmp_path) as stage:
+        await stage.run()
+        await stage.run(after=MINUTE)
+
+    sent = [(b["alert"], event["n"], b["id"]) for b in stage.bodies() for event in b["events"]]
+    assert {(alert, n) for alert, n, _ in sent} == expected
+    # What came twice came under one number: it was searched once.
+    assert len(set(sent)) == len(expected)
 
 
 async def test_retry_states_and_record_survive(open_client: OpenClient, tmp_path: Path) -> None:
