@@ -402,6 +402,89 @@ async def test_enabled_scheduled_search_does_not_run_the_time_it_was_off(stage: 
     assert stage.fields("n") == [["2"]]
 
 
+UPDATE_ALERT = """mutation($id: String!, $hook: String!, $cql: String!) {
+updateFilterAlert(input: {viewName: "falcon", id: $id, name: "edited", queryString: $cql,
+actionIdsOrNames: [$hook], labels: [], enabled: true, queryOwnershipType: User}) { id } }"""
+
+
+async def test_edited_alert_goes_on_where_it_was_with_its_new_query(stage: Stage) -> None:
+    hook = await stage.action()
+    alert = await stage.trigger("FilterAlert", "kind=a", hook)
+    await stage.client.ingest({"n": "1", "kind": "a"}, {"n": "2", "kind": "b"})
+    await stage.run()
+
+    await stage.mutate(UPDATE_ALERT, id=alert, hook=hook, cql="kind=b")
+    await stage.client.ingest({"n": "3", "kind": "a"}, {"n": "4", "kind": "b"})
+    await stage.run()
+
+    assert [(body["alert"], body["events"][0]["n"]) for body in stage.bodies()] == [
+        ("the FilterAlert", "1"),
+        ("edited", "4"),
+    ]
+
+
+async def test_new_query_removes_the_error_of_the_old_one(stage: Stage) -> None:
+    hook = await stage.action()
+    alert = await stage.trigger("FilterAlert", 'match("hosts.csv", field=n)', hook)
+    await stage.client.ingest({"n": "1"})
+    await stage.run()
+
+    await stage.mutate(UPDATE_ALERT, id=alert, hook=hook, cql="n=1")
+    mended = await stage.status("FilterAlert")
+    await stage.run()
+
+    assert mended["lastError"] is None
+    assert stage.fields("n") == [["1"]]
+
+
+async def test_edit_while_a_search_runs_voids_its_outcome(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The result belongs to a query that is no more; the event is looked at with the new one."""
+    hook = await stage.action()
+    alert = await stage.trigger("FilterAlert", "kind=a", hook)
+    await stage.client.ingest({"n": "1", "kind": "a"})
+    finished = stage.client.sandbox.jobs.finished
+
+    async def edited(search: Any, snapshots: Any) -> Any:
+        answer = await finished(search, snapshots)
+        if "kind=a" in search.checked.text:
+            await stage.mutate(UPDATE_ALERT, id=alert, hook=hook, cql="kind=b")
+        return answer
+
+    monkeypatch.setattr(stage.client.sandbox.jobs, "finished", edited)
+    await stage.run()
+
+    assert stage.bodies() == []
+    status = await stage.status("FilterAlert")
+    assert (status["lastError"], status["lastTriggered"]) == (None, None)
+    assert status["lastSuccessfulPoll"] == NOW_MS
+
+
+async def test_edited_schedule_repeats_no_window(stage: Stage) -> None:
+    hook = await stage.action()
+    search = await stage.trigger("ScheduledSearch", "*", hook, backfillLimit=5)
+    await stage.client.ingest({"n": "1", "ms": 1})
+    await stage.run(after=5 * MINUTE)
+
+    await stage.mutate(
+        """mutation($id: String!, $hook: String!) { updateScheduledSearchV3(input: {
+        viewName: "falcon", id: $id, name: "s", queryString: "*", schedule: "*/1 * * * *",
+        timeZone: "UTC", searchIntervalSeconds: 300, queryTimestampType: EventTimestamp,
+        searchIntervalOffsetSeconds: 0, backfillLimit: 5, enabled: true,
+        triggerOnEmptyResult: false, actionIdsOrNames: [$hook], labels: [],
+        queryOwnershipType: User}) { id } }""",
+        id=search,
+        hook=hook,
+    )
+    await stage.run()
+    await stage.minutes(1)
+
+    assert len(stage.bodies()) == 1
+    status = await stage.status("ScheduledSearch")
+    assert status["lastExecuted"] == NOW_MS + 6 * MINUTE_MS
+
+
 async def test_deleted_trigger_fires_no_more(stage: Stage) -> None:
     alert = await stage.trigger("FilterAlert", "*")
     await stage.client.ingest({"n": "1"})
