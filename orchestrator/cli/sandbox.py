@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -34,6 +35,17 @@ from orchestrator.cli.session import run_async
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Lookup file to hold in every repository; may be given several times.",
 )
+@click.option(
+    "--triggers/--no-triggers",
+    default=True,
+    show_default=True,
+    help="Run alerts, scheduled searches and correlation rules.",
+)
+@click.option(
+    "--allow-outbound",
+    is_flag=True,
+    help="Let their actions send to other machines; without it, to loopback alone.",
+)
 def sandbox(
     *,
     host: str,
@@ -42,17 +54,25 @@ def sandbox(
     token: str,
     repositories: tuple[str, ...],
     lookups: tuple[Path, ...],
+    triggers: bool,
+    allow_outbound: bool,
 ) -> None:
-    """Serve a local LogScale: query jobs, ingest, GraphQL assets, lookup files.
+    """Serve a local LogScale: query jobs, ingest, GraphQL assets, lookup files, alerts that fire.
 
     Queries run through the same engine as the rules' cases. It is for trying things out on one
-    machine and listens on loopback; it is not LogScale and holds what fits into memory.
+    machine and listens on loopback; it is not LogScale and holds what fits into memory. What its
+    alerts did is at /_sandbox/invocations, and their mail at /_sandbox/mail.
 
     Try it: curl -s http://127.0.0.1:8080/api/v1/status
     """
     from orchestrator.sandbox.server import serve
     from orchestrator.sandbox.settings import sandbox_settings
 
-    settings = sandbox_settings(token=token, repositories=repositories, data_dir=data_dir)
+    settings = replace(
+        sandbox_settings(token=token, repositories=repositories, data_dir=data_dir),
+        run_triggers=triggers,
+        allow_outbound=allow_outbound,
+        public_url=f"http://{host}:{port}",
+    )
     click.echo(f"sandbox on http://{host}:{port}, token {token}; stop with Ctrl-C", err=True)
     run_async(serve(settings, host=host, port=port, lookups=lookups))

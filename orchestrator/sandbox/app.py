@@ -6,6 +6,7 @@ gateway's: the same routes, with errors in its JSON envelope.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -45,7 +46,11 @@ def create_app(settings: SandboxSettings, *, clock: Clock) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        driver = asyncio.create_task(sandbox.triggers.serve()) if settings.run_triggers else None
         yield
+        if driver is not None:
+            driver.cancel()
+            await asyncio.wait({driver})
         sandbox.close()
 
     app = Starlette(
@@ -75,6 +80,8 @@ def _routes() -> list[BaseRoute]:
         Route("/_sandbox/faults", control_routes.set_faults, methods=["POST"]),
         Route("/_sandbox/faults", control_routes.clear_faults, methods=["DELETE"]),
         Route("/_sandbox/hosts", control_routes.set_hosts, methods=["PUT"]),
+        Route("/_sandbox/invocations", control_routes.invocations),
+        Route("/_sandbox/mail", control_routes.mail),
         Route("/api/{rest:path}", control_routes.unknown_api, methods=["GET", "POST", "DELETE"]),
         Route("/{rest:path}", control_routes.home),
     ]

@@ -4,6 +4,8 @@
     POST   /_sandbox/faults    {"pattern": "POST */queryjobs", "faults": [{"kind": "unavailable"}]}
     DELETE /_sandbox/faults    let everything pass again
     PUT    /_sandbox/hosts     [{"device_id": "…", "hostname": "…"}]: all hosts that there are
+    GET    /_sandbox/invocations   what triggers' actions did, newest first; ?trigger=NAME, ?limit=N
+    GET    /_sandbox/mail      the mails that e-mail actions wrote, newest first
 
 All of them need a token with the right ADMIN.
 """
@@ -90,6 +92,7 @@ async def state(request: Request) -> Response:
             "domains": domains,
             "jobs": sandbox.jobs.ids(),
             "faults": _pending(sandbox),
+            "triggers": sandbox.triggers.summary(),
         }
     )
 
@@ -126,6 +129,26 @@ async def set_hosts(request: Request) -> Response:
     sandbox.hosts = {host["device_id"]: host for host in hosts}
     sandbox.save()
     return json_answer({"hosts": len(sandbox.hosts)})
+
+
+async def invocations(request: Request) -> Response:
+    """`GET /_sandbox/invocations`: each attempt at an action, newest first, without secrets."""
+    sandbox = _controlled(request)
+    wanted, limit = request.query_params.get("trigger"), request.query_params.get("limit", "")
+    found = [
+        entry
+        for entry in reversed(sandbox.triggers.book.invocations)
+        if wanted is None or entry["trigger"] == wanted
+    ]
+    if limit.isdecimal():
+        found = found[: int(limit)]
+    return json_answer({"invocations": found})
+
+
+async def mail(request: Request) -> Response:
+    """`GET /_sandbox/mail`: what e-mail actions wrote; nothing ever leaves by SMTP."""
+    sandbox = _controlled(request)
+    return json_answer({"mail": list(reversed(sandbox.triggers.book.mails()))})
 
 
 async def unknown_api(request: Request) -> Response:

@@ -12,6 +12,7 @@ from typing import Any
 
 from orchestrator.ids import derive
 from orchestrator.sandbox.storage import EventLog
+from orchestrator.sandbox.triggers.states import RunState
 
 Record = dict[str, Any]
 """An asset as JSON: its input's fields, and `id`, `createdAt`, `modifiedAt` in epoch ms."""
@@ -62,6 +63,8 @@ class Domain:
         default_factory=lambda: {kind: {} for kind in AssetKind}, repr=False
     )
     files: dict[str, StoredFile] = field(default_factory=dict, repr=False)
+    runs: dict[str, RunState] = field(default_factory=dict, repr=False)
+    """By id: how far each trigger is; empty where triggers do not run."""
 
     @property
     def id(self) -> str:

@@ -1,8 +1,8 @@
-"""What survives a crash: events as append-only NDJSON, everything else as one JSON file.
+"""What survives a crash: events as append-only NDJSON, everything else as small JSON files.
 
 An append returns only once its bytes are on disk. A kill in the middle leaves a torn last line,
-which the next start cuts off: its batch was never acknowledged. The assets file is replaced whole,
-so it is the old or the new one. One process holds a data directory at a time.
+which the next start cuts off: its batch was never acknowledged. A JSON file is replaced whole, so
+it is the old or the new one. One process holds a data directory at a time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import fcntl
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -50,8 +50,10 @@ class Journal:
         Raises:
             StoreFull: The disk took only a part; the file is as it was before.
         """
-        path = self._events(repository)
-        rest = memoryview(frame.write_ndjson().encode())
+        self._append(self._events(repository), frame.write_ndjson().encode())
+
+    def _append(self, path: Path, content: bytes) -> None:
+        rest = memoryview(content)
         is_new = not path.exists()
         # Unbuffered: a buffer would be flushed once more on close, behind the truncation.
         with path.open("ab", buffering=0) as file:
@@ -81,28 +83,58 @@ class Journal:
         """Remove the repository's events for good."""
         self._events(repository).unlink(missing_ok=True)
 
-    def save_assets(self, assets: object) -> None:
-        """Replace the assets file by `assets` as JSON, atomically.
+    def save_json(self, name: str, value: object) -> None:
+        """Replace the file `name` by `value` as JSON, atomically.
 
         Raises:
             StoreFull: The disk is full; the old file stays.
         """
-        path = self._directory / "assets.json"
-        draft = path.with_suffix(".json.new")
-        try:
-            with draft.open("w", encoding="utf-8") as file:
-                json.dump(assets, file, ensure_ascii=False, indent=1, sort_keys=True)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        except OSError as exc:
-            raise StoreFull(f"{path.name} cannot be written: {exc.strerror}") from exc
-        _sync_directory(path.parent)
+        self._replace(name, json.dumps(value, indent=1).encode())
 
-    def load_assets(self) -> object:
-        """Return what `save_assets` wrote last, None before the first time."""
-        path = self._directory / "assets.json"
+    def load_json(self, name: str) -> object:
+        """Return what `save_json` wrote last, None before the first time."""
+        path = self._directory / name
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    def append_line(self, name: str, value: object) -> None:
+        """Append one line of JSON to the log `name` and wait until the disk has it.
+
+        Raises:
+            StoreFull: The disk took only a part; the file is as it was before.
+        """
+        self._append(self._directory / name, json.dumps(value).encode() + b"\n")
+
+    def save_lines(self, name: str, values: Sequence[object]) -> None:
+        """Replace the log `name` by these lines, atomically.
+
+        Raises:
+            StoreFull: The disk is full; the old file stays.
+        """
+        self._replace(name, "".join(json.dumps(value) + "\n" for value in values).encode())
+
+    def load_lines(self, name: str) -> list[object]:
+        """Return the lines of the log `name`; a torn last one is cut off first."""
+        path = self._directory / name
+        if not path.exists():
+            return []
+        _cut_torn_line(path)
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+    def save_mail(self, name: str, content: bytes, *, keep: int) -> None:
+        """Keep a mail; beyond `keep` of them the first by name go.
+
+        Raises:
+            StoreFull: The disk is full.
+        """
+        folder = self._directory / "mail"
+        folder.mkdir(exist_ok=True)
+        self._replace(f"mail/{name}", content)
+        for path in sorted(folder.glob("*.eml"))[:-keep]:
+            path.unlink()
+
+    def load_mails(self) -> dict[str, bytes]:
+        """Return the mails that are kept, by name."""
+        return {path.name: path.read_bytes() for path in (self._directory / "mail").glob("*.eml")}
 
     def save_blob(self, name: str, content: bytes) -> None:
         """Keep `content` under its hash `name`, once.
@@ -113,20 +145,24 @@ class Journal:
         path = self._directory / "files" / name
         if not path.exists():
             path.parent.mkdir(exist_ok=True)
-            draft = path.with_suffix(".new")
-            try:
-                with draft.open("wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                draft.replace(path)
-            except OSError as exc:
-                raise StoreFull(f"a file cannot be written: {exc.strerror}") from exc
-            _sync_directory(path.parent)
+            self._replace(f"files/{name}", content)
 
     def load_blob(self, name: str) -> bytes:
         """Return the content that was kept under `name`."""
         return (self._directory / "files" / name).read_bytes()
+
+    def _replace(self, name: str, content: bytes) -> None:
+        path = self._directory / name
+        draft = path.with_name(f"{path.name}.new")
+        try:
+            with draft.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        except OSError as exc:
+            raise StoreFull(f"{path.name} cannot be written: {exc.strerror}") from exc
+        _sync_directory(path.parent)
 
     def _events(self, repository: str) -> Path:
         # A repository's name may hold what a file's may not.

@@ -90,6 +90,16 @@ class SandboxSettings:
     """Take `@ingesttimestamp` from an event's attributes; LogScale never does. For simulations."""
     recorded_metadata_only: bool = False
     """Send the 14 metaData members of a 2020 server and no more."""
+    run_triggers: bool = False
+    """Run alerts, scheduled searches and correlation rules; without it they are kept and read."""
+    allow_outbound: bool = False
+    """Let actions send HTTP to other machines; by default to loopback addresses alone."""
+    public_url: str = "http://127.0.0.1:8080"
+    """Where the links in messages lead."""
+    slack_api_url: str = "https://slack.com/api/"
+    """Where actions post Slack messages."""
+    pagerduty_url: str = "https://events.pagerduty.com/v2/enqueue"
+    """Where actions send PagerDuty events."""
     falcon_clients: Sequence[FalconClient] = ()
     """API clients that the gateway face accepts at /oauth2/token."""
     faults: Mapping[str, Sequence[Fault]] = field(default_factory=dict)

@@ -28,6 +28,7 @@ from orchestrator.sandbox.journal import Journal
 from orchestrator.sandbox.query_jobs import QueryJobs
 from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole
 from orchestrator.sandbox.storage import INGEST_TIMESTAMP, TIMESTAMP, Snapshot, frame_of
+from orchestrator.sandbox.triggers.runner import Triggers
 from orchestrator.units import to_epoch_ms
 
 _ID_CHARS = string.ascii_letters + string.digits
@@ -72,9 +73,11 @@ class Sandbox:
         self._lookups: dict[str, Lookup] = {}
         self._append_lock = threading.Lock()
         self._journal = Journal(settings.data_dir) if settings.data_dir is not None else None
+        self.triggers = Triggers(self, self._journal, everything=ALL_EVENTS)
         self._load()
         for name in settings.repositories:
             self.domains.setdefault(name, Domain(name=name))
+        self.triggers.sync()
 
     def close(self) -> None:
         """Stop the jobs and let go of the data directory."""
@@ -154,13 +157,15 @@ class Sandbox:
         domain = self.domain(repository)
         if domain.is_view:
             raise Refusal(404, f"'{repository}' is a view; events go into a repository")
-        if not rows:
-            return 0
-        now_ms = self.now_ms()
-        await asyncio.to_thread(self._store, domain, rows, now_ms)
+        if rows:
+            await asyncio.to_thread(self._store, domain, rows)
         return len(rows)
 
-    def _store(self, domain: Domain, rows: Sequence[Row], now_ms: int) -> None:
+    def _store(self, domain: Domain, rows: Sequence[Row]) -> None:
+        with self.triggers.ingesting() as now_ms:
+            self._store_at(domain, rows, now_ms)
+
+    def _store_at(self, domain: Domain, rows: Sequence[Row], now_ms: int) -> None:
         batch = "".join(secrets.choice(_ID_CHARS) for _ in range(24))
         trusted = self.settings.trust_ingest_timestamp
         for position, row in enumerate(rows):
@@ -174,9 +179,10 @@ class Sandbox:
         frame = frame_of(rows)
         # File and memory keep one order, however many requests arrive at once.
         with self._append_lock:
-            if self._journal is not None and frame.height:
+            if self._journal is not None:
                 self._journal.append(domain.name, frame)
             domain.log.append(frame)
+            self.triggers.arrived(domain.name, frame)
 
     def put_file(self, domain: Domain, name: str, content: bytes, *, by: str) -> StoredFile:
         """Store a lookup file, in place of one of the same name."""
@@ -224,13 +230,16 @@ class Sandbox:
         del self.domains[domain.name]
         if self._journal is not None:
             self._journal.forget(domain.name)
+        self.triggers.forget(domain.name)
         self.save()
 
     def save(self) -> None:
         """Write everything but events to the data directory, where there is one."""
-        if self._journal is None:
-            return
-        journal = self._journal
+        if self._journal is not None:
+            self._save_assets(self._journal)
+        self.triggers.sync()
+
+    def _save_assets(self, journal: Journal) -> None:
         domains = []
         for domain in self.domains.values():
             for file in domain.files.values():
@@ -244,7 +253,8 @@ class Sandbox:
         tokens = {
             text: {**asdict(role), "rights": sorted(role.rights)} for text, role in made.items()
         }
-        journal.save_assets(
+        journal.save_json(
+            "assets.json",
             {
                 "version": 1,
                 "domains": domains,
@@ -253,13 +263,15 @@ class Sandbox:
                 "hosts": self.hosts,
                 "rule_versions": self.rule_versions,
                 "rules": {key: rule["id"] for key, rule in self.correlation_rules.items()},
-            }
+            },
         )
 
     def _load(self) -> None:
         if self._journal is None:
             return
-        raw = cast("Record", self._journal.load_assets() or {"domains": [], "tokens": {}})
+        raw = cast(
+            "Record", self._journal.load_json("assets.json") or {"domains": [], "tokens": {}}
+        )
         for entry in raw["domains"]:
             blobs = {f["blob"]: self._journal.load_blob(f["blob"]) for f in entry["files"]}
             self.domains[entry["name"]] = domain_from_json(entry, blobs)
@@ -275,6 +287,7 @@ class Sandbox:
             domain = self.domains.setdefault(name, Domain(name=name))
             for frame in self._journal.load(name):
                 domain.log.append(frame)
+                self.triggers.arrived(name, frame)
 
 
 def _role_from_json(raw: Mapping[str, object]) -> TokenRole:

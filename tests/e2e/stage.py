@@ -65,6 +65,14 @@ _PATIENCE_S = 30.0
 """A command that takes longer than this hangs."""
 
 
+_MOMENTS: Sequence[tuple[float, tuple[str, ...]]] = (
+    (0.2, ("1", "2")),
+    (1.2, ("7", "8", "9")),
+    (1.4, ("3", "4")),
+    (2.2, ("1", "2")),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
     """How a command ended."""
@@ -250,7 +258,7 @@ async def open_sandbox() -> AsyncIterator[Sandbox]:
     async with serve_on_loopback(app) as url, serve_on_loopback(switchboard) as receivers_url:
         token = SecretText(_TOKENS["logscale"])
         async with LogScale(url, token=token, clock=SystemClock()) as client:
-            await client.ingest().structured(_batches(start), repository=REPO)
+            await client.ingest().structured(sample_batches(start), repository=REPO)
             for lookup in sorted((ROOT / "queries" / RULE / "lookups").glob("*.csv")):
                 await client.files(REPO).upload(lookup.name, lookup.read_bytes())
         yield Sandbox(
@@ -294,13 +302,10 @@ def make_bench(folder: Path, sandbox: Sandbox) -> Bench:
     return bench
 
 
-def _batches(start: datetime) -> list[WireStructuredBatch]:
-    moments: list[tuple[float, tuple[str, ...]]] = [
-        (0.2, ("1", "2")),
-        (1.2, ("7", "8", "9")),
-        (1.4, ("3", "4")),
-        (2.2, ("1", "2")),
-    ]
+def sample_batches(
+    start: datetime, *, moments: Sequence[tuple[float, tuple[str, ...]]] = _MOMENTS
+) -> list[WireStructuredBatch]:
+    """Return sample events by their ids, each group moved to so many periods behind `start`."""
     samples = {
         event["@id"]: event
         for line in (ROOT / "queries/_samples/t1528-events.ndjson").read_text("utf-8").splitlines()

@@ -18,7 +18,8 @@ from orchestrator.sandbox.gateway.envelope import caller, envelope, json_body, n
 from orchestrator.sandbox.gateway.fql import FqlError, parse_fql
 from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.state import Sandbox
-from orchestrator.units import format_instant
+from orchestrator.sandbox.triggers.kinds import rule_key
+from orchestrator.units import format_instant, from_epoch_ms
 
 _RULE_MEMBERS = ("customer_id", "name", "severity", "status", "template_id", "search", "operation")
 _SEVERITIES = {10, 30, 50, 70, 90}
@@ -93,7 +94,8 @@ async def list_rules(request: Request) -> Response:
         rules.sort(key=lambda rule: str(rule.get(name, "")), reverse=direction == "desc")
     offset, limit = number_in(request, "offset", 0), number_in(request, "limit", 100)
     page = rules[offset : offset + limit]
-    shown = [rule["id"] for rule in page] if "/queries/" in request.url.path else page
+    is_ids = "/queries/" in request.url.path
+    shown = [rule["id"] if is_ids else _shown(sandbox, rule) for rule in page]
     pagination: dict[str, object] = {"offset": offset, "limit": limit, "total": len(rules)}
     return json_answer(envelope(shown, pagination=pagination))
 
@@ -102,7 +104,7 @@ async def get_rules(request: Request) -> Response:
     """`GET …/entities/rules/v1?ids=` and `…/latest-rules/v1?rule_ids=`: by either id."""
     sandbox = caller(request, Right.READ)
     ids = request.query_params.getlist("ids") + request.query_params.getlist("rule_ids")
-    return json_answer(envelope([_rule(sandbox, rule_id) for rule_id in ids]))
+    return json_answer(envelope([_shown(sandbox, _rule(sandbox, rule_id)) for rule_id in ids]))
 
 
 async def update_rules(request: Request) -> Response:
@@ -178,6 +180,16 @@ def _rule(sandbox: Sandbox, rule_id: str) -> dict[str, Any]:
         if rule_id in {rule["id"], rule["rule_id"]}:
             return rule
     raise Refusal(404, f"rule {rule_id} not found")
+
+
+def _shown(sandbox: Sandbox, rule: dict[str, Any]) -> dict[str, Any]:
+    """Return the rule with how its last run went and when it runs next, where it is run."""
+    state = sandbox.triggers.execution(rule_key(rule["rule_id"]))
+    if state is None:
+        return rule
+    next_on = format_instant(from_epoch_ms(state.next_ms)) if state.next_ms else None
+    ran = {"last_execution": state.execution} if state.execution else {}
+    return {**rule, **ran, "next_execution_on": next_on}
 
 
 def _version(sandbox: Sandbox, version_id: str) -> dict[str, Any]:

@@ -101,8 +101,10 @@ class _Change:
 
         return self._edit(kind, given, edited)
 
-    def keep(self, kind: AssetKind, given: Input) -> dict[str, Any]:
-        """Return the node as it is: the sandbox runs no trigger, so there is no error to clear."""
+    def clear_error(self, kind: AssetKind, given: Input) -> dict[str, Any]:
+        """Forget a trigger's last error, so that it is tried again at once; return its node."""
+        domain = self._caller.changeable(given["viewName"], kind)
+        self._caller.sandbox.triggers.clear_error(domain.runs.get(given["id"]))
         return self._edit(kind, given, lambda _old: {})
 
     def _edit(
@@ -149,7 +151,7 @@ def _alert_mutations(
         f"disable{typename}": _done(_mutation(change.switch, kind, enabled=False)),
         f"add{typename}Label": _done(_mutation(change.label, kind, add=True)),
         f"remove{typename}Label": _done(_mutation(change.label, kind, add=False)),
-        f"clearErrorOn{typename}": _mutation(change.keep, kind),
+        f"clearErrorOn{typename}": _mutation(change.clear_error, kind),
     }
 
 
@@ -166,7 +168,7 @@ def _scheduled_mutations(change: _Change) -> dict[str, Resolver]:
         "disableScheduledSearch": _mutation(change.switch, kind, enabled=False),
         "addScheduledSearchLabel": _mutation(change.label, kind, add=True),
         "removeScheduledSearchLabel": _mutation(change.label, kind, add=False),
-        "clearErrorOnScheduledSearch": _mutation(change.keep, kind),
+        "clearErrorOnScheduledSearch": _mutation(change.clear_error, kind),
     }
 
 

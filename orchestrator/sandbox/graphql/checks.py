@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from orchestrator.cql import nodes, walk
 from orchestrator.sandbox.answers import Refusal
 from orchestrator.sandbox.domains import AssetKind, Domain, Record
 from orchestrator.sandbox.graphql.caller import InputRefused
@@ -115,6 +116,8 @@ def _check_scheduled(record: Record, state: State) -> None:
 def _check_filter_alert(record: Record, checked: Checked | None, state: State) -> None:
     if checked is not None and checked.is_aggregate:
         state["queryString"] = "a filter alert's query must not aggregate"
+    elif checked is not None and any(isinstance(n, nodes.Subquery) for n in walk(checked.query)):
+        state["queryString"] = "a filter alert's query must not join"
     throttle = record["throttleTimeSeconds"]
     if throttle is not None and throttle < 60:
         state["throttleTimeSeconds"] = "must be at least 60"

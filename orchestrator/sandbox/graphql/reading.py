@@ -11,6 +11,7 @@ from typing import Any
 from orchestrator.sandbox.domains import AssetKind, Domain, Record, StoredFile
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.settings import Right
+from orchestrator.sandbox.triggers.states import RunState
 from orchestrator.units import format_instant, from_epoch_ms
 
 Node = dict[str, Any]
@@ -64,11 +65,17 @@ def asset_node(kind: AssetKind, record: Record, domain: Domain) -> Node:
         case AssetKind.SCHEDULED_SEARCH:
             return node | _trigger(record, domain) | _scheduled_search(record, domain)
         case AssetKind.FILTER_ALERT | AssetKind.AGGREGATE_ALERT:
-            alert = {"lastSuccessfulPoll": None, "lastTriggered": None, "lastErrorTime": None}
+            state = domain.runs.get(record["id"], _NEVER_RUN)
+            alert = {
+                "lastSuccessfulPoll": state.last_poll_ms or None,
+                "lastTriggered": state.last_triggered_ms or None,
+                "lastErrorTime": state.error_ms or None,
+            }
             own = {name: record[name] for name in _ALERT_FIELDS if name in record}
             return node | _trigger(record, domain) | alert | own
 
 
+_NEVER_RUN = RunState()
 _INTERNAL = {"createdAt", "modifiedAt", "by", "typename"}
 _ALERT_FIELDS = (
     "throttleTimeSeconds",
@@ -179,6 +186,7 @@ def _saved_query(record: Record) -> Node:
 
 
 def _trigger(record: Record, domain: Domain) -> Node:
+    state = domain.runs.get(record["id"], _NEVER_RUN)
     owner: Node = {"__typename": "OrganizationOwnership", "id": "sandbox"}
     if record["queryOwnershipType"] == "User":
         user = user_node(record["runAsUserId"] or record["by"])
@@ -189,8 +197,8 @@ def _trigger(record: Record, domain: Domain) -> Node:
         "description": record["description"],
         "queryString": record["queryString"],
         "enabled": record["enabled"],
-        "lastError": None,
-        "lastWarnings": [],
+        "lastError": state.error or None,
+        "lastWarnings": state.warnings,
         "queryOwnership": owner,
         "actions": lambda _info: _actions(record, domain),
         "modifiedInfo": {
@@ -204,6 +212,7 @@ def _trigger(record: Record, domain: Domain) -> Node:
 def _scheduled_search(record: Record, domain: Domain) -> Node:
     interval, offset = record["searchIntervalSeconds"], record["searchIntervalOffsetSeconds"] or 0
     is_user = record["queryOwnershipType"] == "User"
+    state = domain.runs.get(record["id"], _NEVER_RUN)
     own = (
         "searchIntervalSeconds",
         "searchIntervalOffsetSeconds",
@@ -222,9 +231,10 @@ def _scheduled_search(record: Record, domain: Domain) -> Node:
         "actions": record["actionIds"],
         "actionsV2": lambda _info: _actions(record, domain),
         "runAsUser": user_node(record["runAsUserId"] or record["by"]) if is_user else None,
-        "lastExecuted": None,
-        "lastTriggered": None,
-        "timeOfNextPlannedExecution": None,
+        # Both are the end of the window that was searched, not the time of the run.
+        "lastExecuted": state.last_executed_ms or None,
+        "lastTriggered": state.last_triggered_ms or None,
+        "timeOfNextPlannedExecution": state.next_ms or None,
     }
 
 

@@ -1,4 +1,4 @@
-"""Local stand-ins for Slack, Jira and a webhook: they check what they get and keep it.
+"""Local stand-ins for Slack, Jira, a webhook and any endpoint: they check and keep what they get.
 
 Each is an ASGI app with a `store` of what arrived, a list of `violations` of the real service's
 rules, and `faults` to play next. They share no code with the sinks: two readings of one protocol.
@@ -7,6 +7,7 @@ rules, and `faults` to play next. They share no code with the sinks: two reading
 from __future__ import annotations
 
 from orchestrator.sandbox.receivers.faults import Fault, Receiver
+from orchestrator.sandbox.receivers.inbox import InboxReceiver, inbox_app
 from orchestrator.sandbox.receivers.jira import JiraReceiver, jira_app
 from orchestrator.sandbox.receivers.loopback import serve_on_loopback
 from orchestrator.sandbox.receivers.slack import SlackReceiver, slack_app
@@ -14,10 +15,12 @@ from orchestrator.sandbox.receivers.webhook import WebhookReceiver, webhook_app
 
 __all__ = [
     "Fault",
+    "InboxReceiver",
     "JiraReceiver",
     "Receiver",
     "SlackReceiver",
     "WebhookReceiver",
+    "inbox_app",
     "jira_app",
     "serve_on_loopback",
     "slack_app",

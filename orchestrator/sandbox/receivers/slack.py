@@ -37,6 +37,7 @@ class SlackReceiver(Receiver):
                 ("POST", "/auth.test", self._auth_test),
                 ("POST", "/chat.postMessage", self._post),
                 ("POST", "/chat.update", self._update),
+                ("POST", "/services/{rest:path}", self._incoming),
                 ("GET", "/conversations.history", self._history),
                 ("GET", "/conversations.replies", self._replies),
             ]
@@ -78,6 +79,16 @@ class SlackReceiver(Receiver):
             message["thread_ts"] = parent
         self.store.append(message)
         return _ok(channel=message["channel"], ts=message["ts"])
+
+    async def _incoming(self, request: Request) -> Response:
+        """Play an incoming webhook: its address is its key, its answer is text."""
+        body = await _body(request)
+        refusal = self._bad_content(body)
+        if refusal is not None:
+            return Response("invalid_payload", 400, media_type="text/plain")
+        ts = f"17731{len(self.store):05d}.000100"
+        self.store.append({"ts": ts, **{k: body[k] for k in ("text", "blocks") if k in body}})
+        return Response("ok", media_type="text/plain")
 
     async def _update(self, request: Request) -> Response:
         body = await _body(request)

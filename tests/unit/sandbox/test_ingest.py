@@ -70,6 +70,13 @@ async def test_half_a_surrogate_pair_does_not_stop_a_batch(client: Any) -> None:
     assert event["name"] == "a?b"
 
 
+@pytest.mark.parametrize("body", [[], [{"events": []}]])
+async def test_batch_of_nothing_is_accepted(client: Any, body: list[Any]) -> None:
+    answer = await client.call("POST", "/api/v1/repositories/falcon/ingest", json=body)
+
+    assert (answer.status_code, answer.json()) == (200, {})
+
+
 async def test_unstructured_text_is_read_as_key_values_at_arrival_time(client: Any) -> None:
     body = [{"messages": ['level=error msg="disk full" code=5'], "fields": {"env": "prod"}}]
     answer = await client.call(
