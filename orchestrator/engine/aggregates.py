@@ -9,10 +9,12 @@ Source: library.humio.com, data-analysis/functions-aggregate.html.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
+from orchestrator.cql.catalogue import find
+from orchestrator.cql.nodes import Call, Subquery, Word
 from orchestrator.engine.arguments import Args, unsupported
 from orchestrator.engine.events import TIMESTAMP
 from orchestrator.engine.globs import format_number
@@ -28,6 +30,8 @@ class Output:
     expr: pl.Expr
     is_count: bool = False
     """Counts are 0, not absent, where there was nothing."""
+    is_sum: bool = False
+    """0 in a chart's empty bucket."""
     field: str = ""
     """The field whose values it repeats, for collect() and selectLast()."""
 
@@ -57,7 +61,9 @@ def _count(args: Args, rows: Rows) -> list[Output]:
         counted = _text(rows, args.text("field")).drop_nulls().n_unique()
     else:
         counted = _text(rows, args.text("field")).count()
-    return [Output(name=name, expr=counted.cast(pl.Int64).cast(pl.String), is_count=True)]
+    return [
+        Output(name=name, expr=counted.cast(pl.Int64).cast(pl.String), is_count=True, is_sum=True)
+    ]
 
 
 def _statistic(default: str, compute: Callable[[pl.Expr], pl.Expr]) -> AggregateFunction:
@@ -66,7 +72,8 @@ def _statistic(default: str, compute: Callable[[pl.Expr], pl.Expr]) -> Aggregate
             raise unsupported(args.call, f"{args.function.name}(type=)", "numbers alone")
         number = _number(rows, args.text("field"))
         found = pl.when(number.count() > 0).then(compute(number))
-        return [Output(name=args.output(default), expr=number_text(found))]
+        name, is_sum = args.output(default), default == "_sum"
+        return [Output(name=name, expr=number_text(found), is_sum=is_sum)]
 
     return aggregate
 
@@ -83,8 +90,6 @@ def _percentile(args: Args, rows: Rows) -> list[Output]:
 
 
 def _collect(args: Args, rows: Rows) -> list[Output]:
-    if not args.flag("multival", default=True):
-        raise unsupported(args.call, "collect(multival=false)", "one joined value alone")
     limit = args.integer("limit", default=2000, maximum=1_000_000)
     separator = args.text("separator", "\n")
     outputs = []
@@ -129,8 +134,76 @@ def _select_from(*, largest: bool) -> AggregateFunction:
 
 
 def _percentage(args: Args, rows: Rows) -> list[Output]:
-    truth = _masked(rows, args.value("condition").truth().fill_null(value=False))
-    return [Output(name=args.output("_percentage"), expr=number_text(truth.mean() * 100))]
+    node = args.node("condition")
+    if isinstance(node, Subquery):
+        inner = rows.child()
+        inner.apply(node.pipeline.steps)
+        condition = inner.condition()
+        truth = pl.lit(value=True) if condition is None else condition
+    else:
+        truth = args.value("condition").truth().fill_null(value=False)
+    share = _masked(rows, truth).mean() * 100
+    return [Output(name=args.output("_percentage"), expr=number_text(share))]
+
+
+_CALLABLE = {
+    "avg": pl.Expr.mean,
+    "max": pl.Expr.max,
+    "min": pl.Expr.min,
+    "sum": pl.Expr.sum,
+    "range": lambda number: number.max() - number.min(),
+}
+
+
+def _call_function(args: Args, rows: Rows) -> list[Output]:
+    """The aggregate whose name is a text, so that a parameter can choose it."""
+    name = args.choice("function", ("count", *_CALLABLE), default="")
+    if name == "count":
+        return [replace(output, name=args.output("_function")) for output in _count(args, rows)]
+    return _statistic("_function", _CALLABLE[name])(args, rows)
+
+
+def _counter_as_rate(args: Args, rows: Rows) -> list[Output]:
+    """Change a second between the first and last event; absent where the counter fell."""
+    number, time = _number(rows, args.text("field")), rows.number(TIMESTAMP)
+    known = number.is_not_null() & time.is_not_null()
+    values, times = number.filter(known).sort_by(time.filter(known)), time.filter(known).sort()
+    seconds = (times.last() - times.first()) / 1000
+    rate = (values.last() - values.first()) / seconds
+    found = pl.when((seconds > 0) & (values.diff().min() >= 0)).then(rate)
+    return [Output(name=args.output("_rate"), expr=number_text(found))]
+
+
+def _linear_regression(args: Args, rows: Rows) -> list[Output]:
+    """Least squares; `r2` is adjusted for the number of points, as documented."""
+    first, second = _number(rows, args.text("x")), _number(rows, args.text("y"))
+    known = first.is_not_null() & second.is_not_null()
+    x, y = first.filter(known), second.filter(known)
+    count = x.len().cast(pl.Float64)
+    from_x, from_y = x - x.mean(), y - y.mean()
+    squares_x, squares_y = (from_x**2).sum(), (from_y**2).sum()
+    slope = (from_x * from_y).sum() / squares_x
+    share = slope**2 * squares_x / squares_y
+    adjusted = pl.when(count > 2).then(1 - (1 - share) * (count - 1) / (count - 2))
+    results = {"slope": slope, "intercept": y.mean() - slope * x.mean(), "r2": adjusted, "n": count}
+    prefix, possible = args.text("prefix", "_"), (squares_x > 0) & (squares_y > 0)
+    return [
+        Output(name=prefix + name, expr=number_text(pl.when(possible).then(found)))
+        for name, found in results.items()
+    ]
+
+
+def is_one_row(call: Call) -> bool:
+    """Return whether the call is an aggregate that gives one row of named columns."""
+    function = find(call.name)
+    if function is None or function.name not in AGGREGATES:
+        return False
+    return not any(
+        argument.name == "multival"
+        and isinstance(argument.value, Word)
+        and argument.value.text.lower() == "false"
+        for argument in call.arguments
+    )
 
 
 AGGREGATES: Mapping[str, AggregateFunction] = {
@@ -147,4 +220,7 @@ AGGREGATES: Mapping[str, AggregateFunction] = {
     "selectFromMax": _select_from(largest=True),
     "selectFromMin": _select_from(largest=False),
     "percentage": _percentage,
+    "callFunction": _call_function,
+    "counterAsRate": _counter_as_rate,
+    "linReg": _linear_regression,
 }

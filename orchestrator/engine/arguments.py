@@ -229,6 +229,12 @@ class Args:
         """Return the elements of an array argument as written, or the single one."""
         return self._elements(name)
 
+    def call_of(self, name: str, parameter: str, value: Expression) -> Call:
+        """Return a call of another function, in this one's place."""
+        span = self.call.span
+        argument = Argument(span=span, name=parameter, name_span=None, value=value)
+        return Call(span=span, name=name, name_span=span, arguments=(argument,))
+
     def subqueries(self, name: str) -> list[Subquery]:
         """Return the `{...}` arguments.
 

@@ -22,6 +22,13 @@ class Lookup:
     """One table; all columns are text."""
 
     frame: pl.DataFrame
+    is_open: bool = False
+    """Stands for a table that is not known yet: it has no rows and any column."""
+
+    @classmethod
+    def open(cls) -> Lookup:
+        """Return a table of no rows that has any column."""
+        return cls(frame=pl.DataFrame(), is_open=True)
 
     @classmethod
     def from_csv(cls, source: str | bytes | Path) -> Lookup:
@@ -64,13 +71,16 @@ class Lookup:
         data = {name: [row.get(name) for row in cells] for name in columns}
         return cls(frame=pl.DataFrame(data, schema=dict.fromkeys(columns, pl.String)))
 
-    def need(self, columns: Iterable[str], *, file: str) -> None:
-        """Check that the table has the columns.
+    def need(self, columns: Iterable[str], *, file: str) -> Lookup:
+        """Return the table, which has the columns.
 
         Raises:
             CqlSemanticError: It lacks one.
         """
+        if self.is_open:
+            return Lookup(frame=pl.DataFrame(schema=dict.fromkeys(columns, pl.String)))
         for column in columns:
             if column not in self.frame.columns:
                 there = ", ".join(self.frame.columns)
                 raise CqlSemanticError(f"{file} has no column {column!r}; it has {there}")
+        return self

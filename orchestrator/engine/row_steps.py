@@ -24,13 +24,19 @@ from orchestrator.cql.nodes import (
     FieldOperator,
     FreeText,
     Match,
+    Node,
+    Parameter,
+    Quoted,
     Regex,
     SavedQuery,
     StatsShorthand,
     Step,
     Word,
 )
+from orchestrator.cql.walk import walk
+from orchestrator.engine import arrays, encodings
 from orchestrator.engine.arguments import Args, semantic, unsupported, with_field
+from orchestrator.engine.context import Execution
 from orchestrator.engine.expressions import (
     bind,
     filter_of,
@@ -39,11 +45,22 @@ from orchestrator.engine.expressions import (
     regex_of,
     value_of,
 )
-from orchestrator.engine.filter_functions import array_columns, regex_arguments
+from orchestrator.engine.filter_functions import FILTERS, regex_arguments
+from orchestrator.engine.geography import asn, ip_location, reverse_dns
+from orchestrator.engine.globs import parse_number
+from orchestrator.engine.indicators import ioc_lookup
 from orchestrator.engine.regexes import Dialects, translate
 from orchestrator.engine.rows import Rows
+from orchestrator.engine.text_functions import edit_distance_as_array
 from orchestrator.engine.value_functions import VALUES
-from orchestrator.engine.values import Value, constant, equals_any, regex_found, regex_groups
+from orchestrator.engine.values import (
+    Kind,
+    Value,
+    constant,
+    equals_any,
+    regex_found,
+    regex_groups,
+)
 from orchestrator.errors import CqlSemanticError
 
 Transform = Callable[[Args, Rows], None]
@@ -71,10 +88,11 @@ def apply_step(step: Step, rows: Rows) -> None:
             _branch([_arm(step, arm, rows) for arm in step.arms], rows)
         case Call():
             _call(step, rows)
-        case FieldOperator(field=field, negated=False, call=call):
+        case FieldOperator(field=field, negated=False, call=call) if id(call) not in rows.decided:
             _call(with_field(call, field), rows)
-        case SavedQuery(name=name):
-            raise unsupported(step, f"${name}()", "it must be a step of the query itself")
+        case SavedQuery():
+            with rows.execution.saved_query(step) as query:
+                apply_steps(query.pipeline.steps, rows)
         case StatsShorthand():
             raise semantic(step, "an aggregate cannot stand here")
         case And(operands=operands):
@@ -94,23 +112,71 @@ def _filter(step: Step, rows: Rows) -> None:
     rows.keep(filter_of(step, rows), is_cheap=is_cheap(step))
     match step:
         case Comparison(operator=ComparisonOperator.EQUAL, value=Regex() as regex, field=field):
-            _extract(regex_of(regex), rows.masked(field.name), rows, step)
+            _extract(regex_of(regex), rows.masked(field.name), rows)
         case FreeText(pattern=Regex() as regex):
             translated = regex_of(regex)
             if translated.fields:
                 raw = rows.field("@rawstring").text()
-                _extract(translated, raw, rows, step)
+                _extract(translated, raw, rows)
         case _:
             pass
+
+
+def is_row_call(call: Call) -> bool:
+    """Return whether the function works on one row at a time."""
+    function = find(call.name)
+    if function is None:
+        return True
+    given = {argument.name: argument.value for argument in call.arguments}
+    match function.name:
+        case "splitString":
+            return "index" in given
+        case "setField":
+            return isinstance(given.get("target"), Quoted | Parameter)
+        case "regex":
+            repeat = given.get("repeat")
+            return not (isinstance(repeat, Word) and repeat.text.lower() == "true")
+        case name:
+            return name in TRANSFORMS or name in VALUES or name in FILTERS
+
+
+def works_by_row(step: Node, execution: Execution) -> bool:
+    """Return whether every part of the step works on one row at a time."""
+    for node in walk(step):
+        match node:
+            case Call() if not is_row_call(node):
+                return False
+            case Regex(flags=flags) if "g" in flags:
+                return False
+            case SavedQuery():
+                with execution.saved_query(node) as query:
+                    if not works_by_row(query.pipeline, execution):
+                        return False
+            case _:
+                pass
+    return True
+
+
+def refuse_aggregates(steps: Sequence[Step]) -> None:
+    """Check that no step is an aggregate.
+
+    Raises:
+        CqlSemanticError: One is.
+    """
+    for step in steps:
+        value = step.value if isinstance(step, Assignment) else step
+        call = value.call if isinstance(value, FieldOperator) else value
+        function = find(call.name) if isinstance(call, Call) else None
+        kinds = (FunctionKind.AGGREGATE, FunctionKind.SEQUENCE)
+        if isinstance(step, StatsShorthand) or (function is not None and function.kind in kinds):
+            raise semantic(step, "an aggregate cannot stand here")
 
 
 def _is_extraction(call: Call) -> bool:
     return call.name.lower() == "regex"
 
 
-def _extract(regex: Dialects, text: pl.Expr, rows: Rows, step: Step) -> None:
-    if regex.repeats:
-        raise unsupported(step, "a regex with flag g", "one match an event alone")
+def _extract(regex: Dialects, text: pl.Expr, rows: Rows) -> None:
     for name, caught in regex_groups(text, regex).items():
         rows.set(name, Value(expr=caught))
 
@@ -118,11 +184,13 @@ def _extract(regex: Dialects, text: pl.Expr, rows: Rows, step: Step) -> None:
 def _assign(step: Assignment, rows: Rows) -> None:
     name, value = step.field.name, step.value
     if isinstance(value, Call):
+        refuse_aggregates([step])
         function = find(value.name)
-        if function is not None and function.kind is FunctionKind.AGGREGATE:
-            raise semantic(step, f"{function.name}() is an aggregate and cannot stand here")
         if function is not None and function.name in TRANSFORMS and function.name not in VALUES:
-            raise unsupported(step, f"{name} := {function.name}()", "write it as its own step")
+            if function.parameter("as") is None:
+                raise semantic(step, f"{function.name}() has no output to name")
+            _call(with_field(value, step.field, parameter="as"), rows)
+            return
     rows.set(name, value_of(value, rows))
 
 
@@ -144,23 +212,28 @@ def _clause(steps: Sequence[Step], rows: Rows) -> Rows:
 
 def _arm(step: Match, arm: Arm, rows: Rows) -> Rows:
     child = rows.child()
+    apply_guard(step, arm, child)
+    apply_steps(arm.body.steps, child)
+    return child
+
+
+def apply_guard(step: Match, arm: Arm, rows: Rows) -> None:
+    """Keep the rows that an arm's guard lets through; a regex sets its named groups."""
     name, guard = step.field.name, arm.guard
     match guard:
         case Boolean(value=value):
-            child.keep(pl.lit(value))
+            rows.keep(pl.lit(value))
         case Word(text="*"):
             pass
         case Regex():
             regex = regex_of(guard)
-            child.keep(regex_found(child.masked(name), regex))
-            _extract(regex, child.masked(name), child, step)
+            rows.keep(regex_found(rows.masked(name), regex))
+            _extract(regex, rows.masked(name), rows)
         case Call():
-            child.keep(filter_of(with_field(guard, step.field), child), is_cheap=is_cheap(guard))
+            rows.keep(filter_of(with_field(guard, step.field), rows), is_cheap=is_cheap(guard))
         case _:
-            text = pattern_text(guard, child)
-            child.keep(equals_any(child.field(name), [text]), is_cheap=True)
-    apply_steps(arm.body.steps, child)
-    return child
+            text = pattern_text(guard, rows)
+            rows.keep(equals_any(rows.field(name), [text]), is_cheap=True)
 
 
 def clause_index(children: Sequence[Rows]) -> tuple[pl.Expr, bool]:
@@ -218,8 +291,6 @@ def _call(call: Call, rows: Rows) -> None:
 
 
 def _regex(args: Args, rows: Rows) -> None:
-    if args.flag("repeat"):
-        raise unsupported(args.call, "regex(repeat=true)", "one match an event alone")
     body, flags = regex_arguments(args)
     try:
         regex = translate(body, flags)
@@ -230,7 +301,7 @@ def _regex(args: Args, rows: Rows) -> None:
     text = rows.masked(args.text("field", "@rawstring"))
     if args.flag("strict", default=True):
         rows.keep(regex_found(text, regex))
-    _extract(regex, text, rows, args.call)
+    _extract(regex, text, rows)
 
 
 def _rename(args: Args, rows: Rows) -> None:
@@ -281,28 +352,38 @@ def _eval(args: Args, rows: Rows) -> None:
 def _set_field(args: Args, rows: Rows) -> None:
     target = args.value("target").constant
     if target is None:
-        raise unsupported(args.call, "setField()", "the name must be the same in every row")
+        raise unsupported(args.call, "setField()", "a computed name cannot stand in here")
     rows.set(target, args.value("value"))
 
 
 def _lowercase(args: Args, rows: Rows) -> None:
-    if args.text("include", "values") != "values":
-        raise unsupported(args.call, "lowercase(include=)", "values alone")
-    for name in args.texts("field"):
-        if rows.has(name):
-            rows.replace(name, Value(expr=rows.field(name).text().str.to_lowercase()))
+    include = args.choice("include", ("values", "fields", "both"), default="values")
+    wanted = args.texts("field")
+    names = list(rows.names()) if wanted == ["*"] else [name for name in wanted if rows.has(name)]
+    for name in names:
+        text = rows.field(name).text()
+        lowered = text if include == "fields" else text.str.to_lowercase()
+        if include != "values" and name != name.lower():
+            rows.set(name.lower(), Value(expr=lowered))
+            rows.drop(name)
+        else:
+            rows.replace(name, Value(expr=lowered))
 
 
-def _array_drop(args: Args, rows: Rows) -> None:
-    for name in array_columns(rows, args.text("array")):
-        rows.drop(name)
-
-
-def _array_rename(args: Args, rows: Rows) -> None:
-    base = args.text("asArray").removesuffix("[]")
-    for number, name in enumerate(array_columns(rows, args.text("array"))):
-        rows.replace(f"{base}[{number}]", Value(expr=rows.field(name).text()))
-        rows.drop(name)
+def _spherical(args: Args, rows: Rows) -> None:
+    """Turn angles (radians, z up) and a radius into coordinates."""
+    azimuth, polar = rows.number(args.text("azimuth")), rows.number(args.text("polar"))
+    radius = args.text("radius", "1.0")
+    number = parse_number(radius)
+    length = rows.number(radius) if number is None else pl.lit(number)
+    prefix = args.output("_spherical2cartesian")
+    found = {
+        "x": length * polar.cos() * azimuth.cos(),
+        "y": length * polar.cos() * azimuth.sin(),
+        "z": length * polar.sin(),
+    }
+    for name, value in found.items():
+        rows.set(f"{prefix}.{name}", Value(expr=value, kind=Kind.NUMBER))
 
 
 TRANSFORMS: Mapping[str, Transform] = {
@@ -314,6 +395,21 @@ TRANSFORMS: Mapping[str, Transform] = {
     "eval": _eval,
     "setField": _set_field,
     "lowercase": _lowercase,
-    "array:drop": _array_drop,
-    "array:rename": _array_rename,
+    "array:append": arrays.array_append,
+    "array:dedup": arrays.array_dedup,
+    "array:drop": arrays.array_drop,
+    "array:eval": arrays.array_eval,
+    "array:filter": arrays.array_filter,
+    "array:rename": arrays.array_rename,
+    "array:sort": arrays.array_sort,
+    "objectArray:eval": arrays.object_array_eval,
+    "asn": asn,
+    "ipLocation": ip_location,
+    "reverseDns": reverse_dns,
+    "ioc:lookup": ioc_lookup,
+    "bitfield:extractFlags": encodings.extract_flags,
+    "bitfield:extractFlagsAsString": encodings.extract_flags_as_string,
+    "hashRewrite": encodings.hash_rewrite,
+    "math:spherical2cartesian": _spherical,
+    "text:editDistanceAsArray": edit_distance_as_array,
 }

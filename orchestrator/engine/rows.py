@@ -7,14 +7,17 @@ changes counts only if the whole clause lets the row through.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import polars as pl
 
+from orchestrator.cql.nodes import Step
 from orchestrator.engine.context import Execution
 from orchestrator.engine.events import TIME_MS, TIMESTAMP
 from orchestrator.engine.values import NULL, Value
 from orchestrator.errors import CqlUnsupported
+
+ApplySteps = Callable[[Sequence[Step], "Rows"], None]
 
 
 class Rows:
@@ -25,8 +28,9 @@ class Rows:
         columns: Iterable[str],
         execution: Execution,
         *,
+        apply: ApplySteps,
         has_times: bool,
-        free_text: Mapping[int, pl.Expr] | None = None,
+        decided: Mapping[int, pl.Expr] | None = None,
         searchable: tuple[str, ...] | None = None,
     ) -> None:
         """Start over a frame.
@@ -34,13 +38,15 @@ class Rows:
         Args:
             columns: The fields there are, in order.
             execution: What the run knows.
+            apply: Applies steps to a row, for functions that take a pipeline.
             has_times: The frame holds the hidden times.
-            free_text: Free-text filters already decided, by the id of their node.
+            decided: Filters already decided (free text, lookups), by the id of their node.
             searchable: Fields free text looks at; None once there is no original event any more.
         """
         self.execution = execution
+        self._apply = apply
         self.has_times = has_times
-        self.free_text = free_text or {}
+        self.decided = decided or {}
         self.searchable = searchable
         self._values: dict[str, Value | None] = dict.fromkeys(columns)
         self._changed: dict[str, None] = {}
@@ -49,11 +55,25 @@ class Rows:
 
     def child(self) -> Rows:
         """Return a copy with no condition of its own, for a clause."""
-        copy = Rows((), self.execution, has_times=self.has_times, searchable=self.searchable)
-        copy.free_text = self.free_text
+        copy = Rows(
+            (),
+            self.execution,
+            apply=self._apply,
+            has_times=self.has_times,
+            searchable=self.searchable,
+        )
+        copy.decided = self.decided
         copy._values = dict(self._values)
         copy._masks = list(self._masks)
         return copy
+
+    def blank(self) -> Rows:
+        """Return a row of no field, over no frame, for what an aggregate puts out."""
+        return Rows((), self.execution, apply=self._apply, has_times=False)
+
+    def apply(self, steps: Sequence[Step]) -> None:
+        """Apply steps to the row."""
+        self._apply(steps, self)
 
     # --- fields -----------------------------------------------------------------------------
 

@@ -9,12 +9,15 @@ functions-join.html.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import polars as pl
 
-from orchestrator.cql.nodes import Duration, Pipeline
+from orchestrator.cql.nodes import Call, Duration, Expression, Pipeline
 from orchestrator.engine.arguments import Args, semantic, unsupported
+from orchestrator.engine.context import Context, Execution
+from orchestrator.engine.events import Events
 from orchestrator.engine.flow import Flow
 from orchestrator.engine.globs import parse_glob
 from orchestrator.engine.lookups import Lookup
@@ -24,15 +27,43 @@ from orchestrator.errors import CqlSemanticError
 from orchestrator.units import parse_duration, parse_instant, to_epoch_ms
 
 Join = Literal["inner", "left", "anti"]
-RunPipeline = Callable[[Pipeline, int, int], pl.DataFrame]
-"""Runs a subquery over `[start_ms, end_ms)` and returns its rows."""
+MOST_GLOBS = 20_000
 
 
-def define_table(args: Args, run: RunPipeline) -> None:
-    """Run the subquery and keep the included columns under the table's name."""
+def time_interval(pipeline: Pipeline, context: Context) -> Context:
+    """Return the context with the interval that a leading setTimeInterval() sets."""
+    first = pipeline.steps[0] if pipeline.steps else None
+    if not isinstance(first, Call) or first.name.lower() != "settimeinterval":
+        return context
+    execution = Execution(events=Events.from_rows(()), context=context)
+    args = Args(first, execution, _no_value)
+    # Here relative times count back from now, not from the interval that is replaced.
+    start = _instant(args, "start", context.start_ms, back_from=context.now_ms)
+    end = _instant(args, "end", context.now_ms, back_from=context.now_ms)
+    if start >= end:
+        raise semantic(first, "setTimeInterval() needs a start before its end")
+    return replace(context, start_ms=start, end_ms=end)
+
+
+def _no_value(node: Expression) -> Value:
+    raise semantic(node, "a time must stand here")
+
+
+def _search(args: Args, flow: Flow) -> pl.DataFrame:
     (subquery,) = args.subqueries("query")
     start, end = subquery_window(args)
-    frame = run(subquery.pipeline, start, end)
+    return flow.engine.search(subquery.pipeline, start, end).collect()
+
+
+def define_table(args: Args, flow: Flow) -> Flow:
+    """Run the subquery and keep the included columns under the table's name.
+
+    Raises:
+        CqlSemanticError: It stands behind something else than tables.
+    """
+    if flow.is_aggregate or not flow.is_pristine:
+        raise semantic(args.call, "defineTable() must stand before the main query")
+    frame = _search(args, flow)
     include = args.texts("include")
     wanted = frame.columns if include == ["*"] else include
     columns = [
@@ -40,6 +71,7 @@ def define_table(args: Args, run: RunPipeline) -> None:
         for name in dict.fromkeys(wanted)
     ]
     args.execution.tables[args.text("name")] = Lookup(frame=frame.select(columns))
+    return flow
 
 
 def subquery_window(args: Args) -> tuple[int, int]:
@@ -54,10 +86,11 @@ def subquery_window(args: Args) -> tuple[int, int]:
     return start, _instant(args, "end", context.end_ms)
 
 
-def _instant(args: Args, name: str, default: int) -> int:
+def _instant(args: Args, name: str, default: int, *, back_from: int | None = None) -> int:
     if not args.has(name):
         return default
-    node, end = args.node(name), args.execution.context.end_ms
+    node = args.node(name)
+    end = args.execution.context.end_ms if back_from is None else back_from
     if isinstance(node, Duration):
         return end - node.length_ms
     text = args.plain(node)
@@ -73,8 +106,8 @@ def _instant(args: Args, name: str, default: int) -> int:
         raise unsupported(node, f"{name}={text}", "a duration, or a time with its zone") from exc
 
 
-def match_table(args: Args, flow: Flow, *, negated: bool) -> Flow:
-    """Look fields up in a table or file: add its columns, or keep what it has (not)."""
+def _lookup(args: Args) -> tuple[Lookup, list[str], list[str], list[str]]:
+    """Return the table, the fields to look up, the columns they stand in, and those to add."""
     source = "table" if args.has("table") else "file"
     name = args.text(source)
     try:
@@ -89,14 +122,19 @@ def match_table(args: Args, flow: Flow, *, negated: bool) -> Flow:
     if not args.has("include") or include == ["*"]:
         include = [c for c in lookup.frame.columns if c not in columns]
     try:
-        lookup.need([*columns, *include], file=name)
+        lookup = lookup.need([*columns, *include], file=name)
     except CqlSemanticError as exc:
         raise semantic(args.call, exc.problem) from exc
-    if args.has("glob"):
-        raise unsupported(args.call, "match(glob=)", "it is deprecated; write mode=glob")
+    return lookup, fields, columns, include
+
+
+def match_table(args: Args, flow: Flow, *, negated: bool) -> Flow:
+    """Look fields up in a table or file: add its columns, or keep what it has (not)."""
+    lookup, fields, columns, include = _lookup(args)
     how: Join = "anti" if negated else "inner" if args.flag("strict", default=True) else "left"
-    nrows = args.integer("nrows", default=1, maximum=100_000)
-    mode = args.choice("mode", ("string", "glob", "cidr"), default="string")
+    nrows = args.integer("nrows", default=1, maximum=500)
+    default = "glob" if args.flag("glob") else "string"
+    mode = args.choice("mode", ("string", "glob", "cidr"), default=default)
     fold = args.flag("ignoreCase")
     if mode == "string":
         return join_rows(
@@ -105,6 +143,9 @@ def match_table(args: Args, flow: Flow, *, negated: bool) -> Flow:
     if nrows != 1 or len(fields) != 1:
         raise unsupported(args.call, f"match(mode={mode})", "one field and nrows=1 alone")
     cells = lookup.frame.get_column(columns[0]).to_list()
+    if mode == "glob" and len(cells) > MOST_GLOBS:
+        flow.execution.warn(f"match(mode=glob) read {MOST_GLOBS} of {len(cells)} rows")
+        cells = cells[:MOST_GLOBS]
     find = _cidr_finder(cells) if mode == "cidr" else _glob_finder(cells, fold=fold)
     return _join_found(flow, lookup.frame, fields[0], find, include=include, how=how)
 
@@ -214,19 +255,44 @@ def _cidr_finder(cells: Sequence[str | None]) -> Callable[[str], int | None]:
 
 
 def _glob_finder(cells: Sequence[str | None], *, fold: bool) -> Callable[[str], int | None]:
-    globs = [
-        (parse_glob(cell).python(ignore_case=fold), row)
-        for row, cell in enumerate(cells)
-        if cell is not None
+    """Return how a text finds its row: a key is contained, the first in lexical order counts."""
+    globs = sorted((cell, row) for row, cell in enumerate(cells) if cell is not None)
+    tests = [
+        (parse_glob(cell).python(anchored=False, ignore_case=fold), row) for cell, row in globs
     ]
-    return lambda text: next((row for glob, row in globs if glob.search(text)), None)
+    return lambda text: next((row for glob, row in tests if glob.search(text)), None)
 
 
-def join_query(args: Args, flow: Flow, run: RunPipeline, *, negated: bool) -> Flow:
+def match_as_array(args: Args, flow: Flow) -> Flow:
+    """Look a field up and add the last `nrows` rows that match as an array of objects."""
+    lookup, fields, columns, include = _lookup(args)
+    nrows = args.integer("nrows", default=10, maximum=500)
+    number, fold = args.execution.mark("n"), args.flag("ignoreCase")
+    keys = [pl.col(column).str.to_lowercase() if fold else pl.col(column) for column in columns]
+    marks = [args.execution.mark("key") for _ in keys]
+    counted = lookup.frame.select(
+        *(key.alias(mark) for key, mark in zip(keys, marks, strict=True)), *include
+    )
+    latest = counted.group_by(marks, maintain_order=True).tail(nrows)
+    latest = latest.with_columns(pl.int_range(pl.len()).over(marks).alias(number))
+    base = args.text("asArray", "").removesuffix("[]") if args.has("asArray") else ""
+    wide = latest.select(marks).unique(maintain_order=True)
+    added: list[str] = []
+    width = 0 if latest.is_empty() else int(str(latest.get_column(number).max())) + 1
+    for place in range(width):
+        names = {
+            name: f"{base}[{place}].{name}" if base else f"{name}[{place}]" for name in include
+        }
+        part = latest.filter(pl.col(number) == place).select(*marks, *include).rename(names)
+        wide = wide.join(part, on=marks, how="left", maintain_order="left")
+        added += names.values()
+    how: Join = "inner" if args.flag("strict", default=True) else "left"
+    return join_rows(flow, wide, fields, marks, include=added, how=how, fold=fold)
+
+
+def join_query(args: Args, flow: Flow, *, negated: bool) -> Flow:
     """Join to the rows of a subquery."""
-    (subquery,) = args.subqueries("query")
-    start, end = subquery_window(args)
-    frame = run(subquery.pipeline, start, end)
+    frame = _search(args, flow)
     limits = args.execution.context.limits
     limit = args.integer("limit", default=100_000, maximum=limits.join_rows)
     if frame.height > limit:
@@ -250,10 +316,12 @@ def join_query(args: Args, flow: Flow, run: RunPipeline, *, negated: bool) -> Fl
 
 def read_file(args: Args, flow: Flow) -> Flow:
     """Replace the events by the rows of lookup files or tables."""
-    frames = [args.execution.table(n, node=args.node("file")).frame for n in args.texts("file")]
+    names = args.texts("file")
+    frames = [args.execution.table(name, node=args.node("file")).frame for name in names]
     frame = pl.concat(frames, how="diagonal")
     if args.has("include") and args.texts("include") != ["*"]:
-        Lookup(frame=frame).need(args.texts("include"), file=args.text("file"))
+        known = Lookup(frame=frame, is_open=frame.width == 0)
+        frame = known.need(args.texts("include"), file=", ".join(names)).frame
         frame = frame.select(args.texts("include"))
     if args.has("limit"):
         frame = frame.head(args.integer("limit", default=1, maximum=1_000_000))
