@@ -21,6 +21,7 @@ from orchestrator.engine.arrays import array_length, concat_array
 from orchestrator.engine.filter_functions import regex_arguments
 from orchestrator.engine.formats import duration_text, parse_format
 from orchestrator.engine.geography import distance_value, geohash_value
+from orchestrator.engine.globs import parse_number
 from orchestrator.engine.parsing import split_pattern
 from orchestrator.engine.regexes import replacement, translate
 from orchestrator.engine.rows import Rows
@@ -138,15 +139,22 @@ def _math(function: Callable[[pl.Expr], pl.Expr]) -> Compute:
     return compute
 
 
+def _operand(args: Args, rows: Rows, name: str) -> pl.Expr:
+    """Return an argument that is a number or the name of a field."""
+    text = args.text(name)
+    number = parse_number(text)
+    return rows.number(text) if number is None else pl.lit(number)
+
+
 def _modulus(args: Args, rows: Rows) -> Value:
-    number, divisor = _number(args, rows), float(args.text("divisor"))
-    if divisor == 0:
-        return NULL
-    return Value(expr=number - divisor * (number / divisor).floor(), kind=Kind.NUMBER)
+    """Floor modulus of whole numbers: both sides are rounded down first, as documented."""
+    number, divisor = _number(args, rows).floor(), _operand(args, rows, "divisor").floor()
+    found = number - divisor * (number / divisor).floor()
+    return Value(expr=pl.when(found.is_finite()).then(found), kind=Kind.NUMBER)
 
 
 def _power(args: Args, rows: Rows) -> Value:
-    found = _number(args, rows).pow(float(args.text("exponent")))
+    found = _number(args, rows).pow(_operand(args, rows, "exponent"))
     return Value(expr=pl.when(found.is_finite()).then(found), kind=Kind.NUMBER)
 
 
@@ -164,7 +172,8 @@ def _duration(args: Args, rows: Rows) -> Value:
 
 
 def _format(args: Args, rows: Rows) -> Value:
-    pieces = parse_format(args.text("format"), call=args.call)
+    zone = zone_of(args.text("timezone", "UTC"), node=args.call)
+    pieces = parse_format(args.text("format"), call=args.call, zone=zone)
     names = args.texts("field")
     return Value(expr=pieces.render([rows.field(name) for name in names]))
 
