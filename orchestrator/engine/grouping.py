@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from orchestrator.cql.catalogue import FunctionKind, find
+from orchestrator.cql.catalogue import FunctionKind
 from orchestrator.cql.nodes import (
     Argument,
     Array,
@@ -25,11 +25,13 @@ from orchestrator.cql.nodes import (
     Expression,
     FieldOperator,
     Quoted,
+    SavedQuery,
+    StatsShorthand,
     Step,
     Subquery,
 )
 from orchestrator.engine.aggregates import AGGREGATES, Output, is_one_row
-from orchestrator.engine.arguments import Args, semantic, with_field
+from orchestrator.engine.arguments import Args, function_of, semantic, with_field
 from orchestrator.engine.expressions import bind
 from orchestrator.engine.flow import Flow
 from orchestrator.engine.row_steps import works_by_row
@@ -123,9 +125,7 @@ def _plan_one(item: Expression | Assignment, rows: Rows, plan: Plan) -> None:
 
 
 def _is_aggregating(call: Call) -> bool:
-    function = find(call.name)
-    # An unknown function is refused by its name where it runs.
-    return function is None or function.kind in _AGGREGATING
+    return function_of(call).kind in _AGGREGATING
 
 
 def outputs_of(call: Call, rows: Rows) -> list[Output]:
@@ -175,7 +175,10 @@ def _one_row_call(step: Step) -> Call | None:
 def _aggregates(step: Step) -> bool:
     value = step.value if isinstance(step, Assignment) else step
     call = value.call if isinstance(value, FieldOperator) else value
-    return not isinstance(call, Call) or _is_aggregating(call)
+    if isinstance(call, Call):
+        return _is_aggregating(call)
+    # What a saved query does is known where it runs.
+    return isinstance(step, StatsShorthand | SavedQuery)
 
 
 # --- running a plan -------------------------------------------------------------------------

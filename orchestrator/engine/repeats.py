@@ -49,8 +49,11 @@ def repeated_regex(
 
     listed = text.map_batches(matches, return_dtype=pl.List(row_type))
     frame = flow.frame.with_columns(listed.alias(found))
-    if strict:
-        frame = frame.filter(pl.col(found).list.len() > 0)
+    has_match = pl.col(found).list.len() > 0
+    # Only a null list, not an empty one, keeps its row.
+    frame = frame.filter(has_match) if strict else frame.with_columns(
+        pl.when(has_match).then(pl.col(found))
+    )  # fmt: skip
     wide = flow.with_frame(frame.explode(found))
     rows = wide.rows()
     for group, field in zip(groups, regex.fields, strict=True):

@@ -15,7 +15,7 @@ import polars as pl
 from orchestrator.cql.catalogue import find
 from orchestrator.cql.nodes import Call, Expression
 from orchestrator.engine import array_aggregates, charts, ordering, parsing, sequences, timestamps
-from orchestrator.engine.arguments import Args, semantic, unsupported
+from orchestrator.engine.arguments import Args, semantic
 from orchestrator.engine.context import Execution
 from orchestrator.engine.correlation import correlate
 from orchestrator.engine.events import Events
@@ -219,13 +219,6 @@ def _window(args: Args, flow: Flow) -> Flow:
     raise semantic(args.call, "window() stands only in function= of bucket() or timeChart()")
 
 
-def _refused(reason: str) -> Stage:
-    def stage(args: Args, flow: Flow) -> Flow:
-        raise unsupported(args.call, f"{args.function.name}()", reason)
-
-    return stage
-
-
 def source_flow(frame: pl.DataFrame, execution: Execution, engine: Engine) -> Flow:
     """Return the flow at the start of a pipeline over these events."""
     names = tuple(name for name in frame.columns if not name.startswith("\x00"))
@@ -300,15 +293,6 @@ FILTER_STAGES: Mapping[str, FilterStage] = {
     "match": match_table,
     "selfJoinFilter": self_join_filter,
 }
-
-REFUSED: Mapping[str, str] = {
-    "copyEvent": "it works in parsers alone, at ingest",
-    "eventInternals": "it shows where LogScale stored an event",
-    "explain:asTable": "it shows LogScale's own plan of a query",
-    "readPersistedAggregation": "it reads what LogScale stored",
-    "remoteTable": "it asks another cluster",
-}
-"""Functions that only the product can have, with the reason."""
 
 _ALONE = frozenset(("correlate", "createEvents", "defineTable", "readFile", "setTimeInterval"))
 # Stages that know nothing of groups run once for each.

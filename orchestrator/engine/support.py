@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from orchestrator.cql.catalogue import find, functions
 from orchestrator.engine.aggregates import AGGREGATES
+from orchestrator.engine.arguments import REFUSED
 from orchestrator.engine.filter_functions import FILTERS
 from orchestrator.engine.row_steps import TRANSFORMS
-from orchestrator.engine.stages import FILTER_STAGES, REFUSED, STAGES
+from orchestrator.engine.stages import FILTER_STAGES, STAGES
 from orchestrator.engine.value_functions import VALUES
 
 _TIERS = (
