@@ -8,7 +8,7 @@ Source: library.humio.com, data-analysis/functions-aggregate.html.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -19,21 +19,40 @@ from orchestrator.engine.arguments import Args, unsupported
 from orchestrator.engine.events import TIMESTAMP
 from orchestrator.engine.globs import format_number
 from orchestrator.engine.rows import Rows
-from orchestrator.engine.values import number_text
+from orchestrator.engine.values import Kind, number_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """One column of the result: aggregated text."""
+    """One column of the result; `kind` says what the aggregation gives."""
 
     name: str
     expr: pl.Expr
-    is_count: bool = False
-    """Counts are 0, not absent, where there was nothing."""
+    kind: Kind = Kind.TEXT
     is_sum: bool = False
     """0 in a chart's empty bucket."""
     field: str = ""
     """The field whose values it repeats, for collect() and selectLast()."""
+
+    @property
+    def is_count(self) -> bool:
+        """Whether it is 0, not absent, where there was nothing."""
+        return self.kind is Kind.COUNT
+
+
+def printed(frame: pl.DataFrame, outputs: Sequence[Output]) -> pl.DataFrame:
+    """Return the aggregated frame with every output as text: once a row of the result."""
+    texts = []
+    for output in outputs:
+        column = pl.col(output.name)
+        match output.kind:
+            case Kind.COUNT:
+                texts.append(column.cast(pl.Int64).cast(pl.String))
+            case Kind.NUMBER:
+                texts.append(number_text(column.cast(pl.Float64)))
+            case _:
+                pass
+    return frame.with_columns(texts)
 
 
 AggregateFunction = Callable[[Args, Rows], list[Output]]
@@ -45,25 +64,23 @@ def _masked(rows: Rows, expr: pl.Expr) -> pl.Expr:
 
 
 def _text(rows: Rows, name: str) -> pl.Expr:
-    return _masked(rows, rows.field(name).text())
+    return rows.hoist(_masked(rows, rows.field(name).text()))
 
 
 def _number(rows: Rows, name: str) -> pl.Expr:
-    return _masked(rows, rows.number(name))
+    return rows.hoist(_masked(rows, rows.number(name)))
 
 
 def _count(args: Args, rows: Rows) -> list[Output]:
     name = args.output("_count")
     if not args.has("field"):
         condition = rows.condition()
-        counted = pl.len() if condition is None else condition.sum()
+        counted = pl.len() if condition is None else rows.hoist(condition).sum()
     elif args.flag("distinct"):
         counted = _text(rows, args.text("field")).drop_nulls().n_unique()
     else:
         counted = _text(rows, args.text("field")).count()
-    return [
-        Output(name=name, expr=counted.cast(pl.Int64).cast(pl.String), is_count=True, is_sum=True)
-    ]
+    return [Output(name=name, expr=counted, kind=Kind.COUNT, is_sum=True)]
 
 
 def _statistic(default: str, compute: Callable[[pl.Expr], pl.Expr]) -> AggregateFunction:
@@ -71,9 +88,12 @@ def _statistic(default: str, compute: Callable[[pl.Expr], pl.Expr]) -> Aggregate
         if args.has("type") and args.text("type") not in ("number", "numeric"):
             raise unsupported(args.call, f"{args.function.name}(type=)", "numbers alone")
         number = _number(rows, args.text("field"))
-        found = pl.when(number.count() > 0).then(compute(number))
+        # Polars gives 0 for the sum of nothing, null for the rest.
+        found = compute(number)
+        if default == "_sum":
+            found = pl.when(number.count() > 0).then(found)
         name, is_sum = args.output(default), default == "_sum"
-        return [Output(name=name, expr=number_text(found), is_sum=is_sum)]
+        return [Output(name=name, expr=found, kind=Kind.NUMBER, is_sum=is_sum)]
 
     return aggregate
 
@@ -85,7 +105,7 @@ def _percentile(args: Args, rows: Rows) -> list[Output]:
     for text in args.texts("percentiles") or ["50", "75", "99"]:
         found = number.quantile(float(text) / 100, interpolation="nearest")
         name = f"{prefix}_{format_number(float(text)).replace('.', '_')}"
-        outputs.append(Output(name=name, expr=number_text(found)))
+        outputs.append(Output(name=name, expr=found, kind=Kind.NUMBER))
     return outputs
 
 
@@ -105,7 +125,7 @@ def _in_time(rows: Rows, expr: pl.Expr) -> pl.Expr:
     """Return the values in the order of their events' time."""
     if rows.has_times or not rows.has(TIMESTAMP):
         return expr
-    return expr.sort_by(rows.number(TIMESTAMP), nulls_last=False, maintain_order=True)
+    return expr.sort_by(rows.hoist(rows.number(TIMESTAMP)), nulls_last=False, maintain_order=True)
 
 
 def _select_last(args: Args, rows: Rows) -> list[Output]:
@@ -124,7 +144,7 @@ def _select_from(*, largest: bool) -> AggregateFunction:
             Output(
                 name=name,
                 expr=pl.when(number.count() > 0).then(
-                    rows.field(name).text().gather(best.fill_null(0)).first()
+                    rows.hoist(rows.field(name).text()).gather(best.fill_null(0)).first()
                 ),
             )
             for name in args.texts("include")
@@ -142,8 +162,8 @@ def _percentage(args: Args, rows: Rows) -> list[Output]:
         truth = pl.lit(value=True) if condition is None else condition
     else:
         truth = args.value("condition").truth().fill_null(value=False)
-    share = _masked(rows, truth).mean() * 100
-    return [Output(name=args.output("_percentage"), expr=number_text(share))]
+    share = rows.hoist(_masked(rows, truth)).mean() * 100
+    return [Output(name=args.output("_percentage"), expr=share, kind=Kind.NUMBER)]
 
 
 _CALLABLE = {
@@ -165,13 +185,13 @@ def _call_function(args: Args, rows: Rows) -> list[Output]:
 
 def _counter_as_rate(args: Args, rows: Rows) -> list[Output]:
     """Change a second between the first and last event; absent where the counter fell."""
-    number, time = _number(rows, args.text("field")), rows.number(TIMESTAMP)
+    number, time = _number(rows, args.text("field")), rows.hoist(rows.number(TIMESTAMP))
     known = number.is_not_null() & time.is_not_null()
     values, times = number.filter(known).sort_by(time.filter(known)), time.filter(known).sort()
     seconds = (times.last() - times.first()) / 1000
     rate = (values.last() - values.first()) / seconds
     found = pl.when((seconds > 0) & (values.diff().min() >= 0)).then(rate)
-    return [Output(name=args.output("_rate"), expr=number_text(found))]
+    return [Output(name=args.output("_rate"), expr=found, kind=Kind.NUMBER)]
 
 
 def _linear_regression(args: Args, rows: Rows) -> list[Output]:
@@ -188,7 +208,7 @@ def _linear_regression(args: Args, rows: Rows) -> list[Output]:
     results = {"slope": slope, "intercept": y.mean() - slope * x.mean(), "r2": adjusted, "n": count}
     prefix, possible = args.text("prefix", "_"), (squares_x > 0) & (squares_y > 0)
     return [
-        Output(name=prefix + name, expr=number_text(pl.when(possible).then(found)))
+        Output(name=prefix + name, expr=pl.when(possible).then(found), kind=Kind.NUMBER)
         for name, found in results.items()
     ]
 

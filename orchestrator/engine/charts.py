@@ -76,10 +76,10 @@ def _by_bucket(
     """Aggregate by bucket; each row counts in its own and the `spread - 1` buckets behind it."""
     zone, span = zone_of(args.text("timezone", "UTC"), node=args.call), span_ms(args)
     start, mark = flow.execution.mark("start"), flow.execution.mark("shift")
-    begin = bucket_start(flow.rows().number("@timestamp"), span, zone=zone)
+    begin = bucket_start(flow.rows().number("@timestamp"), span, zone=zone).cast(pl.Int64)
     frame = flow.frame.with_columns(begin.alias(start))
     if spread > 1:
-        shifts = pl.lit([float(i * span) for i in range(spread)]).alias(mark)
+        shifts = pl.lit([i * span for i in range(spread)], dtype=pl.List(pl.Int64)).alias(mark)
         frame = frame.with_columns(shifts).explode(mark)
         frame = frame.with_columns((pl.col(start) + pl.col(mark)).alias(start))
         last = bucket_start(pl.lit(args.execution.context.end_ms - 1.0), span, zone=zone)
@@ -87,11 +87,11 @@ def _by_bucket(
     inner = replace(flow, frame=frame)
     rows = inner.rows()
     # Functions may read the bucket they are in.
-    rows.replace(BUCKET, Value(expr=number_text(pl.col(start))))
-    return aggregate_by(
-        inner, {BUCKET: number_text(pl.col(start)), **key_texts(keys, inner.rows())}, node,
-        rows=rows,
-    )  # fmt: skip
+    rows.replace(BUCKET, Value(expr=pl.col(start).cast(pl.String)))
+    # Numbers make cheaper keys than their texts.
+    by = {BUCKET: pl.col(start), **key_texts(keys, inner.rows())}
+    found = aggregate_by(inner, by, node, rows=rows)
+    return found.with_columns(pl.col(BUCKET).cast(pl.String))
 
 
 def _windows(node: Expression | None) -> tuple[list[Call], Expression | None]:

@@ -30,13 +30,13 @@ from orchestrator.cql.nodes import (
     Step,
     Subquery,
 )
-from orchestrator.engine.aggregates import AGGREGATES, Output, is_one_row
+from orchestrator.engine.aggregates import AGGREGATES, Output, is_one_row, printed
 from orchestrator.engine.arguments import Args, function_of, semantic, with_field
 from orchestrator.engine.expressions import bind
 from orchestrator.engine.flow import Flow
 from orchestrator.engine.row_steps import works_by_row
 from orchestrator.engine.rows import Rows
-from orchestrator.engine.values import Value, number_text, text_number
+from orchestrator.engine.values import Kind, Value, number_text, text_number
 
 DEFAULT_GROUPS = 20_000
 _AGGREGATING = (FunctionKind.AGGREGATE, FunctionKind.SEQUENCE)
@@ -85,9 +85,7 @@ def plan_functions(node: Expression | None, rows: Rows) -> Plan:
     """
     plan = Plan()
     if node is None:
-        plan.outputs.append(
-            Output(name="_count", expr=pl.len().cast(pl.String), is_count=True, is_sum=True)
-        )
+        plan.outputs.append(Output(name="_count", expr=pl.len(), kind=Kind.COUNT, is_sum=True))
         return plan
     for item in node.elements if isinstance(node, Array) else (node,):
         _plan_one(item, rows, plan)
@@ -214,6 +212,7 @@ def aggregate_by(
         keys = {**keys, **{name: pl.col(mark) for name, mark in marks.items()}}
     exprs = [expr.alias(name) for name, expr in keys.items()]
     aggregations = [output.expr.alias(output.name) for output in plan.outputs]
+    frame = frame.with_columns(rows.hoisted())
     if plan.pipelines:
         return _with_pipelines(flow, frame, keys, plan, node)
     by: list[str | pl.Expr] = [*flow.outer(), *exprs]
@@ -223,7 +222,8 @@ def aggregate_by(
         found = frame.select(aggregations).collect()
     else:
         found = pl.DataFrame([{}])
-    return _afterwards(_complete(found, flow, keys, plan), plan, rows)
+    found = _complete(printed(found, plan.outputs), flow, keys, plan)
+    return _afterwards(found, plan, rows)
 
 
 def _complete(found: pl.DataFrame, flow: Flow, keys: Collection[str], plan: Plan) -> pl.DataFrame:
@@ -269,11 +269,11 @@ def _with_pipelines(
     aggregations = [output.expr.alias(output.name) for output in plan.outputs]
     if by:
         groups = rows.lazy().group_by(by, maintain_order=True).agg(aggregations).collect()
-        groups = _complete(groups, flow, keys, plan).with_row_index(number)
+        groups = _complete(printed(groups, plan.outputs), flow, keys, plan).with_row_index(number)
         rows = rows.join(groups.select(number, *by), on=by, how="inner", maintain_order="left")
     else:
         found = rows.lazy().select(aggregations).collect() if aggregations else pl.DataFrame([{}])
-        groups = found.with_row_index(number)
+        groups = printed(found, plan.outputs).with_row_index(number)
         rows = rows.with_columns(pl.lit(0, dtype=pl.UInt32).alias(number))
     inner = replace(flow, frame=rows.lazy(), group=number, groups=groups.height)
     groups = _afterwards(groups.rename({mark: name for name, mark in marks.items()}), plan,
@@ -357,11 +357,14 @@ def top(args: Args, flow: Flow) -> Flow:
         .sort([*outer, name], descending=[*(False for _ in outer), True], maintain_order=True)
     )
     place, whole = pl.int_range(pl.len()), pl.col(name).sum()
-    ranked = ranked.with_columns(
-        (place.over(outer) if outer else place).alias(rank),
-        (whole.over(outer) if outer else whole).alias(total),
-    )
-    frame = ranked.filter(pl.col(rank) < limit).collect()
+    if outer or args.has("rest") or args.flag("percent"):
+        ranked = ranked.with_columns(
+            (place.over(outer) if outer else place).alias(rank),
+            (whole.over(outer) if outer else whole).alias(total),
+        )
+        frame = ranked.filter(pl.col(rank) < limit).collect()
+    else:
+        frame = ranked.head(limit).collect()
     if args.has("rest"):
         others = ranked.filter(pl.col(rank) >= limit)
         frame = _with_rest(frame, others, args, keys, [*outer, total], name)

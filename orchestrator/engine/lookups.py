@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -24,6 +24,9 @@ class Lookup:
     frame: pl.DataFrame
     is_open: bool = False
     """Stands for a table that is not known yet: it has no rows and any column."""
+    _firsts: dict[tuple[str, ...], pl.DataFrame] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def open(cls) -> Lookup:
@@ -70,6 +73,15 @@ class Lookup:
         cells = list(rows)
         data = {name: [row.get(name) for row in cells] for name in columns}
         return cls(frame=pl.DataFrame(data, schema=dict.fromkeys(columns, pl.String)))
+
+    def firsts(self, columns: Sequence[str]) -> pl.DataFrame:
+        """Return the first row of each combination of the columns' values; found once."""
+        key = tuple(columns)
+        if key not in self._firsts:
+            self._firsts[key] = self.frame.unique(
+                subset=list(dict.fromkeys(columns)), keep="first", maintain_order=True
+            )
+        return self._firsts[key]
 
     def need(self, columns: Iterable[str], *, file: str) -> Lookup:
         """Return the table, which has the columns.

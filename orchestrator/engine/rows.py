@@ -51,6 +51,7 @@ class Rows:
         self._values: dict[str, Value | None] = dict.fromkeys(columns)
         self._changed: dict[str, None] = {}
         self._conditions: list[pl.Expr] = []
+        self._hoisted: dict[str, pl.Expr] = {}
         self._masks: list[pl.Expr] = []
 
     def child(self) -> Rows:
@@ -65,7 +66,23 @@ class Rows:
         copy.decided = self.decided
         copy._values = dict(self._values)
         copy._masks = list(self._masks)
+        copy._hoisted = self._hoisted
         return copy
+
+    def hoist(self, expr: pl.Expr) -> pl.Expr:
+        """Return a column that holds the expression, computed once before rows are grouped."""
+        if expr.meta.is_column() or expr.meta.is_literal():
+            return expr
+        for mark, known in self._hoisted.items():
+            if known.meta.eq(expr):
+                return pl.col(mark)
+        mark = self.execution.mark("value")
+        self._hoisted[mark] = expr
+        return pl.col(mark)
+
+    def hoisted(self) -> list[pl.Expr]:
+        """Return the columns to compute before rows are grouped, those of children too."""
+        return [expr.alias(mark) for mark, expr in self._hoisted.items()]
 
     def blank(self) -> Rows:
         """Return a row of no field, over no frame, for what an aggregate puts out."""

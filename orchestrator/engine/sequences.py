@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping
+from dataclasses import replace
 
 import polars as pl
 
 from orchestrator.cql.nodes import Expression, Subquery
+from orchestrator.engine.aggregates import Output, printed
 from orchestrator.engine.arguments import Args, semantic
 from orchestrator.engine.expressions import filter_of
 from orchestrator.engine.flow import Flow
@@ -77,7 +79,7 @@ def sliding_window(args: Args, flow: Flow) -> Flow:
 
 def _windowed(args: Args, flow: Flow, *, period: int | None) -> Flow:
     """Aggregate over windows that end at each row; `period` None begins with the first."""
-    aggregations, fields = _one_row_outputs(args, flow)
+    flow, aggregations, fields = _one_row_outputs(args, flow)
     place = flow.execution.mark("place")
     index = _over(flow, pl.int_range(pl.len(), dtype=pl.Int64))
     frame = flow.frame.with_columns(index.alias(place)).collect()
@@ -103,7 +105,7 @@ def sliding_time_window(args: Args, flow: Flow) -> Flow:
         CqlSemanticError: A time is missing or earlier than the row's before.
     """
     _need_order(args, flow)
-    aggregations, fields = _one_row_outputs(args, flow)
+    flow, aggregations, fields = _one_row_outputs(args, flow)
     span = args.duration_ms("span")
     default = "@ingesttimestamp" if args.execution.context.use_ingest_time else "@timestamp"
     time, place = flow.execution.mark("time"), flow.execution.mark("place")
@@ -138,14 +140,16 @@ def sliding_time_window(args: Args, flow: Flow) -> Flow:
     return _joined(flow, frame, windows, [place], fields)
 
 
-def _one_row_outputs(args: Args, flow: Flow) -> tuple[list[pl.Expr], Mapping[str, str]]:
-    """Return the aggregations under hidden names, and the field each one fills."""
-    plan = plan_functions(args.node("function"), flow.rows())
+def _one_row_outputs(args: Args, flow: Flow) -> tuple[Flow, list[pl.Expr], Mapping[str, Output]]:
+    """Return the flow with what the functions read, the aggregations, and the fields they fill."""
+    rows = flow.rows()
+    plan = plan_functions(args.node("function"), rows)
     if plan.pipelines or plan.afterwards:
         raise semantic(args.call, f"{args.function.name}() takes aggregates of one row")
     fields = {flow.execution.mark("out"): output for output in plan.outputs}
     aggregations = [output.expr.alias(mark) for mark, output in fields.items()]
-    return aggregations, {mark: output.name for mark, output in fields.items()}
+    wide = flow.with_frame(flow.frame.with_columns(rows.hoisted()))
+    return wide, aggregations, fields
 
 
 def _joined(
@@ -153,13 +157,15 @@ def _joined(
     frame: pl.DataFrame,
     windows: pl.DataFrame,
     keys: list[str],
-    fields: Mapping[str, str],
+    fields: Mapping[str, Output],
 ) -> Flow:
-    joined = frame.join(windows, on=keys, how="left", maintain_order="left")
+    marked = [replace(output, name=mark) for mark, output in fields.items()]
+    joined = frame.join(printed(windows, marked), on=keys, how="left", maintain_order="left")
     wide = flow.with_frame(joined.lazy())
     rows = wide.rows()
-    for mark, name in fields.items():
-        rows.replace(name, Value(expr=pl.col(mark)))
+    for mark, output in fields.items():
+        found = pl.col(mark).fill_null("0") if output.is_count else pl.col(mark)
+        rows.replace(output.name, Value(expr=found))
     return wide.write(rows)
 
 
@@ -187,8 +193,9 @@ def by_time(flow: Flow, time: str) -> Flow:
     """Return the rows in order of time, those without one left out; `time` names the column."""
     number = flow.rows().number("@timestamp").alias(time)
     frame = flow.frame.with_columns(number).filter(pl.col(time).is_not_null())
-    if not flow.has_times or flow.group:
-        frame = frame.sort([*flow.outer(), time], maintain_order=True)
+    # Events are in order of time already, those of each group too.
+    if not flow.has_times:
+        frame = frame.sort(time, maintain_order=True)
     return flow.with_frame(frame)
 
 

@@ -49,10 +49,17 @@ def _no_value(node: Expression) -> Value:
     raise semantic(node, "a time must stand here")
 
 
-def _search(args: Args, flow: Flow) -> pl.DataFrame:
+def _search(args: Args, flow: Flow, wanted: Sequence[str], *, limit: int | None) -> pl.DataFrame:
+    """Run the subquery and return these columns of its rows; `*` is all of them.
+
+    One row more than `limit` comes, where there is one, so that a cut can be told.
+    """
     (subquery,) = args.subqueries("query")
     start, end = subquery_window(args)
-    return flow.engine.search(subquery.pipeline, start, end).collect()
+    found = flow.engine.search(subquery.pipeline, start, end)
+    shown = found.columns if "*" in wanted else [n for n in found.columns if n in wanted]
+    frame = found.frame if limit is None else found.frame.head(limit + 1)
+    return frame.select(shown).collect()
 
 
 def define_table(args: Args, flow: Flow) -> Flow:
@@ -63,8 +70,8 @@ def define_table(args: Args, flow: Flow) -> Flow:
     """
     if flow.is_aggregate or not flow.is_pristine:
         raise semantic(args.call, "defineTable() must stand before the main query")
-    frame = _search(args, flow)
     include = args.texts("include")
+    frame = _search(args, flow, include, limit=None)
     wanted = frame.columns if include == ["*"] else include
     columns = [
         pl.col(name) if name in frame.columns else pl.lit(None, dtype=pl.String).alias(name)
@@ -137,8 +144,18 @@ def match_table(args: Args, flow: Flow, *, negated: bool) -> Flow:
     mode = args.choice("mode", ("string", "glob", "cidr"), default=default)
     fold = args.flag("ignoreCase")
     if mode == "string":
+        # Without folding the first rows are the same in every run.
+        table = lookup.firsts(columns) if nrows == 1 and not fold else lookup.frame
         return join_rows(
-            flow, lookup.frame, fields, columns, include=include, how=how, nrows=nrows, fold=fold
+            flow,
+            table,
+            fields,
+            columns,
+            include=include,
+            how=how,
+            nrows=nrows,
+            fold=fold,
+            is_unique=nrows == 1 and not fold,
         )
     if nrows != 1 or len(fields) != 1:
         raise unsupported(args.call, f"match(mode={mode})", "one field and nrows=1 alone")
@@ -161,6 +178,7 @@ def join_rows(
     nrows: int = 1,
     fold: bool = False,
     fill: str | None = None,
+    is_unique: bool = False,
 ) -> Flow:
     """Join the rows to a table of text.
 
@@ -173,22 +191,24 @@ def join_rows(
         how: Keep hits, all, or misses.
         nrows: Most table rows for one row, the first ones.
         fold: Compare keys without case.
+        is_unique: The table has each key once.
         fill: What an included column is where the table's own cell is absent; None leaves it.
     """
     rows, execution = flow.rows(), flow.execution
     left_marks = [execution.mark("left") for _ in fields]
     right_marks = [execution.mark("right") for _ in columns]
     value_marks = [execution.mark("value") for _ in include]
-    hit = execution.mark("hit")
     keys = [pl.col(column).str.to_lowercase() if fold else pl.col(column) for column in columns]
     right = table.select(
         *(key.alias(mark) for key, mark in zip(keys, right_marks, strict=True)),
-        *(pl.col(name).alias(mark) for name, mark in zip(include, value_marks, strict=True)),
-        pl.lit(value=True).alias(hit),
+        *(
+            (pl.col(name) if fill is None else pl.col(name).fill_null(fill)).alias(mark)
+            for name, mark in zip(include, value_marks, strict=True)
+        ),
     )
-    if nrows == 1:
+    if nrows == 1 and not is_unique:
         right = right.unique(subset=right_marks, keep="first", maintain_order=True)
-    else:
+    elif nrows > 1:
         right = right.group_by(right_marks, maintain_order=True).head(nrows)
     texts = [rows.field(name).text() for name in fields]
     left = flow.frame.with_columns(
@@ -201,10 +221,7 @@ def join_rows(
     if how == "anti":
         return flow.with_frame(joined)
     for name, mark in zip(include, value_marks, strict=True):
-        found = pl.col(mark)
-        if fill is not None:
-            found = pl.when(pl.col(hit)).then(found.fill_null(fill))
-        rows.set(name, Value(expr=found))
+        rows.set(name, Value(expr=pl.col(mark)))
     return flow.with_frame(joined).write(rows)
 
 
@@ -292,17 +309,17 @@ def match_as_array(args: Args, flow: Flow) -> Flow:
 
 def join_query(args: Args, flow: Flow, *, negated: bool) -> Flow:
     """Join to the rows of a subquery."""
-    frame = _search(args, flow)
-    limits = args.execution.context.limits
-    limit = args.integer("limit", default=100_000, maximum=limits.join_rows)
-    if frame.height > limit:
-        args.execution.warn(f"join read {limit} of {frame.height} rows of its subquery")
-        frame = frame.head(limit)
     fields = args.texts("field")
     keys = args.texts("key") or fields
     if len(keys) != len(fields):
         raise semantic(args.call, "key= needs one entry for each field")
     include = args.texts("include")
+    limits = args.execution.context.limits
+    limit = args.integer("limit", default=100_000, maximum=limits.join_rows)
+    frame = _search(args, flow, [*keys, *include], limit=limit)
+    if frame.height > limit:
+        args.execution.warn(f"join read {limit} rows of its subquery, which has more")
+        frame = frame.head(limit)
     if include == ["*"]:
         include = [name for name in frame.columns if name not in keys]
     lacking = [name for name in (*keys, *include) if name not in frame.columns]

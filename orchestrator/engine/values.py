@@ -28,6 +28,8 @@ class Kind(StrEnum):
     """Float64."""
     TRUTH = "truth"
     """Boolean."""
+    COUNT = "count"
+    """A whole number, of an aggregate alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,7 @@ class Value:
         match self.kind:
             case Kind.TEXT:
                 return self.expr
-            case Kind.NUMBER:
+            case Kind.NUMBER | Kind.COUNT:
                 return number_text(self.expr)
             case Kind.TRUTH:
                 return (
