@@ -139,15 +139,10 @@ def _select_last(args: Args, rows: Rows) -> list[Output]:
 def _select_from(*, largest: bool) -> AggregateFunction:
     def aggregate(args: Args, rows: Rows) -> list[Output]:
         number = _number(rows, args.text("field"))
-        best = number.arg_max() if largest else number.arg_min()
+        best = number.max() if largest else number.min()
         return [
-            Output(
-                name=name,
-                expr=pl.when(number.count() > 0).then(
-                    rows.hoist(rows.field(name).text()).gather(best.fill_null(0)).first()
-                ),
-            )
-            for name in args.texts("include")
+            Output(name=n, expr=rows.hoist(rows.field(n).text()).filter(number == best).first())
+            for n in args.texts("include")
         ]
 
     return aggregate

@@ -76,7 +76,11 @@ def _by_bucket(
     """Aggregate by bucket; each row counts in its own and the `spread - 1` buckets behind it."""
     zone, span = zone_of(args.text("timezone", "UTC"), node=args.call), span_ms(args)
     start, mark = flow.execution.mark("start"), flow.execution.mark("shift")
-    begin = bucket_start(flow.rows().number("@timestamp"), span, zone=zone).cast(pl.Int64)
+    time = flow.rows().own_time()
+    if time is not None and zone == "UTC":
+        begin = time // span * span
+    else:
+        begin = bucket_start(flow.rows().number("@timestamp"), span, zone=zone).cast(pl.Int64)
     frame = flow.frame.with_columns(begin.alias(start))
     if spread > 1:
         shifts = pl.lit([i * span for i in range(spread)], dtype=pl.List(pl.Int64)).alias(mark)

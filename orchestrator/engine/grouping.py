@@ -203,13 +203,7 @@ def aggregate_by(
     for name in plan.names():
         if name in keys and node is not None:
             raise semantic(node, f"{name!r} is a key of the group and cannot be an output too")
-    frame = flow.frame
-    if keys:
-        frame = frame.filter(pl.all_horizontal(expr.is_not_null() for expr in keys.values()))
-        # A literal would be one group even where no row is left.
-        marks = {n: flow.execution.mark("key") for n, e in keys.items() if e.meta.is_literal()}
-        frame = frame.with_columns(keys[name].alias(mark) for name, mark in marks.items())
-        keys = {**keys, **{name: pl.col(mark) for name, mark in marks.items()}}
+    frame, keys = _with_keys(flow, keys)
     exprs = [expr.alias(name) for name, expr in keys.items()]
     aggregations = [output.expr.alias(output.name) for output in plan.outputs]
     frame = frame.with_columns(rows.hoisted())
@@ -224,6 +218,19 @@ def aggregate_by(
         found = pl.DataFrame([{}])
     found = _complete(printed(found, plan.outputs), flow, keys, plan)
     return _afterwards(found, plan, rows)
+
+
+def _with_keys(
+    flow: Flow, keys: Mapping[str, pl.Expr]
+) -> tuple[pl.LazyFrame, Mapping[str, pl.Expr]]:
+    """Return the rows that have every key, and the keys over them."""
+    if not keys:
+        return flow.frame, keys
+    frame = flow.frame.filter(pl.all_horizontal(expr.is_not_null() for expr in keys.values()))
+    # A literal would be one group even where no row is left.
+    marks = {n: flow.execution.mark("key") for n, e in keys.items() if e.meta.is_literal()}
+    frame = frame.with_columns(keys[name].alias(mark) for name, mark in marks.items())
+    return frame, {**keys, **{name: pl.col(mark) for name, mark in marks.items()}}
 
 
 def _complete(found: pl.DataFrame, flow: Flow, keys: Collection[str], plan: Plan) -> pl.DataFrame:
@@ -347,11 +354,11 @@ def top(args: Args, flow: Flow) -> Flow:
     else:
         default, number = "_count", pl.len().cast(pl.Float64)
     name, keys = args.output(default), args.texts("field")
-    exprs = [expr.alias(key) for key, expr in key_texts(keys, rows).items()]
+    rows_with_keys, texts = _with_keys(flow, key_texts(keys, rows))
+    exprs = [expr.alias(key) for key, expr in texts.items()]
     outer, rank, total = flow.outer(), flow.execution.mark("rank"), flow.execution.mark("total")
     ranked = (
-        flow.frame.filter(pl.all_horizontal(expr.is_not_null() for expr in exprs))
-        .group_by([*outer, *exprs], maintain_order=True)
+        rows_with_keys.group_by([*outer, *exprs], maintain_order=True)
         .agg(number.alias(name))
         .filter(pl.col(name).is_not_null())
         .sort([*outer, name], descending=[*(False for _ in outer), True], maintain_order=True)

@@ -129,5 +129,7 @@ def table(args: Args, flow: Flow) -> Flow:
             maintain_order=True,
         )
     shown = [rows.field(name).text().alias(name) for name in dict.fromkeys(names)]
-    frame = _first(args, flow, frame, _limit(args)).select(*flow.outer(), *shown)
+    # Literals alone would be one row even where there is none.
+    frame = _first(args, flow, frame, _limit(args)).with_columns(shown)
+    frame = frame.select(*flow.outer(), *dict.fromkeys(names))
     return flow.behind_aggregate(frame.collect())

@@ -119,9 +119,16 @@ class Rows:
 
     def number(self, name: str) -> pl.Expr:
         """Return the field as a number; the event's own time without parsing."""
-        if name == TIMESTAMP and self.has_times and self._values.get(name, NULL) is None:
-            return pl.col(TIME_MS).cast(pl.Float64)
+        time = self.own_time() if name == TIMESTAMP else None
+        if time is not None:
+            return time.cast(pl.Float64)
         return self.field(name).number()
+
+    def own_time(self) -> pl.Expr | None:
+        """Return the event's own time in whole milliseconds; None where it has been changed."""
+        if self.has_times and self._values.get(TIMESTAMP, NULL) is None:
+            return pl.col(TIME_MS)
+        return None
 
     def masked(self, name: str) -> pl.Expr:
         """Return the field's text where the cheap conditions so far hold: regexes skip nulls."""

@@ -92,7 +92,8 @@ def _collect(args: Args, flow: Flow) -> Flow:
     names, rows = args.texts("fields"), flow.rows()
     texts = [text.alias(name) for name, text in key_texts(names, rows).items()]
     found = (
-        flow.frame.select(*flow.outer(), *texts)
+        flow.frame.with_columns(texts)
+        .select(*flow.outer(), *dict.fromkeys(names))
         .filter(pl.any_horizontal(pl.col(name).is_not_null() for name in names))
         .unique(maintain_order=True)
         .collect()
@@ -132,12 +133,12 @@ def _transpose(args: Args, flow: Flow) -> Flow:
         flow.execution.warn(f"transpose() kept {limit} rows, its default; raise its limit")
     frame = frame.head(limit)
     heads = [f"row[{i + 1}]" for i in range(frame.height)]
-    names = sorted(frame.columns)
+    names = sorted(frame.columns) if frame.height else []
     header = args.text("header") if args.has("header") else ""
     if args.has("pivot"):
         header = column = args.text("pivot")
     if header:
-        if header not in names and not flow.execution.is_dry:
+        if header not in frame.columns and not flow.execution.is_dry:
             raise semantic(args.call, f"there is no field {header!r}")
         names = [name for name in names if name != header]
         cells = frame.get_column(header).to_list() if header in frame.columns else []

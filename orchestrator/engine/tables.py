@@ -322,7 +322,7 @@ def join_query(args: Args, flow: Flow, *, negated: bool) -> Flow:
         frame = frame.head(limit)
     if include == ["*"]:
         include = [name for name in frame.columns if name not in keys]
-    lacking = [name for name in (*keys, *include) if name not in frame.columns]
+    lacking = [n for n in dict.fromkeys([*keys, *include]) if n not in frame.columns]
     frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in lacking)
     how: Join = "anti" if negated else "inner"
     if not negated and args.choice("mode", ("inner", "left"), default="inner") == "left":
