@@ -197,10 +197,13 @@ class Args:
 
     def choice(self, name: str, allowed: tuple[str, ...], *, default: str) -> str:
         """Return one of the allowed keywords."""
+        if self.execution.is_dry and isinstance(self._given.get(name), Parameter):
+            return allowed[0]
         text = self.text(name, default)
         if text not in allowed:
             raise semantic(
-                self._given.get(name, self.call), f"{name}= takes {' or '.join(allowed)}"
+                self._given.get(name, self.call),
+                f"{name}= takes {' or '.join(allowed)}, not {text!r}",
             )
         return text
 

@@ -12,12 +12,13 @@ from dataclasses import replace
 import polars as pl
 
 from orchestrator.cql.nodes import Array, Call, Expression
-from orchestrator.engine.arguments import Args, semantic, unsupported
+from orchestrator.engine.arguments import Args, semantic
 from orchestrator.engine.expressions import bind
 from orchestrator.engine.flow import Flow
 from orchestrator.engine.geography import geohash_of, place_columns
 from orchestrator.engine.grouping import aggregate_by, key_texts, largest, plan_functions
 from orchestrator.engine.times import bucket_start, zone_of
+from orchestrator.engine.unit_conversion import rate_factor
 from orchestrator.engine.values import Value, number_text, text_number
 
 BUCKET = "_bucket"
@@ -44,8 +45,6 @@ def time_chart(args: Args, flow: Flow) -> Flow:
 
 
 def _bucketed(args: Args, flow: Flow, keys: Sequence[str]) -> pl.DataFrame:
-    if args.has("unit"):
-        raise unsupported(args.call, f"{args.function.name}(unit=)", "it only relabels a chart")
     limit = args.integer("limit", default=10, maximum=500)
     node = args.node("function") if args.has("function") else None
     windows, others = _windows(node)
@@ -67,7 +66,23 @@ def _bucketed(args: Args, flow: Flow, keys: Sequence[str]) -> pl.DataFrame:
             found = largest(found, keys, limit, ignore=shown)
     order = text_number(pl.col(BUCKET))
     rest = [name for name in found.columns if name not in shown]
+    found = _converted(args, found, rest)
     return found.sort(order, maintain_order=True).select(*shown, *rest)
+
+
+def _converted(args: Args, frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Convert the values by `unit=`: one conversion for all functions, or one for each."""
+    units = args.texts("unit")
+    if not units:
+        return frame
+    if len(units) not in (1, len(names)):
+        raise semantic(args.call, "unit= needs one entry, or one for each function")
+    factors = [rate_factor(unit, span_ms=span_ms(args)) for unit in units]
+    return frame.with_columns(
+        number_text(text_number(pl.col(name)) * factor).alias(name)
+        for name, factor in zip(names, factors * (len(names) if len(units) == 1 else 1),
+                                strict=True)
+    )  # fmt: skip
 
 
 def _by_bucket(

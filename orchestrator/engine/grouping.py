@@ -200,9 +200,9 @@ def aggregate_by(
     plan = plan_functions(node, rows)
     # collect() or selectLast() of a key gives the key again.
     plan.outputs = [output for output in plan.outputs if output.field not in keys]
-    for name in plan.names():
-        if name in keys and node is not None:
-            raise semantic(node, f"{name!r} is a key of the group and cannot be an output too")
+    # Published queries count as `_count` by a key of that name: the function's value is shown.
+    hidden = {name: flow.execution.mark("key") for name in keys if name in plan.shown()}
+    keys = {hidden.get(name, name): expr for name, expr in keys.items()}
     frame, keys = _with_keys(flow, keys)
     exprs = [expr.alias(name) for name, expr in keys.items()]
     aggregations = [output.expr.alias(output.name) for output in plan.outputs]

@@ -25,8 +25,7 @@ def _known(args: Args) -> Mapping[str, Indicator]:
         reason = "no table of indicators was given (--iocs FILE)"
         raise unsupported(args.call, "ioc:lookup()", reason)
     kind = args.choice("type", ("ip_address", "domain", "url"), default="")
-    threshold = args.choice("confidenceThreshold", _CONFIDENCE, default="high")
-    least = _CONFIDENCE.index(threshold)
+    least = _least(args)
     found: dict[str, Indicator] = {}
     for indicator in given or ():
         known = indicator.confidence in _CONFIDENCE
@@ -34,6 +33,14 @@ def _known(args: Args) -> Mapping[str, Indicator]:
         if indicator.type == kind and confidence >= least:
             found.setdefault(_comparable(indicator.indicator), indicator)
     return found
+
+
+def _least(args: Args) -> int:
+    """Return the place of the lowest confidence that counts; published queries write it large."""
+    written = args.text("confidenceThreshold", "high")
+    if written.lower() not in _CONFIDENCE:
+        written = args.choice("confidenceThreshold", _CONFIDENCE, default="high")
+    return _CONFIDENCE.index(written.lower())
 
 
 def _comparable(text: str) -> str:

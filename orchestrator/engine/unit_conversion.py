@@ -51,6 +51,24 @@ def factor_of(text: str, *, unit: str = "", binary: bool = False) -> tuple[float
     return factor / seconds, f"{rest}/s"
 
 
+def rate_factor(text: str, *, span_ms: int) -> float:
+    """Return what a chart's `from to to` multiplies its values by; 1 where it only labels them.
+
+    Below the stroke `span` and `bucket` are the chart's own bucket.
+    """
+    source, word, target = text.partition(" to ")
+    if not word:
+        return 1.0
+    factors = []
+    for part in (source, target):
+        above, _, below = part.strip().partition("/")
+        seconds = _SECONDS.get(below.strip().removesuffix("s") or "s", 1.0)
+        if below.strip() in ("span", "bucket"):
+            seconds = span_ms / 1000
+        factors.append(_prefixed(above.strip(), unit="", binary=False)[0] / seconds)
+    return factors[0] / factors[1]
+
+
 def _prefixed(text: str, *, unit: str, binary: bool) -> tuple[float, str]:
     if text == unit:
         return 1.0, text
