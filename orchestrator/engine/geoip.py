@@ -34,7 +34,7 @@ class MaxMindFile:
             ) from exc
         try:
             self._reader = maxminddb.open_database(path)
-        except (OSError, maxminddb.InvalidDatabaseError) as exc:
+        except (OSError, ValueError, maxminddb.InvalidDatabaseError) as exc:
             raise ConfigError(f"not a MaxMind database: {exc}", path=path) from exc
 
     def __enter__(self) -> Self:

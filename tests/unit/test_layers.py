@@ -39,6 +39,7 @@ OWNERS = {
     "apscheduler": {"app.py"},
     "tenacity": {"client/retry.py", "client/transport.py"},
     "cronsim": {"cron.py"},
+    "maxminddb": {"engine/geoip.py"},
     "yaml": {"rules/yaml.py", "client/replay.py"},
 }
 PURE = {"cql", "model"}
