@@ -34,10 +34,27 @@ class Output:
     field: str = ""
     """The field whose values it repeats, for collect() and selectLast()."""
 
+    limit: int = 0
+    """Most values that collect() joins unasked; 0 where there is no such limit."""
+    separator: str = ""
+
     @property
     def is_count(self) -> bool:
         """Whether it is 0, not absent, where there was nothing."""
         return self.kind is Kind.COUNT
+
+
+def cut_values(frame: pl.DataFrame, outputs: Sequence[Output]) -> list[str]:
+    """Return what to say of collected values that have reached their limit."""
+    said = []
+    for output in outputs:
+        if output.limit and output.separator:
+            joints = frame.get_column(output.name).str.count_matches(output.separator, literal=True)
+            if (joints + 1 >= output.limit).any():
+                said.append(
+                    f"collect() kept {output.limit} values of {output.field}; there may be more"
+                )
+    return said
 
 
 def printed(frame: pl.DataFrame, outputs: Sequence[Output]) -> pl.DataFrame:
@@ -117,7 +134,10 @@ def _collect(args: Args, rows: Rows) -> list[Output]:
         text = _text(rows, name)
         joined = text.drop_nulls().unique(maintain_order=True).head(limit).str.join(separator)
         found = pl.when(text.count() > 0).then(joined)
-        outputs.append(Output(name=name, expr=found, field=name))
+        unasked = 0 if args.has("limit") else limit
+        outputs.append(
+            Output(name=name, expr=found, field=name, limit=unasked, separator=separator)
+        )
     return outputs
 
 

@@ -30,7 +30,7 @@ from orchestrator.cql.nodes import (
     Step,
     Subquery,
 )
-from orchestrator.engine.aggregates import AGGREGATES, Output, is_one_row, printed
+from orchestrator.engine.aggregates import AGGREGATES, Output, cut_values, is_one_row, printed
 from orchestrator.engine.arguments import Args, function_of, semantic, with_field
 from orchestrator.engine.expressions import bind
 from orchestrator.engine.flow import Flow
@@ -216,7 +216,7 @@ def aggregate_by(
         found = frame.select(aggregations).collect()
     else:
         found = pl.DataFrame([{}])
-    found = _complete(printed(found, plan.outputs), flow, keys, plan)
+    found = _complete(_printed(found, plan, flow), flow, keys, plan)
     return _afterwards(found, plan, rows)
 
 
@@ -231,6 +231,12 @@ def _with_keys(
     marks = {n: flow.execution.mark("key") for n, e in keys.items() if e.meta.is_literal()}
     frame = frame.with_columns(keys[name].alias(mark) for name, mark in marks.items())
     return frame, {**keys, **{name: pl.col(mark) for name, mark in marks.items()}}
+
+
+def _printed(frame: pl.DataFrame, plan: Plan, flow: Flow) -> pl.DataFrame:
+    for text in cut_values(frame, plan.outputs):
+        flow.execution.warn(text)
+    return printed(frame, plan.outputs)
 
 
 def _complete(found: pl.DataFrame, flow: Flow, keys: Collection[str], plan: Plan) -> pl.DataFrame:
@@ -276,11 +282,11 @@ def _with_pipelines(
     aggregations = [output.expr.alias(output.name) for output in plan.outputs]
     if by:
         groups = rows.lazy().group_by(by, maintain_order=True).agg(aggregations).collect()
-        groups = _complete(printed(groups, plan.outputs), flow, keys, plan).with_row_index(number)
+        groups = _complete(_printed(groups, plan, flow), flow, keys, plan).with_row_index(number)
         rows = rows.join(groups.select(number, *by), on=by, how="inner", maintain_order="left")
     else:
         found = rows.lazy().select(aggregations).collect() if aggregations else pl.DataFrame([{}])
-        groups = printed(found, plan.outputs).with_row_index(number)
+        groups = _printed(found, plan, flow).with_row_index(number)
         rows = rows.with_columns(pl.lit(0, dtype=pl.UInt32).alias(number))
     inner = replace(flow, frame=rows.lazy(), group=number, groups=groups.height)
     groups = _afterwards(groups.rename({mark: name for name, mark in marks.items()}), plan,

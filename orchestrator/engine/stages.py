@@ -15,6 +15,7 @@ import polars as pl
 from orchestrator.cql.catalogue import find
 from orchestrator.cql.nodes import Call, Expression
 from orchestrator.engine import array_aggregates, charts, ordering, parsing, sequences, timestamps
+from orchestrator.engine.aggregates import is_one_row
 from orchestrator.engine.arguments import Args, semantic
 from orchestrator.engine.context import Execution
 from orchestrator.engine.correlation import correlate
@@ -42,7 +43,7 @@ FilterStage = Callable[..., Flow]
 def stage_of(call: Expression | Call) -> str:
     """Return the canonical name if the call works on the whole frame, else the empty text."""
     function = find(call.name) if isinstance(call, Call) else None
-    if function is None or not isinstance(call, Call) or is_row_call(call):
+    if function is None or not isinstance(call, Call) or is_row_call(call) or is_one_row(call):
         return ""
     return function.name if function.name in STAGES or function.name in FILTER_STAGES else ""
 
