@@ -50,7 +50,6 @@ from orchestrator.engine.regexes import Dialects, translate
 from orchestrator.engine.rows import Rows
 from orchestrator.engine.value_functions import VALUES
 from orchestrator.engine.values import (
-    NULL,
     Kind,
     Value,
     any_of,
@@ -351,16 +350,3 @@ def _call_value(call: Call, rows: Rows) -> Value:
     if name in FILTERS:
         return Value(expr=FILTERS[name](args, rows), kind=Kind.TRUTH)
     raise unsupported(call, f"{name}()", "the engine does not know it as a value")
-
-
-__all__ = [
-    "NULL",
-    "bind",
-    "filter_of",
-    "free_text",
-    "is_cheap",
-    "pattern_text",
-    "regex_of",
-    "searchable",
-    "value_of",
-]

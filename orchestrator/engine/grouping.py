@@ -1,12 +1,11 @@
-"""Aggregation: function lists, groupBy, stats, top.
+"""Aggregation: function lists, groupBy, stats.
 
 Function lists may hold calls, named assignments and `{filter | aggregate | steps}` sub-pipelines.
 What gives one row a group becomes Polars aggregations that run at once; the rest (several rows a
 group, sequence functions) runs as a pipeline over the rows of all groups, and its rows are joined
 to their group, which is the Cartesian product that stats() is documented to give. Events that lack
 a key are in no group. The result keeps the order in which groups were first seen.
-Source: library.humio.com, data-analysis/functions-groupby.html, functions-stats.html,
-functions-top.html.
+Source: library.humio.com, data-analysis/functions-groupby.html, functions-stats.html.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from orchestrator.engine.expressions import bind
 from orchestrator.engine.flow import Flow
 from orchestrator.engine.row_steps import works_by_row
 from orchestrator.engine.rows import Rows
-from orchestrator.engine.values import Kind, Value, number_text, text_number
+from orchestrator.engine.values import Kind, Value, text_number
 
 DEFAULT_GROUPS = 20_000
 _AGGREGATING = (FunctionKind.AGGREGATE, FunctionKind.SEQUENCE)
@@ -203,7 +202,7 @@ def aggregate_by(
     # Published queries count as `_count` by a key of that name: the function's value is shown.
     hidden = {name: flow.execution.mark("key") for name in keys if name in plan.shown()}
     keys = {hidden.get(name, name): expr for name, expr in keys.items()}
-    frame, keys = _with_keys(flow, keys)
+    frame, keys = with_keys(flow, keys)
     exprs = [expr.alias(name) for name, expr in keys.items()]
     aggregations = [output.expr.alias(output.name) for output in plan.outputs]
     frame = frame.with_columns(rows.hoisted())
@@ -220,7 +219,7 @@ def aggregate_by(
     return _afterwards(found, plan, rows)
 
 
-def _with_keys(
+def with_keys(
     flow: Flow, keys: Mapping[str, pl.Expr]
 ) -> tuple[pl.LazyFrame, Mapping[str, pl.Expr]]:
     """Return the rows that have every key, and the keys over them."""
@@ -348,56 +347,3 @@ def largest(
         .head(limit)
     )
     return frame.join(ranked.select(keys), on=keys, how="semi", maintain_order="left")
-
-
-def top(args: Args, flow: Flow) -> Flow:
-    """The most frequent values, or those with the largest sum or maximum, largest first."""
-    rows, limit = flow.rows(), args.integer("limit", default=10, maximum=1_000_000)
-    if args.has("sum"):
-        default, number = "_sum", rows.number(args.text("sum")).sum()
-    elif args.has("max"):
-        default, number = "_max", rows.number(args.text("max")).max()
-    else:
-        default, number = "_count", pl.len().cast(pl.Float64)
-    name, keys = args.output(default), args.texts("field")
-    rows_with_keys, texts = _with_keys(flow, key_texts(keys, rows))
-    exprs = [expr.alias(key) for key, expr in texts.items()]
-    outer, rank, total = flow.outer(), flow.execution.mark("rank"), flow.execution.mark("total")
-    ranked = (
-        rows_with_keys.group_by([*outer, *exprs], maintain_order=True)
-        .agg(number.alias(name))
-        .filter(pl.col(name).is_not_null())
-        .sort([*outer, name], descending=[*(False for _ in outer), True], maintain_order=True)
-    )
-    place, whole = pl.int_range(pl.len()), pl.col(name).sum()
-    if outer or args.has("rest") or args.flag("percent"):
-        ranked = ranked.with_columns(
-            (place.over(outer) if outer else place).alias(rank),
-            (whole.over(outer) if outer else whole).alias(total),
-        )
-        frame = ranked.filter(pl.col(rank) < limit).collect()
-    else:
-        frame = ranked.head(limit).collect()
-    if args.has("rest"):
-        others = ranked.filter(pl.col(rank) >= limit)
-        frame = _with_rest(frame, others, args, keys, [*outer, total], name)
-    columns = [*outer, *keys, name]
-    shown = [*outer, *keys, number_text(pl.col(name)).alias(name)]
-    if args.flag("percent"):
-        shown.append(number_text(pl.col(name) / pl.col(total) * 100).alias("percent"))
-        columns.append("percent")
-    return flow.behind_aggregate(frame.select(shown), columns)
-
-
-def _with_rest(
-    frame: pl.DataFrame,
-    others: pl.LazyFrame,
-    args: Args,
-    keys: Sequence[str],
-    outer: Sequence[str],
-    name: str,
-) -> pl.DataFrame:
-    """Add one row for all values outside the top, named by `rest=` in the first key."""
-    rest = others.group_by(outer, maintain_order=True).agg(pl.col(name).sum()).collect()
-    label = [pl.lit(args.text("rest")).alias(key) for key in keys]
-    return pl.concat([frame, rest.with_columns(label)], how="diagonal")

@@ -1,12 +1,11 @@
 """Steps that work row by row: filters, assignments, case, match, and functions on fields.
 
-Each changes a symbolic row; none touches the frame, so they may stand inside a case clause too. One
-more transform is one function and its line in `TRANSFORMS`.
+Each changes a symbolic row; none touches the frame, so they may stand inside a case clause too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -14,7 +13,6 @@ from orchestrator.cql.catalogue import FunctionKind, find
 from orchestrator.cql.nodes import (
     And,
     Arm,
-    Array,
     Assignment,
     Boolean,
     Call,
@@ -34,8 +32,7 @@ from orchestrator.cql.nodes import (
     Word,
 )
 from orchestrator.cql.walk import walk
-from orchestrator.engine import arrays, encodings
-from orchestrator.engine.arguments import Args, semantic, unsupported, with_field
+from orchestrator.engine.arguments import semantic, unsupported, with_field
 from orchestrator.engine.context import Execution
 from orchestrator.engine.expressions import (
     bind,
@@ -45,25 +42,15 @@ from orchestrator.engine.expressions import (
     regex_of,
     value_of,
 )
-from orchestrator.engine.filter_functions import FILTERS, regex_arguments
-from orchestrator.engine.geography import asn, ip_location, reverse_dns
-from orchestrator.engine.globs import parse_number
-from orchestrator.engine.indicators import ioc_lookup
-from orchestrator.engine.regexes import Dialects, translate
+from orchestrator.engine.filter_functions import FILTERS
 from orchestrator.engine.rows import Rows
-from orchestrator.engine.text_functions import edit_distance_as_array
+from orchestrator.engine.transforms import TRANSFORMS, extract
 from orchestrator.engine.value_functions import VALUES
 from orchestrator.engine.values import (
-    Kind,
     Value,
-    constant,
     equals_any,
     regex_found,
-    regex_groups,
 )
-from orchestrator.errors import CqlSemanticError
-
-Transform = Callable[[Args, Rows], None]
 
 
 def apply_steps(steps: Sequence[Step], rows: Rows) -> None:
@@ -112,12 +99,12 @@ def _filter(step: Step, rows: Rows) -> None:
     rows.keep(filter_of(step, rows), is_cheap=is_cheap(step))
     match step:
         case Comparison(operator=ComparisonOperator.EQUAL, value=Regex() as regex, field=field):
-            _extract(regex_of(regex), rows.masked(field.name), rows)
+            extract(regex_of(regex), rows.masked(field.name), rows)
         case FreeText(pattern=Regex() as regex):
             translated = regex_of(regex)
             if translated.fields:
                 raw = rows.field("@rawstring").text()
-                _extract(translated, raw, rows)
+                extract(translated, raw, rows)
         case _:
             pass
 
@@ -176,11 +163,6 @@ def _is_extraction(call: Call) -> bool:
     return call.name.lower() == "regex"
 
 
-def _extract(regex: Dialects, text: pl.Expr, rows: Rows) -> None:
-    for name, caught in regex_groups(text, regex).items():
-        rows.set(name, Value(expr=caught))
-
-
 def _assign(step: Assignment, rows: Rows) -> None:
     name, value = step.field.name, step.value
     if isinstance(value, Call):
@@ -228,7 +210,7 @@ def apply_guard(step: Match, arm: Arm, rows: Rows) -> None:
         case Regex():
             regex = regex_of(guard)
             rows.keep(regex_found(rows.masked(name), regex))
-            _extract(regex, rows.masked(name), rows)
+            extract(regex, rows.masked(name), rows)
         case Call():
             rows.keep(filter_of(with_field(guard, step.field), rows), is_cheap=is_cheap(guard))
         case _:
@@ -288,128 +270,3 @@ def _call(call: Call, rows: Rows) -> None:
         raise semantic(call, f"{name}() is an aggregate and cannot stand here")
     else:
         raise unsupported(call, f"{name}()", "the engine does not have it in this place")
-
-
-def _regex(args: Args, rows: Rows) -> None:
-    body, flags = regex_arguments(args)
-    try:
-        regex = translate(body, flags)
-    except CqlSemanticError as exc:
-        raise semantic(args.call, exc.problem) from exc
-    if regex.repeats:
-        raise semantic(args.call, "the flag g is not allowed in regex(flags=)")
-    text = rows.masked(args.text("field", "@rawstring"))
-    if args.flag("strict", default=True):
-        rows.keep(regex_found(text, regex))
-    _extract(regex, text, rows)
-
-
-def _rename(args: Args, rows: Rows) -> None:
-    elements = args.elements("field")
-    if any(isinstance(item, Array) for item in elements):
-        pairs = []
-        for item in elements:
-            if not isinstance(item, Array) or len(item.elements) != 2:
-                raise semantic(item, "rename() takes pairs: [[old, new], ...]")
-            pairs.append((args.plain(item.elements[0]), args.plain(item.elements[1])))
-    elif args.has("as") and len(elements) == 1:
-        pairs = [(args.plain(elements[0]), args.text("as"))]
-    elif len(elements) == 2:
-        pairs = [(args.plain(elements[0]), args.plain(elements[1]))]
-    else:
-        raise semantic(args.call, "rename() needs as=")
-    for old, new in pairs:
-        if rows.has(old) and old != new:
-            # Where the source is absent nothing moves, so the target keeps what it had.
-            rows.set(new, Value(expr=rows.field(old).text()))
-            rows.drop(old)
-
-
-def _default(args: Args, rows: Rows) -> None:
-    value = constant(args.text("value"))
-    for name in args.texts("field"):
-        text = rows.field(name).text()
-        if args.flag("replaceEmpty"):
-            text = pl.when(text != "").then(text)
-        known = rows.has(name)
-        rows.replace(name, Value(expr=pl.coalesce(text, value.text())) if known else value)
-
-
-def _drop(args: Args, rows: Rows) -> None:
-    for name in args.texts("fields"):
-        rows.drop(name)
-
-
-def _select(args: Args, rows: Rows) -> None:
-    rows.select(args.texts("fields"))
-
-
-def _eval(args: Args, rows: Rows) -> None:
-    for name, node in args.given().items():
-        rows.set(name, value_of(node, rows))
-
-
-def _set_field(args: Args, rows: Rows) -> None:
-    target = args.value("target").constant
-    if target is None:
-        raise unsupported(args.call, "setField()", "a computed name cannot stand in here")
-    rows.set(target, args.value("value"))
-
-
-def _lowercase(args: Args, rows: Rows) -> None:
-    include = args.choice("include", ("values", "fields", "both"), default="values")
-    wanted = args.texts("field")
-    names = list(rows.names()) if wanted == ["*"] else [name for name in wanted if rows.has(name)]
-    for name in names:
-        text = rows.field(name).text()
-        lowered = text if include == "fields" else text.str.to_lowercase()
-        if include != "values" and name != name.lower():
-            rows.set(name.lower(), Value(expr=lowered))
-            rows.drop(name)
-        else:
-            rows.replace(name, Value(expr=lowered))
-
-
-def _spherical(args: Args, rows: Rows) -> None:
-    """Turn angles (radians, z up) and a radius into coordinates."""
-    azimuth, polar = rows.number(args.text("azimuth")), rows.number(args.text("polar"))
-    radius = args.text("radius", "1.0")
-    number = parse_number(radius)
-    length = rows.number(radius) if number is None else pl.lit(number)
-    prefix = args.output("_spherical2cartesian")
-    found = {
-        "x": length * polar.cos() * azimuth.cos(),
-        "y": length * polar.cos() * azimuth.sin(),
-        "z": length * polar.sin(),
-    }
-    for name, value in found.items():
-        rows.set(f"{prefix}.{name}", Value(expr=value, kind=Kind.NUMBER))
-
-
-TRANSFORMS: Mapping[str, Transform] = {
-    "regex": _regex,
-    "rename": _rename,
-    "default": _default,
-    "drop": _drop,
-    "select": _select,
-    "eval": _eval,
-    "setField": _set_field,
-    "lowercase": _lowercase,
-    "array:append": arrays.array_append,
-    "array:dedup": arrays.array_dedup,
-    "array:drop": arrays.array_drop,
-    "array:eval": arrays.array_eval,
-    "array:filter": arrays.array_filter,
-    "array:rename": arrays.array_rename,
-    "array:sort": arrays.array_sort,
-    "objectArray:eval": arrays.object_array_eval,
-    "asn": asn,
-    "ipLocation": ip_location,
-    "reverseDns": reverse_dns,
-    "ioc:lookup": ioc_lookup,
-    "bitfield:extractFlags": encodings.extract_flags,
-    "bitfield:extractFlagsAsString": encodings.extract_flags_as_string,
-    "hashRewrite": encodings.hash_rewrite,
-    "math:spherical2cartesian": _spherical,
-    "text:editDistanceAsArray": edit_distance_as_array,
-}

@@ -22,7 +22,8 @@ from orchestrator.engine.correlation import correlate
 from orchestrator.engine.events import Events
 from orchestrator.engine.expressions import searchable
 from orchestrator.engine.flow import Engine, Flow
-from orchestrator.engine.grouping import aggregate_by, group_by, key_texts, stats, top
+from orchestrator.engine.grouping import aggregate_by, group_by, key_texts, stats
+from orchestrator.engine.ranking import top
 from orchestrator.engine.repeats import repeat_regex
 from orchestrator.engine.row_steps import is_row_call
 from orchestrator.engine.self_joins import self_join, self_join_filter

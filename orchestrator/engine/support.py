@@ -13,8 +13,8 @@ from orchestrator.cql.catalogue import find, functions
 from orchestrator.engine.aggregates import AGGREGATES
 from orchestrator.engine.arguments import REFUSED
 from orchestrator.engine.filter_functions import FILTERS
-from orchestrator.engine.row_steps import TRANSFORMS
 from orchestrator.engine.stages import FILTER_STAGES, STAGES
+from orchestrator.engine.transforms import TRANSFORMS
 from orchestrator.engine.value_functions import VALUES
 
 _TIERS = (
@@ -114,8 +114,3 @@ def supported() -> frozenset[str]:
 def unsupported() -> frozenset[str]:
     """Return the known functions that the engine refuses with `CqlUnsupported`."""
     return frozenset(function.name for function in functions().values()) - supported()
-
-
-def is_supported(name: str) -> bool:
-    """Return whether the engine runs the function, whatever the name's case."""
-    return support_of(name).supported

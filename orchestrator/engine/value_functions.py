@@ -7,7 +7,6 @@ Source: library.humio.com, data-analysis/functions.html, one page a function.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from orchestrator.engine.arrays import array_length, concat_array
 from orchestrator.engine.filter_functions import regex_arguments
 from orchestrator.engine.formats import duration_text, parse_format
 from orchestrator.engine.geography import distance_value, geohash_value
-from orchestrator.engine.globs import parse_number
+from orchestrator.engine.mathematics import MATH
 from orchestrator.engine.parsing import split_pattern
 from orchestrator.engine.regexes import replacement, translate
 from orchestrator.engine.rows import Rows
@@ -129,33 +128,6 @@ def _round(args: Args, rows: Rows) -> Value:
             # Half away from zero.
             found = number.sign() * (number.abs() + 0.5).floor()
     return Value(expr=found, kind=Kind.NUMBER)
-
-
-def _math(function: Callable[[pl.Expr], pl.Expr]) -> Compute:
-    def compute(args: Args, rows: Rows) -> Value:
-        found = function(_number(args, rows))
-        return Value(expr=pl.when(found.is_finite()).then(found), kind=Kind.NUMBER)
-
-    return compute
-
-
-def _operand(args: Args, rows: Rows, name: str) -> pl.Expr:
-    """Return an argument that is a number or the name of a field."""
-    text = args.text(name)
-    number = parse_number(text)
-    return rows.number(text) if number is None else pl.lit(number)
-
-
-def _modulus(args: Args, rows: Rows) -> Value:
-    """Floor modulus of whole numbers: both sides are rounded down first, as documented."""
-    number, divisor = _number(args, rows).floor(), _operand(args, rows, "divisor").floor()
-    found = number - divisor * (number / divisor).floor()
-    return Value(expr=pl.when(found.is_finite()).then(found), kind=Kind.NUMBER)
-
-
-def _power(args: Args, rows: Rows) -> Value:
-    found = _number(args, rows).pow(_operand(args, rows, "exponent"))
-    return Value(expr=pl.when(found.is_finite()).then(found), kind=Kind.NUMBER)
 
 
 def _instant(name: str) -> Compute:
@@ -313,45 +285,10 @@ def _concat_array(args: Args, rows: Rows) -> Value:
     return NULL if found is None else Value(expr=found)
 
 
-def _expm1(series: pl.Series) -> pl.Series:
-    """e**x - 1 without the loss that the subtraction would have near 0."""
-    found = [None if x is None or x > 709 else math.expm1(x) for x in series.to_list()]
-    return pl.Series(series.name, found, dtype=pl.Float64)
-
-
-def _arctan2(args: Args, rows: Rows) -> Value:
-    found = pl.arctan2(rows.number(args.text("y")), rows.number(args.text("x")))
-    return Value(expr=found, kind=Kind.NUMBER)
-
-
 _TIME_PARTS = (
     "dayOfMonth", "dayOfWeek", "dayOfWeekName", "dayOfYear", "hour", "millisecond", "minute",
     "month", "monthName", "second", "weekOfYear", "year",
 )  # fmt: skip
-_MATH: Mapping[str, Callable[[pl.Expr], pl.Expr]] = {
-    "abs": lambda x: x.abs(),
-    "ceil": lambda x: x.ceil(),
-    "floor": lambda x: x.floor(),
-    "sqrt": lambda x: x.sqrt(),
-    "exp": lambda x: x.exp(),
-    "log": lambda x: x.log(),
-    "log2": lambda x: x.log(2),
-    "log10": lambda x: x.log10(),
-    "log1p": lambda x: x.log1p(),
-    "sin": lambda x: x.sin(),
-    "cos": lambda x: x.cos(),
-    "tan": lambda x: x.tan(),
-    "sinh": lambda x: x.sinh(),
-    "cosh": lambda x: x.cosh(),
-    "tanh": lambda x: x.tanh(),
-    "arcsin": lambda x: x.arcsin(),
-    "arccos": lambda x: x.arccos(),
-    "arctan": lambda x: x.arctan(),
-    "expm1": lambda x: x.map_batches(_expm1, return_dtype=pl.Float64),
-    "deg2rad": lambda x: x.radians(),
-    "rad2deg": lambda x: x.degrees(),
-}
-
 VALUES: Mapping[str, ValueFunction] = {
     "lower": ValueFunction(compute=_lower, output="_lower"),
     "upper": ValueFunction(compute=_upper, output="_upper"),
@@ -385,8 +322,6 @@ VALUES: Mapping[str, ValueFunction] = {
     "coalesce": ValueFunction(compute=_coalesce, output="_coalesce"),
     "if": ValueFunction(compute=_if, output="_if"),
     "round": ValueFunction(compute=_round),
-    "math:mod": ValueFunction(compute=_modulus, output="_mod"),
-    "math:pow": ValueFunction(compute=_power, output="_pow"),
     "now": ValueFunction(compute=_instant("now"), output="_now"),
     "start": ValueFunction(compute=_instant("start"), output="_start"),
     "end": ValueFunction(compute=_instant("end"), output="_end"),
@@ -408,13 +343,12 @@ VALUES: Mapping[str, ValueFunction] = {
     "parseHexString": ValueFunction(compute=encodings.parse_hex_string, output="_parsehexstring"),
     "shannonEntropy": ValueFunction(compute=encodings.shannon_entropy, output="_shannonentropy"),
     "array:length": ValueFunction(compute=_array_length, output="_length"),
-    "math:arctan2": ValueFunction(compute=_arctan2, output="_arctan2"),
     **{
         f"time:{part}": ValueFunction(compute=_time(part), output=f"_{part}")
         for part in _TIME_PARTS
     },
     **{
-        f"math:{name}": ValueFunction(compute=_math(function), output=f"_{name}")
-        for name, function in _MATH.items()
+        f"math:{name}": ValueFunction(compute=compute, output=f"_{name}")
+        for name, compute in MATH.items()
     },
 }

@@ -9,7 +9,6 @@ from orchestrator.engine.lookups import Lookup
 from orchestrator.engine.run import Context, Limits, run_query
 from orchestrator.engine.support import (
     Support,
-    is_supported,
     support,
     support_of,
     supported,
@@ -165,8 +164,3 @@ def test_support_covers_the_catalogue_without_overlap() -> None:
 
     assert supported() | unsupported() == names
     assert not supported() & unsupported()
-
-
-@pytest.mark.parametrize(("name", "expected"), [("GROUPBY", True), ("copyEvent", False)])
-def test_support_ignores_case(name: str, expected: bool) -> None:
-    assert is_supported(name) is expected
