@@ -15,11 +15,11 @@ import polars as pl
 
 from orchestrator.cql.catalogue import find
 from orchestrator.cql.nodes import Call, Subquery, Word
-from orchestrator.engine.arguments import Args, unsupported
+from orchestrator.engine.arguments import Args, semantic, unsupported
 from orchestrator.engine.events import TIMESTAMP
-from orchestrator.engine.globs import format_number
+from orchestrator.engine.globs import format_number, parse_number
 from orchestrator.engine.rows import Rows
-from orchestrator.engine.values import Kind, number_text
+from orchestrator.engine.values import Kind, column, number_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +61,12 @@ def printed(frame: pl.DataFrame, outputs: Sequence[Output]) -> pl.DataFrame:
     """Return the aggregated frame with every output as text: once a row of the result."""
     texts = []
     for output in outputs:
-        column = pl.col(output.name)
+        cell = column(output.name)
         match output.kind:
             case Kind.COUNT:
-                texts.append(column.cast(pl.Int64).cast(pl.String))
+                texts.append(cell.cast(pl.Int64).cast(pl.String))
             case Kind.NUMBER:
-                texts.append(number_text(column.cast(pl.Float64)))
+                texts.append(number_text(cell.cast(pl.Float64)).alias(output.name))
             case _:
                 pass
     return frame.with_columns(texts)
@@ -120,8 +120,11 @@ def _percentile(args: Args, rows: Rows) -> list[Output]:
     prefix = args.output("")
     outputs = []
     for text in args.texts("percentiles") or ["50", "75", "99"]:
-        found = number.quantile(float(text) / 100, interpolation="nearest")
-        name = f"{prefix}_{format_number(float(text)).replace('.', '_')}"
+        share = parse_number(text)
+        if share is None or not 0 <= share <= 100:
+            raise semantic(args.call, f"percentiles= takes numbers from 0 to 100, not {text!r}")
+        found = number.quantile(share / 100, interpolation="nearest")
+        name = f"{prefix}_{format_number(share).replace('.', '_')}"
         outputs.append(Output(name=name, expr=found, kind=Kind.NUMBER))
     return outputs
 

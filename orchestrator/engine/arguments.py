@@ -27,6 +27,7 @@ from orchestrator.cql.nodes import (
     Word,
 )
 from orchestrator.engine.context import Execution
+from orchestrator.engine.globs import parse_number
 from orchestrator.engine.values import Value
 from orchestrator.errors import CqlSemanticError, CqlUnsupported
 from orchestrator.units import parse_duration
@@ -148,10 +149,18 @@ class Args:
         return self.plain(self._given[name])
 
     def texts(self, name: str) -> list[str]:
-        """Return the texts of an array argument, or of a single one; empty if not given."""
+        """Return the texts of an array argument, or of a single one; empty if not given.
+
+        Raises:
+            CqlSemanticError: A required array is empty.
+        """
         if name not in self._given:
             return []
-        return [self.plain(item) for item in self._elements(name)]
+        found = [self.plain(item) for item in self._elements(name)]
+        parameter = self.function.parameter(name)
+        if not found and parameter is not None and parameter.required:
+            raise semantic(self._given[name], f"{name}= must not be empty")
+        return found
 
     def output(self, default: str) -> str:
         """Return the name given by `as=`, else the default."""
@@ -183,6 +192,15 @@ class Args:
                 self._given[name], f"{name}= takes a whole number, not {text!r}"
             ) from None
         return number if maximum is None else min(number, maximum)
+
+    def number(self, name: str, default: float) -> float:
+        """Return a number written as such."""
+        if name not in self._given:
+            return default
+        found = parse_number(self.plain(self._given[name]))
+        if found is None:
+            raise semantic(self._given[name], f"{name}= takes a number")
+        return found
 
     def duration_ms(self, name: str) -> int:
         """Return a relative time in milliseconds, written bare or quoted."""
@@ -247,6 +265,17 @@ class Args:
         span = self.call.span
         argument = Argument(span=span, name=parameter, name_span=None, value=value)
         return Call(span=span, name=name, name_span=span, arguments=(argument,))
+
+    def subquery(self, name: str) -> Subquery:
+        """Return the one `{...}` argument.
+
+        Raises:
+            CqlSemanticError: None or several stand there, or something else.
+        """
+        found = self.subqueries(name)
+        if len(found) != 1:
+            raise semantic(self.call, f"{name}= takes one {{ query }}")
+        return found[0]
 
     def subqueries(self, name: str) -> list[Subquery]:
         """Return the `{...}` arguments.

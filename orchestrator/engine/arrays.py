@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from orchestrator.cql.nodes import Expression, Subquery
+from orchestrator.cql.nodes import Call, Expression, Subquery
 from orchestrator.engine.arguments import Args, semantic
 from orchestrator.engine.rows import Rows
 from orchestrator.engine.values import Value, any_of
@@ -164,7 +164,9 @@ def _run(node: Expression, row: Rows) -> None:
     if isinstance(node, Subquery):
         row.apply(node.pipeline.steps)
     else:
-        row.apply([node])  # type: ignore[list-item]  # a call or a word, which the steps check
+        if not isinstance(node, Call):
+            raise semantic(node, "a call or { a pipeline } must stand here")
+        row.apply([node])
 
 
 def array_filter(args: Args, rows: Rows) -> None:

@@ -251,6 +251,8 @@ def _flags(args: Args, parameter: str) -> list[tuple[int, str]]:
         if not bit.isdecimal() or int(bit) > 63:
             raise semantic(item, "a bit is a number from 0 to 63")
         pairs.append((int(bit), args.plain(item.elements[1])))
+    if not pairs:
+        raise semantic(args.call, f"{parameter}= must not be empty")
     return sorted(pairs)
 
 

@@ -88,7 +88,7 @@ def _regex(args: Args, rows: Rows) -> pl.Expr:
 
 def _sample(args: Args, rows: Rows) -> pl.Expr:
     """A share of the rows, chosen by a hash of the field so that a run can be repeated."""
-    share = float(args.text("percentage", "1"))
+    share = args.number("percentage", 1.0)
     text = rows.field(args.text("field", "@timestamp")).text()
     place = (text.hash(seed=0) % 10_000).cast(pl.Float64)
     return (text.is_not_null() & (place < share * 100)).fill_null(value=False)

@@ -11,6 +11,7 @@ from orchestrator.cql.nodes import Pipeline, Step
 from orchestrator.engine.context import Execution
 from orchestrator.engine.events import HIDDEN
 from orchestrator.engine.rows import ApplySteps, Rows
+from orchestrator.engine.values import column
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +84,7 @@ class Flow:
 
     def collect(self) -> pl.DataFrame:
         """Compute the rows; hidden columns are left out."""
-        return self.frame.select(self.columns).collect()
+        return self.frame.select(column(name) for name in self.columns).collect()
 
     def height(self) -> int:
         """Compute the number of rows."""

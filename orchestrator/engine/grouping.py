@@ -35,7 +35,7 @@ from orchestrator.engine.expressions import bind
 from orchestrator.engine.flow import Flow
 from orchestrator.engine.row_steps import works_by_row
 from orchestrator.engine.rows import Rows
-from orchestrator.engine.values import Kind, Value, text_number
+from orchestrator.engine.values import Kind, Value, column, text_number
 
 DEFAULT_GROUPS = 20_000
 _AGGREGATING = (FunctionKind.AGGREGATE, FunctionKind.SEQUENCE)
@@ -244,7 +244,7 @@ def _complete(found: pl.DataFrame, flow: Flow, keys: Collection[str], plan: Plan
         return found
     dtype = found.schema[flow.group]
     every = pl.DataFrame({flow.group: pl.Series(range(flow.groups), dtype=dtype)})
-    counts = [pl.col(o.name).fill_null("0") for o in plan.outputs if o.is_count]
+    counts = [column(o.name).fill_null("0") for o in plan.outputs if o.is_count]
     whole = every.join(found, on=flow.group, how="left", maintain_order="left")
     return whole.with_columns(counts)
 
@@ -262,7 +262,7 @@ def _afterwards(frame: pl.DataFrame, plan: Plan, rows: Rows) -> pl.DataFrame:
         result.apply(steps)
         frame = frame.with_columns(result.written())
         columns += [name for name in result.names() if name not in columns]
-    return frame.select(columns)
+    return frame.select(column(name) for name in columns)
 
 
 def _with_pipelines(
@@ -296,7 +296,7 @@ def _with_pipelines(
         for name in shown:
             if name in groups.columns and node is not None:
                 raise _twice(node, name)
-        part = found_flow.frame.select(number, *shown).collect()
+        part = found_flow.frame.select(number, *(column(name) for name in shown)).collect()
         groups = groups.join(part, on=number, how="left", maintain_order="left_right")
     return groups.drop(number)
 

@@ -15,6 +15,7 @@ import polars as pl
 from orchestrator.engine.arguments import Args, semantic
 from orchestrator.engine.flow import Flow
 from orchestrator.engine.rows import Rows
+from orchestrator.engine.values import column
 
 DEFAULT_ROWS = 200
 
@@ -132,5 +133,5 @@ def table(args: Args, flow: Flow) -> Flow:
     shown = [rows.field(name).text().alias(name) for name in dict.fromkeys(names)]
     # Literals alone would be one row even where there is none.
     frame = _first(args, flow, frame, _limit(args)).with_columns(shown)
-    frame = frame.select(*flow.outer(), *dict.fromkeys(names))
+    frame = frame.select(*flow.outer(), *(column(name) for name in dict.fromkeys(names)))
     return flow.behind_aggregate(frame.collect())

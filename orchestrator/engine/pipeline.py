@@ -50,6 +50,7 @@ from orchestrator.engine.row_steps import (
     works_by_row,
 )
 from orchestrator.engine.stages import FILTER_STAGES, run_stage, stage_of
+from orchestrator.engine.values import column
 
 
 def run_steps(steps: Sequence[Step], flow: Flow) -> Flow:
@@ -244,7 +245,8 @@ def _case_by_clause(step: Case | Match, flow: Flow) -> Flow:
         if inner.is_aggregate and not flow.is_aggregate:
             raise semantic(step, "an aggregate cannot stand in a clause")
         hidden = [n for n in inner.frame.collect_schema().names() if n.startswith("\x00")]
-        passed = inner.frame.select(*hidden, *inner.columns).collect()
+        shown = [column(name) for name in inner.columns]
+        passed = inner.frame.select(*hidden, *shown).collect()
         frames.append(passed)
         columns.update(dict.fromkeys(inner.columns))
         taken = passed.get_column(mark).unique()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from orchestrator.engine.arguments import Args
+from orchestrator.engine.arguments import Args, semantic
 from orchestrator.engine.flow import Flow
 from orchestrator.engine.grouping import key_texts, with_keys
 from orchestrator.engine.values import number_text
@@ -24,7 +24,9 @@ def top(args: Args, flow: Flow) -> Flow:
         default, number = "_max", rows.number(args.text("max")).max()
     else:
         default, number = "_count", pl.len().cast(pl.Float64)
-    name, keys = args.output(default), args.texts("field")
+    name, keys = args.output(default), list(dict.fromkeys(args.texts("field")))
+    if name in keys:
+        raise semantic(args.call, f"{name!r} is a key and cannot be an output too")
     rows_with_keys, texts = with_keys(flow, key_texts(keys, rows))
     exprs = [expr.alias(key) for key, expr in texts.items()]
     outer, rank, total = flow.outer(), flow.execution.mark("rank"), flow.execution.mark("total")

@@ -144,19 +144,24 @@ def works_by_row(step: Node, execution: Execution) -> bool:
     return True
 
 
+_WHOLE_SEARCH = frozenset(("createEvents", "readFile", "defineTable", "setTimeInterval"))
+
+
 def refuse_aggregates(steps: Sequence[Step]) -> None:
     """Check that no step is an aggregate.
 
     Raises:
         CqlSemanticError: One is.
     """
+    kinds = (FunctionKind.AGGREGATE, FunctionKind.SEQUENCE)
     for step in steps:
         value = step.value if isinstance(step, Assignment) else step
         call = value.call if isinstance(value, FieldOperator) else value
         function = find(call.name) if isinstance(call, Call) else None
-        kinds = (FunctionKind.AGGREGATE, FunctionKind.SEQUENCE)
         if isinstance(step, StatsShorthand) or (function is not None and function.kind in kinds):
             raise semantic(step, "an aggregate cannot stand here")
+        if function is not None and function.name in _WHOLE_SEARCH:
+            raise semantic(step, f"{function.name}() cannot stand here")
 
 
 def _is_extraction(call: Call) -> bool:

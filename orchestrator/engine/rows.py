@@ -14,8 +14,7 @@ import polars as pl
 from orchestrator.cql.nodes import Step
 from orchestrator.engine.context import Execution
 from orchestrator.engine.events import TIME_MS, TIMESTAMP
-from orchestrator.engine.values import NULL, Value
-from orchestrator.errors import CqlUnsupported
+from orchestrator.engine.values import NULL, Value, column
 
 ApplySteps = Callable[[Sequence[Step], "Rows"], None]
 
@@ -71,7 +70,7 @@ class Rows:
 
     def hoist(self, expr: pl.Expr) -> pl.Expr:
         """Return a column that holds the expression, computed once before rows are grouped."""
-        if expr.meta.is_column() or expr.meta.is_literal():
+        if expr.meta.is_column():
             return expr
         for mark, known in self._hoisted.items():
             if known.meta.eq(expr):
@@ -113,9 +112,7 @@ class Rows:
         value = self._values[name]
         if value is not None:
             return value
-        if name.startswith("^") or name == "*":
-            raise CqlUnsupported(f"the field {name!r}", "its name cannot be told from a pattern")
-        return Value(expr=pl.col(name))
+        return Value(expr=column(name))
 
     def number(self, name: str) -> pl.Expr:
         """Return the field as a number; the event's own time without parsing."""

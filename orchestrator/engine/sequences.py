@@ -13,10 +13,10 @@ from dataclasses import replace
 
 import polars as pl
 
-from orchestrator.cql.nodes import Expression, Subquery
+from orchestrator.cql.nodes import Call, Expression, Subquery
 from orchestrator.engine.aggregates import Output, printed
 from orchestrator.engine.arguments import Args, semantic
-from orchestrator.engine.expressions import filter_of
+from orchestrator.engine.expressions import filter_of, value_of
 from orchestrator.engine.flow import Flow
 from orchestrator.engine.grouping import aggregate_by, plan_functions
 from orchestrator.engine.rows import Rows
@@ -43,7 +43,9 @@ def condition_of(node: Expression, rows: Rows) -> pl.Expr:
         inner.apply(node.pipeline.steps)
         found = inner.condition()
         return pl.lit(value=True) if found is None else found
-    return filter_of(node, inner)  # type: ignore[arg-type]  # anything else is refused there
+    if isinstance(node, Call):
+        return filter_of(node, inner)
+    return value_of(node, inner).truth().fill_null(value=False)
 
 
 def neighbor(args: Args, flow: Flow) -> Flow:

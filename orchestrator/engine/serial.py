@@ -41,7 +41,8 @@ class _Rules:
 
 def series(args: Args, flow: Flow) -> Flow:
     """Join the fields' values of each transaction; adds `_duration` (ms) and its first time."""
-    execution, names = flow.execution, args.texts("collect")
+    execution = flow.execution
+    names = [name for name in args.texts("collect") if name not in ("@timestamp", "_duration")]
     time, rows = execution.mark("time"), flow.rows()
     marks = {name: execution.mark("value") for name in names}
     rules = _Rules(
@@ -78,8 +79,7 @@ def series(args: Args, flow: Flow) -> Flow:
 
 
 def _columns(flow: Flow, names: list[str]) -> list[str]:
-    rest = [name for name in names if name not in ("@timestamp", "_duration")]
-    return [*flow.outer(), "@timestamp", "_duration", *rest]
+    return [*flow.outer(), "@timestamp", "_duration", *names]
 
 
 def _byte_limit(args: Args) -> int:

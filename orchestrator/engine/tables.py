@@ -54,7 +54,7 @@ def _search(args: Args, flow: Flow, wanted: Sequence[str], *, limit: int | None)
 
     One row more than `limit` comes, where there is one, so that a cut can be told.
     """
-    (subquery,) = args.subqueries("query")
+    subquery = args.subquery("query")
     start, end = subquery_window(args)
     found = flow.engine.search(subquery.pipeline, start, end)
     shown = found.columns if "*" in wanted else [n for n in found.columns if n in wanted]

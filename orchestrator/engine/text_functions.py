@@ -74,7 +74,8 @@ def position_of(args: Args, rows: Rows) -> Value:
     """Find the place of the nth occurrence, counted from 0; nothing where there is none."""
     texts = [args.value("string").text(), args.value("character").text()]
     for name, default in (("begin", "0"), ("occurrence", "1")):
-        texts.append(args.value(name).text() if args.has(name) else pl.lit(default))
+        given = args.value(name).number().cast(pl.String) if args.has(name) else None
+        texts.append(pl.lit(default) if given is None else given)
 
     def find(cells: Sequence[str | None]) -> str | None:
         text, wanted, begin, occurrence = cells

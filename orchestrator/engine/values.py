@@ -13,6 +13,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 import polars as pl
+import polars.selectors as cs
 
 from orchestrator.engine.globs import EXACT_INTEGERS, Glob, format_number, parse_glob, parse_number
 from orchestrator.engine.regexes import Dialects
@@ -152,6 +153,12 @@ def any_of(tests: Iterable[pl.Expr]) -> pl.Expr:
         known = test.fill_null(value=False)
         result = known if result is None else result | known
     return pl.lit(value=False) if result is None else result
+
+
+def column(name: str) -> pl.Expr:
+    """Return the column of exactly this name: Polars reads `*` and `^...$` as patterns."""
+    is_pattern = name == "*" or name.startswith("^")
+    return cs.by_name(name).as_expr() if is_pattern else pl.col(name)
 
 
 def each_distinct(text: pl.Expr, function: Callable[[str], str | None]) -> pl.Expr:
