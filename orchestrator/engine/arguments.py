@@ -179,7 +179,7 @@ class Args:
                 raise semantic(self._given[name], f"{name}= takes true or false, not {other!r}")
 
     def integer(self, name: str, *, default: int, maximum: int | None = None) -> int:
-        """Return a whole number; `max` stands for `maximum`, which also bounds it."""
+        """Return a whole number; `max` stands for `maximum`, which also bounds it, as does 0."""
         if name not in self._given:
             return default
         text = self.plain(self._given[name])
@@ -191,7 +191,11 @@ class Args:
             raise semantic(
                 self._given[name], f"{name}= takes a whole number, not {text!r}"
             ) from None
-        return number if maximum is None else min(number, maximum)
+        if maximum is None:
+            return number
+        if number < 0:
+            raise semantic(self._given[name], f"{name}= must not be negative")
+        return min(number, maximum)
 
     def number(self, name: str, default: float) -> float:
         """Return a number written as such."""

@@ -12,7 +12,7 @@ import polars as pl
 from orchestrator.engine.arguments import Args, semantic
 from orchestrator.engine.flow import Flow
 from orchestrator.engine.grouping import key_texts, with_keys
-from orchestrator.engine.values import number_text
+from orchestrator.engine.values import column, number_text
 
 
 def top(args: Args, flow: Flow) -> Flow:
@@ -33,10 +33,10 @@ def top(args: Args, flow: Flow) -> Flow:
     ranked = (
         rows_with_keys.group_by([*outer, *exprs], maintain_order=True)
         .agg(number.alias(name))
-        .filter(pl.col(name).is_not_null())
+        .filter(column(name).is_not_null())
         .sort([*outer, name], descending=[*(False for _ in outer), True], maintain_order=True)
     )
-    place, whole = pl.int_range(pl.len()), pl.col(name).sum()
+    place, whole = pl.int_range(pl.len()), column(name).sum()
     if outer or args.has("rest") or args.flag("percent"):
         ranked = ranked.with_columns(
             (place.over(outer) if outer else place).alias(rank),
@@ -49,9 +49,9 @@ def top(args: Args, flow: Flow) -> Flow:
         others = ranked.filter(pl.col(rank) >= limit)
         frame = _with_rest(frame, others, args, keys, [*outer, total], name)
     columns = [*outer, *keys, name]
-    shown = [*outer, *keys, number_text(pl.col(name)).alias(name)]
+    shown = [*outer, *keys, number_text(column(name)).alias(name)]
     if args.flag("percent"):
-        shown.append(number_text(pl.col(name) / pl.col(total) * 100).alias("percent"))
+        shown.append(number_text(column(name) / pl.col(total) * 100).alias("percent"))
         columns.append("percent")
     return flow.behind_aggregate(frame.select(shown), columns)
 
@@ -65,6 +65,6 @@ def _with_rest(
     name: str,
 ) -> pl.DataFrame:
     """Add one row for all values outside the top, named by `rest=` in the first key."""
-    rest = others.group_by(outer, maintain_order=True).agg(pl.col(name).sum()).collect()
+    rest = others.group_by(outer, maintain_order=True).agg(column(name).sum()).collect()
     label = [pl.lit(args.text("rest")).alias(key) for key in keys]
     return pl.concat([frame, rest.with_columns(label)], how="diagonal")

@@ -42,7 +42,8 @@ class _Rules:
 def series(args: Args, flow: Flow) -> Flow:
     """Join the fields' values of each transaction; adds `_duration` (ms) and its first time."""
     execution = flow.execution
-    names = [name for name in args.texts("collect") if name not in ("@timestamp", "_duration")]
+    own = ("@timestamp", "_duration")
+    names = [name for name in dict.fromkeys(args.texts("collect")) if name not in own]
     time, rows = execution.mark("time"), flow.rows()
     marks = {name: execution.mark("value") for name in names}
     rules = _Rules(

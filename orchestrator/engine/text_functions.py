@@ -63,10 +63,10 @@ def substring(args: Args, rows: Rows) -> Value:
     """Cut `[begin, end)` out of a text; both may be computed."""
     text = args.value("string").text()
     begin = args.value("begin").number() if args.has("begin") else pl.lit(0.0)
-    begin = begin.cast(pl.Int64)
+    begin = begin.cast(pl.Int64, strict=False)
     if not args.has("end"):
         return Value(expr=text.str.slice(begin))
-    end = args.value("end").number().cast(pl.Int64)
+    end = args.value("end").number().cast(pl.Int64, strict=False)
     return Value(expr=pl.when(end >= begin).then(text.str.slice(begin, end - begin)))
 
 
