@@ -24,7 +24,7 @@ class Lookup:
     frame: pl.DataFrame
     is_open: bool = False
     """Stands for a table that is not known yet: it has no rows and any column."""
-    _firsts: dict[tuple[str, ...], pl.DataFrame] = field(
+    _lasts: dict[tuple[str, ...], pl.DataFrame] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -74,14 +74,14 @@ class Lookup:
         data = {name: [row.get(name) for row in cells] for name in columns}
         return cls(frame=pl.DataFrame(data, schema=dict.fromkeys(columns, pl.String)))
 
-    def firsts(self, columns: Sequence[str]) -> pl.DataFrame:
-        """Return the first row of each combination of the columns' values; found once."""
+    def lasts(self, columns: Sequence[str]) -> pl.DataFrame:
+        """Return the last row of each combination of the columns' values; found once."""
         key = tuple(columns)
-        if key not in self._firsts:
-            self._firsts[key] = self.frame.unique(
-                subset=list(dict.fromkeys(columns)), keep="first", maintain_order=True
+        if key not in self._lasts:
+            self._lasts[key] = self.frame.unique(
+                subset=list(dict.fromkeys(columns)), keep="last", maintain_order=True
             )
-        return self._firsts[key]
+        return self._lasts[key]
 
     def need(self, columns: Iterable[str], *, file: str) -> Lookup:
         """Return the table, which has the columns.

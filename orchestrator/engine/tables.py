@@ -144,8 +144,9 @@ def match_table(args: Args, flow: Flow, *, negated: bool) -> Flow:
     mode = args.choice("mode", ("string", "glob", "cidr"), default=default)
     fold = args.flag("ignoreCase")
     if mode == "string":
-        # Without folding the first rows are the same in every run.
-        table = lookup.firsts(columns) if nrows == 1 and not fold else lookup.frame
+        # The last row that matches counts, of several the last ones, backwards.
+        is_unique = nrows == 1 and not fold
+        table = lookup.lasts(columns) if is_unique else lookup.frame.reverse()
         return join_rows(
             flow,
             table,
@@ -155,7 +156,7 @@ def match_table(args: Args, flow: Flow, *, negated: bool) -> Flow:
             how=how,
             nrows=nrows,
             fold=fold,
-            is_unique=nrows == 1 and not fold,
+            is_unique=is_unique,
         )
     if nrows != 1 or len(fields) != 1:
         raise unsupported(args.call, f"match(mode={mode})", "one field and nrows=1 alone")
@@ -281,7 +282,7 @@ def _glob_finder(cells: Sequence[str | None], *, fold: bool) -> Callable[[str], 
 
 
 def match_as_array(args: Args, flow: Flow) -> Flow:
-    """Look a field up and add the last `nrows` rows that match as an array of objects."""
+    """Look a field up and add the last `nrows` rows that match, backwards, as an array."""
     lookup, fields, columns, include = _lookup(args)
     nrows = args.integer("nrows", default=10, maximum=500)
     number, fold = args.execution.mark("n"), args.flag("ignoreCase")
@@ -290,7 +291,7 @@ def match_as_array(args: Args, flow: Flow) -> Flow:
     counted = lookup.frame.select(
         *(key.alias(mark) for key, mark in zip(keys, marks, strict=True)), *include
     )
-    latest = counted.group_by(marks, maintain_order=True).tail(nrows)
+    latest = counted.reverse().group_by(marks, maintain_order=True).head(nrows)
     latest = latest.with_columns(pl.int_range(pl.len()).over(marks).alias(number))
     base = args.text("asArray", "").removesuffix("[]") if args.has("asArray") else ""
     wide = latest.select(marks).unique(maintain_order=True)

@@ -495,9 +495,10 @@ def _look_up(
 
 
 def _match(call: Call, lines: Lines, world: World, negated: bool) -> Lines:
-    table = world.tables[call.text("table") or call.text("file")]
+    # The last row that matches counts.
+    table = world.tables[call.text("table") or call.text("file")][::-1]
     keys = call.texts("column") or call.texts("field")
-    every = list(dict.fromkeys(name for row in table for name in row))
+    every = list(dict.fromkeys(name for row in table[::-1] for name in row))
     include = call.texts("include") or [name for name in every if name not in keys]
     keep = "anti" if negated else "inner" if call.flag("strict", default=True) else "left"
     return _look_up(call, lines, table, keys, include, keep=keep, fill=None)
