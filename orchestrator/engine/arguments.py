@@ -6,7 +6,7 @@ refused by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from orchestrator.cql.catalogue import Function, find
 from orchestrator.cql.nodes import (
@@ -27,11 +27,20 @@ from orchestrator.cql.nodes import (
     Word,
 )
 from orchestrator.engine.context import Execution
+from orchestrator.engine.globs import parse_number
 from orchestrator.engine.values import Value
 from orchestrator.errors import CqlSemanticError, CqlUnsupported
 from orchestrator.units import parse_duration
 
 Evaluate = Callable[[Expression], Value]
+REFUSED: Mapping[str, str] = {
+    "copyEvent": "it works in parsers alone, at ingest",
+    "eventInternals": "it shows where LogScale stored an event",
+    "explain:asTable": "it shows LogScale's own plan of a query",
+    "readPersistedAggregation": "it reads what LogScale stored",
+    "remoteTable": "it asks another cluster",
+}
+"""Functions that only the product can have, with the reason."""
 
 
 def semantic(node: Node, problem: str) -> CqlSemanticError:
@@ -48,11 +57,13 @@ def function_of(call: Call) -> Function:
     """Return what the catalogue knows of the call.
 
     Raises:
-        CqlUnsupported: Nothing: it may be newer than the catalogue.
+        CqlUnsupported: Nothing: it may be newer than the catalogue; or only the product has it.
     """
     function = find(call.name)
     if function is None:
         raise unsupported(call, f"{call.name}()", "the function is not known here")
+    if function.name in REFUSED:
+        raise unsupported(call, f"{function.name}()", REFUSED[function.name])
     return function
 
 
@@ -138,10 +149,18 @@ class Args:
         return self.plain(self._given[name])
 
     def texts(self, name: str) -> list[str]:
-        """Return the texts of an array argument, or of a single one; empty if not given."""
+        """Return the texts of an array argument, or of a single one; empty if not given.
+
+        Raises:
+            CqlSemanticError: A required array is empty.
+        """
         if name not in self._given:
             return []
-        return [self.plain(item) for item in self._elements(name)]
+        found = [self.plain(item) for item in self._elements(name)]
+        parameter = self.function.parameter(name)
+        if not found and parameter is not None and parameter.required:
+            raise semantic(self._given[name], f"{name}= must not be empty")
+        return found
 
     def output(self, default: str) -> str:
         """Return the name given by `as=`, else the default."""
@@ -160,7 +179,7 @@ class Args:
                 raise semantic(self._given[name], f"{name}= takes true or false, not {other!r}")
 
     def integer(self, name: str, *, default: int, maximum: int | None = None) -> int:
-        """Return a whole number; `max` stands for `maximum`, which also bounds it."""
+        """Return a whole number; `max` stands for `maximum`, which also bounds it, as does 0."""
         if name not in self._given:
             return default
         text = self.plain(self._given[name])
@@ -172,7 +191,20 @@ class Args:
             raise semantic(
                 self._given[name], f"{name}= takes a whole number, not {text!r}"
             ) from None
-        return number if maximum is None else min(number, maximum)
+        if maximum is None:
+            return number
+        if number < 0:
+            raise semantic(self._given[name], f"{name}= must not be negative")
+        return min(number, maximum)
+
+    def number(self, name: str, default: float) -> float:
+        """Return a number written as such."""
+        if name not in self._given:
+            return default
+        found = parse_number(self.plain(self._given[name]))
+        if found is None:
+            raise semantic(self._given[name], f"{name}= takes a number")
+        return found
 
     def duration_ms(self, name: str) -> int:
         """Return a relative time in milliseconds, written bare or quoted."""
@@ -187,10 +219,13 @@ class Args:
 
     def choice(self, name: str, allowed: tuple[str, ...], *, default: str) -> str:
         """Return one of the allowed keywords."""
+        if self.execution.is_dry and isinstance(self._given.get(name), Parameter):
+            return allowed[0]
         text = self.text(name, default)
         if text not in allowed:
             raise semantic(
-                self._given.get(name, self.call), f"{name}= takes {' or '.join(allowed)}"
+                self._given.get(name, self.call),
+                f"{name}= takes {' or '.join(allowed)}, not {text!r}",
             )
         return text
 
@@ -228,6 +263,23 @@ class Args:
     def elements(self, name: str) -> list[Expression]:
         """Return the elements of an array argument as written, or the single one."""
         return self._elements(name)
+
+    def call_of(self, name: str, parameter: str, value: Expression) -> Call:
+        """Return a call of another function, in this one's place."""
+        span = self.call.span
+        argument = Argument(span=span, name=parameter, name_span=None, value=value)
+        return Call(span=span, name=name, name_span=span, arguments=(argument,))
+
+    def subquery(self, name: str) -> Subquery:
+        """Return the one `{...}` argument.
+
+        Raises:
+            CqlSemanticError: None or several stand there, or something else.
+        """
+        found = self.subqueries(name)
+        if len(found) != 1:
+            raise semantic(self.call, f"{name}= takes one {{ query }}")
+        return found[0]
 
     def subqueries(self, name: str) -> list[Subquery]:
         """Return the `{...}` arguments.

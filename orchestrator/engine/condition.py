@@ -196,7 +196,9 @@ class _Reader:
         if glob.is_any and _flag(arguments, "includeEverythingOnAsterisk"):
             return lambda row: True
         fold = _flag(arguments, "ignoreCase")
-        return _present(name, _glob_test(glob, anchored=True, ignore_case=fold))
+        # Without regard to case it is a regex, which is unanchored.
+        anchored = not fold or glob.is_any
+        return _present(name, _glob_test(glob, anchored=anchored, ignore_case=fold))
 
     def _regex(self, call: Call, arguments: Mapping[str, Expression]) -> RowTest:
         name = self._field(call, arguments)

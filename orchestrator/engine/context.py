@@ -6,10 +6,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from orchestrator.cql.nodes import Node, Parameter
+from orchestrator.cql.nodes import Node, Parameter, Query, SavedQuery
+from orchestrator.cql.parser import parse_or_raise
+from orchestrator.cql.walk import walk
 from orchestrator.engine.events import Events
 from orchestrator.engine.lookups import Lookup
+from orchestrator.engine.providers import Providers
 from orchestrator.errors import CqlSemanticError
+
+MAX_SAVED_DEPTH = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,8 @@ class Context:
     """Texts of saved queries by name."""
     repository: str = ""
     limits: Limits = field(default_factory=Limits)
+    providers: Providers = field(default_factory=Providers)
+    """Data from outside: places and networks of addresses, indicators, host names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +74,10 @@ class Execution:
     events_scanned: int = 0
     depth: int = 0
     marks: int = 0
+    is_dry: bool = False
+    """Only checks: parameters, tables and saved queries that are not there stand for any."""
+    trees: dict[str, Query] = field(default_factory=dict)
+    """Saved queries read so far."""
 
     def mark(self, purpose: str) -> str:
         """Return a fresh name for a hidden column."""
@@ -89,6 +100,9 @@ class Execution:
                 return values[node.name]
         if node.default is not None:
             return node.default
+        if self.is_dry:
+            # A text that is a pattern, a number and a name alike.
+            return "1"
         raise CqlSemanticError(
             f"the parameter ?{node.name} has no value", start=node.span.start, end=node.span.end
         )
@@ -100,6 +114,8 @@ class Execution:
             CqlSemanticError: There is none of this name.
         """
         found = self.tables.get(name) or self.context.lookups.get(name)
+        if found is None and self.is_dry:
+            return Lookup.open()
         if found is None:
             known = ", ".join(sorted({*self.tables, *self.context.lookups})) or "none"
             raise CqlSemanticError(
@@ -114,9 +130,50 @@ class Execution:
         """Bind a saved query's arguments while its steps run."""
         before = self.arguments
         self.arguments = {**before, **arguments}
-        self.depth += 1
         try:
             yield
         finally:
             self.arguments = before
+
+    @contextmanager
+    def saved_query(self, node: SavedQuery) -> Iterator[Query]:
+        """Give a saved query's tree, its arguments bound meanwhile.
+
+        Raises:
+            CqlSyntaxError: Its text is not CQL.
+            CqlSemanticError: There is none of this name, or they call each other without an end.
+        """
+        if self.depth >= MAX_SAVED_DEPTH:
+            problem = f"saved queries call each other more than {MAX_SAVED_DEPTH} deep"
+            raise CqlSemanticError(problem, start=node.span.start, end=node.span.end)
+        if node.name not in self.trees:
+            self.trees[node.name] = self._read_saved(node)
+        self.depth += 1
+        try:
+            arguments = {
+                item.name: self.parameter(item.value)
+                if isinstance(item.value, Parameter)
+                else item.value
+                for item in node.arguments
+            }
+            with self.bound(arguments):
+                yield self.trees[node.name]
+        finally:
             self.depth -= 1
+
+    def _read_saved(self, node: SavedQuery) -> Query:
+        text = self.context.saved.get(node.name)
+        if text is None and self.is_dry:
+            text = "*"
+        if text is None:
+            known = ", ".join(sorted(self.context.saved)) or "none"
+            raise CqlSemanticError(
+                f"there is no saved query {node.name!r}; known: {known}",
+                start=node.span.start,
+                end=node.span.end,
+            )
+        query = parse_or_raise(text)
+        for inner in walk(query):
+            if isinstance(inner, Parameter) and inner.default is not None:
+                self.defaults.setdefault(inner.name, inner.default)
+        return query

@@ -13,11 +13,13 @@ import polars as pl
 from orchestrator.cql.nodes import (
     And,
     Array,
+    Assignment,
     Bad,
     Binary,
     BinaryOperator,
     Boolean,
     Call,
+    Case,
     Comparison,
     ComparisonOperator,
     Duration,
@@ -26,6 +28,7 @@ from orchestrator.cql.nodes import (
     FieldOperator,
     Filter,
     FreeText,
+    Match,
     Node,
     Not,
     Number,
@@ -34,6 +37,7 @@ from orchestrator.cql.nodes import (
     Quoted,
     Regex,
     SavedQuery,
+    StatsShorthand,
     Subquery,
     Unary,
     UnaryOperator,
@@ -46,7 +50,6 @@ from orchestrator.engine.regexes import Dialects, translate
 from orchestrator.engine.rows import Rows
 from orchestrator.engine.value_functions import VALUES
 from orchestrator.engine.values import (
-    NULL,
     Kind,
     Value,
     any_of,
@@ -99,15 +102,29 @@ def filter_of(node: Filter, rows: Rows) -> pl.Expr:
         case FreeText():
             return free_text(node, rows)
         case FieldOperator(field=field, negated=negated, call=call):
-            found = _call_filter(with_field(call, field), rows)
+            known = rows.decided.get(id(call))
+            found = _call_filter(with_field(call, field), rows) if known is None else known
             return ~found if negated else found
         case Call():
-            return _call_filter(node, rows)
-        case SavedQuery(name=name):
-            raise unsupported(node, f"${name}()", "it must be a step of its own")
+            known = rows.decided.get(id(node))
+            return _call_filter(node, rows) if known is None else known
+        case SavedQuery():
+            return _saved_filter(node, rows)
         case Bad():
             raise semantic(node, "this is not CQL")
     assert_never(node)
+
+
+def _saved_filter(node: SavedQuery, rows: Rows) -> pl.Expr:
+    """Return whether the row passes a saved query that is one filter after the other."""
+    with rows.execution.saved_query(node) as query:
+        tests = []
+        for step in query.pipeline.steps:
+            if isinstance(step, Assignment | Case | Match | StatsShorthand):
+                problem = f"${node.name}() does more than filter; write it as a step of its own"
+                raise semantic(node, problem)
+            tests.append(filter_of(step, rows))
+    return _conjunction(tests) if tests else pl.lit(value=True)
 
 
 def is_cheap(node: Node) -> bool:
@@ -147,7 +164,7 @@ def _comparison(node: Comparison, rows: Rows) -> pl.Expr:
                 return regex_found(rows.masked(name), regex_of(value))
             return contains_pattern(rows.field(name).text(), pattern_text(value, rows))
         case ComparisonOperator.LINK:
-            raise unsupported(node, "<=>", "correlate() is not supported")
+            raise semantic(node, "<=> stands only inside correlate()")
     number = rows.number(name)
     bound = parse_number(pattern_text(value, rows))
     if bound is None:
@@ -198,8 +215,8 @@ def free_text(node: FreeText, rows: Rows) -> pl.Expr:
     pattern = node.pattern
     if not isinstance(pattern, Regex) and parse_glob(pattern_text(pattern, rows)).is_any:
         return pl.lit(value=True)
-    if id(node) in rows.free_text:
-        return rows.free_text[id(node)]
+    if id(node) in rows.decided:
+        return rows.decided[id(node)]
     if rows.searchable is None:
         raise semantic(node, "free text is not allowed after an aggregate")
     columns = [pl.col(name) for name in rows.searchable]
@@ -237,7 +254,7 @@ def value_of(node: Expression, rows: Rows) -> Value:
     """
     match node:
         case Word(text=text):
-            return constant(text) if text in _TRUTHS else _field_value(text, rows)
+            return constant(text) if text in _TRUTHS else rows.field(text)
         case Quoted(value=text):
             return constant(text)
         case Number(text=text):
@@ -258,13 +275,6 @@ def value_of(node: Expression, rows: Rows) -> Value:
         case Bad():
             raise semantic(node, "this is not CQL")
     assert_never(node)
-
-
-def _field_value(name: str, rows: Rows) -> Value:
-    value = rows.field(name)
-    if value.is_null or name != "@timestamp":
-        return value
-    return value
 
 
 def _unary(node: Unary, rows: Rows) -> Value:
@@ -340,16 +350,3 @@ def _call_value(call: Call, rows: Rows) -> Value:
     if name in FILTERS:
         return Value(expr=FILTERS[name](args, rows), kind=Kind.TRUTH)
     raise unsupported(call, f"{name}()", "the engine does not know it as a value")
-
-
-__all__ = [
-    "NULL",
-    "bind",
-    "filter_of",
-    "free_text",
-    "is_cheap",
-    "pattern_text",
-    "regex_of",
-    "searchable",
-    "value_of",
-]

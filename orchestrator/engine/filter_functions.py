@@ -9,12 +9,15 @@ from collections.abc import Callable, Mapping
 
 import polars as pl
 
-from orchestrator.engine.arguments import Args, semantic, unsupported
+from orchestrator.engine.arguments import Args, semantic
+from orchestrator.engine.arrays import array_contains, array_exists, elements, object_array_exists
+from orchestrator.engine.encodings import hash_match
 from orchestrator.engine.globs import parse_glob
+from orchestrator.engine.indicators import ioc_filter
 from orchestrator.engine.networks import Network, contains_address, parse_network, parse_networks
 from orchestrator.engine.regexes import translate
 from orchestrator.engine.rows import Rows
-from orchestrator.engine.values import any_of, equals_any, regex_found
+from orchestrator.engine.values import any_of, contains_pattern, equals_any, regex_found
 from orchestrator.errors import CqlSemanticError
 
 FilterFunction = Callable[[Args, Rows], pl.Expr]
@@ -33,7 +36,7 @@ def _cidr(args: Args, rows: Rows) -> pl.Expr:
     if args.has("file"):
         name, column = args.text("file"), args.text("column", args.text("field"))
         lookup = args.execution.table(name, node=args.node("file"))
-        lookup.need([column], file=name)
+        lookup = lookup.need([column], file=name)
         cells = lookup.frame.get_column(column).drop_nulls().to_list()
         networks: tuple[Network, ...] = tuple(n for n in map(parse_network, cells) if n is not None)
     else:
@@ -54,13 +57,19 @@ def _cidr(args: Args, rows: Rows) -> pl.Expr:
 
 def _wildcard(args: Args, rows: Rows) -> pl.Expr:
     pattern, fold = args.text("pattern"), args.flag("ignoreCase")
-    if not args.has("field"):
-        raise unsupported(args.call, "wildcard() without field=", "name the field to search")
-    if parse_glob(pattern).is_any and args.flag("includeEverythingOnAsterisk"):
+    is_any = parse_glob(pattern).is_any
+    if is_any and (args.flag("includeEverythingOnAsterisk") or not args.texts("field")):
         return pl.lit(value=True)
-    return any_of(
-        equals_any(rows.field(name), [pattern], ignore_case=fold) for name in args.texts("field")
-    )
+    if args.texts("field"):
+        fields = [rows.field(name) for name in args.texts("field")]
+        if is_any or not fold:
+            return any_of(equals_any(value, [pattern]) for value in fields)
+        texts = [value.text() for value in fields]
+    elif rows.searchable is None:
+        raise semantic(args.call, "wildcard() without field= searches the event, which is gone")
+    else:
+        texts = [pl.col(name) for name in rows.searchable]
+    return any_of(contains_pattern(text, pattern, ignore_case=fold) for text in texts)
 
 
 def regex_arguments(args: Args) -> tuple[str, str]:
@@ -75,6 +84,14 @@ def _regex(args: Args, rows: Rows) -> pl.Expr:
     except CqlSemanticError as exc:
         raise semantic(args.call, exc.problem) from exc
     return regex_found(rows.masked(args.text("field", "@rawstring")), regex)
+
+
+def _sample(args: Args, rows: Rows) -> pl.Expr:
+    """A share of the rows, chosen by a hash of the field so that a run can be repeated."""
+    share = args.number("percentage", 1.0)
+    text = rows.field(args.text("field", "@timestamp")).text()
+    place = (text.hash(seed=0) % 10_000).cast(pl.Float64)
+    return (text.is_not_null() & (place < share * 100)).fill_null(value=False)
 
 
 def _never(args: Args, rows: Rows) -> pl.Expr:
@@ -96,36 +113,13 @@ def _ends_with(args: Args, rows: Rows) -> pl.Expr:
     return found.fill_null(value=False)
 
 
-def array_columns(rows: Rows, array: str) -> list[str]:
-    """Return the fields `a[0]`, `a[1]`, ... of the array `a[]` that may exist, without a hole."""
-    base = array.removesuffix("[]")
-    found: list[str] = []
-    while rows.has(f"{base}[{len(found)}]"):
-        found.append(f"{base}[{len(found)}]")
-    return found
-
-
-def _array_contains(args: Args, rows: Rows) -> pl.Expr:
-    value = args.text("value")
-    return any_of(text == value for text in _elements(args, rows))
-
-
-def _elements(args: Args, rows: Rows) -> list[pl.Expr]:
-    """Return the array's elements; behind the first that is absent there are none."""
-    texts: list[pl.Expr] = []
-    for name in array_columns(rows, args.text("array")):
-        text = rows.field(name).text()
-        texts.append(pl.when(texts[-1].is_not_null()).then(text) if texts else text)
-    return texts
-
-
 def _array_regex(args: Args, rows: Rows) -> pl.Expr:
     body, flags = regex_arguments(args)
     try:
         regex = translate(body, flags)
     except CqlSemanticError as exc:
         raise semantic(args.call, exc.problem) from exc
-    return any_of(regex_found(text, regex) for text in _elements(args, rows))
+    return any_of(regex_found(text, regex) for text in elements(rows, args.text("array")))
 
 
 FILTERS: Mapping[str, FilterFunction] = {
@@ -138,6 +132,11 @@ FILTERS: Mapping[str, FilterFunction] = {
     "text:contains": _contains,
     "text:startsWith": _starts_with,
     "text:endsWith": _ends_with,
-    "array:contains": _array_contains,
+    "array:contains": array_contains,
+    "array:exists": array_exists,
+    "objectArray:exists": object_array_exists,
+    "ioc:lookup": ioc_filter,
+    "hashMatch": hash_match,
+    "sample": _sample,
     "array:regex": _array_regex,
 }

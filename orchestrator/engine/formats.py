@@ -5,16 +5,18 @@ Source: library.humio.com, data-analysis/functions-format.html.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
 import polars as pl
 
 from orchestrator.cql.nodes import Node
-from orchestrator.engine.arguments import semantic, unsupported
+from orchestrator.engine.arguments import semantic
+from orchestrator.engine.times import format_times
 from orchestrator.engine.values import NULL, Kind, Value
 
-_SPECIFIER = re.compile(r"%(?:(\d+)\$|(<))?([-+ #0,]*)(\d+)?(?:\.(\d+))?([a-zA-Z%])")
+_SPECIFIER = re.compile(r"%(?:(\d+)\$|(<))?([-+ #0,]*)(\d+)?(?:\.(\d+))?h?([tT][a-zA-Z]|[a-zA-Z%])")
 _NULL_TEXT = "null"
 _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
 
@@ -28,6 +30,7 @@ class Specifier:
     width: int
     precision: int | None
     letter: str
+    """`tH` and its kin for times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,8 @@ class Format:
     """A template cut into plain text and specifiers."""
 
     pieces: tuple[str | Specifier, ...]
+    zone: str = "UTC"
+    call: Node | None = None
 
     def render(self, values: list[Value]) -> pl.Expr:
         """Return the printed text; a value that is absent or missing prints `null`."""
@@ -44,16 +49,18 @@ class Format:
                 parts.append(pl.lit(piece))
                 continue
             value = values[piece.index] if piece.index < len(values) else NULL
-            parts.append(_printed(value, piece))
+            if piece.letter[0] in "tT" and self.call is not None:
+                parts.append(_printed_time(value, piece, zone=self.zone, call=self.call))
+            else:
+                parts.append(_printed(value, piece))
         return pl.concat_str(parts) if parts else pl.lit("")
 
 
-def parse_format(template: str, *, call: Node) -> Format:
+def parse_format(template: str, *, call: Node, zone: str = "UTC") -> Format:
     """Return the template's pieces.
 
     Raises:
-        CqlSemanticError: A `%` that begins no specifier.
-        CqlUnsupported: `%t`, `%c`, `%o`, `%e` or `%g`.
+        CqlSemanticError: A `%` that begins no specifier, or an unknown letter.
     """
     pieces: list[str | Specifier] = []
     at, next_index, last_index = 0, 0, 0
@@ -64,8 +71,8 @@ def parse_format(template: str, *, call: Node) -> Format:
         if letter in "n%":
             pieces.append("\n" if letter == "n" else "%")
             continue
-        if letter not in "sSdixXfFbB":
-            raise unsupported(call, f"format(%{letter})", "it prints s, d, i, f, x and b")
+        if len(letter) == 1 and letter not in "sSdixXfFbBcCoeEgG":
+            raise semantic(call, f"format() has no %{letter}")
         if position:
             last_index = int(position) - 1
         elif not again:
@@ -80,7 +87,7 @@ def parse_format(template: str, *, call: Node) -> Format:
             )
         )
     _plain(template[at:], pieces, call)
-    return Format(pieces=tuple(pieces))
+    return Format(pieces=tuple(pieces), zone=zone, call=call)
 
 
 def duration_text(length_ms: float, *, precision: int = 0) -> str:
@@ -107,6 +114,9 @@ def _printed(value: Value, spec: Specifier) -> pl.Expr:
         return value.text().fill_null(_NULL_TEXT)
     if spec.letter in "sS":
         text, print_one = value.text(), _print_text
+    elif spec.letter in "cC":
+        text, print_one = value.text().str.head(1), _print_text
+        text = text.str.to_uppercase() if spec.letter == "C" else text
     elif spec.letter in "bB":
         text, print_one = value.text(), _print_boolean
     else:
@@ -119,12 +129,22 @@ def _printed(value: Value, spec: Specifier) -> pl.Expr:
     return text.map_batches(apply, return_dtype=pl.String)
 
 
+def _printed_time(value: Value, spec: Specifier, *, zone: str, call: Node) -> pl.Expr:
+    """Print a part of a time in milliseconds; `T` makes it upper case."""
+    text = format_times(value.number(), f"%{spec.letter[1]}", zone=zone, call=call)
+    text = text.str.to_uppercase() if spec.letter[0] == "T" else text
+    if spec.width:
+        text = text.str.pad_end(spec.width) if "-" in spec.flags else text.str.pad_start(spec.width)
+    return text.fill_null(_NULL_TEXT)
+
+
 def _print_text(text: str, spec: Specifier) -> str:
     return _padded(text if spec.precision is None else text[: spec.precision], spec)
 
 
 def _print_boolean(text: str, spec: Specifier) -> str:
-    return _padded("false" if text == "false" else "true", spec)
+    word = "false" if text == "false" else "true"
+    return _padded(word.upper() if spec.letter == "B" else word, spec)
 
 
 def _print_number(text: str, spec: Specifier) -> str:
@@ -134,16 +154,38 @@ def _print_number(text: str, spec: Specifier) -> str:
         case "f" | "F":
             digits = 6 if spec.precision is None else spec.precision
             body = f"{abs(number):{grouping}.{digits}f}"
+        case "e" | "E":
+            body = f"{abs(number):.{6 if spec.precision is None else spec.precision}e}"
+        case "g" | "G":
+            body = _general(abs(number), max(1, 6 if spec.precision is None else spec.precision))
+        case "o":
+            body = f"{int(number) % 2**64:o}"
+            body = ("0" if "#" in spec.flags and int(number) else "") + body
+            return _padded(body.rjust(spec.precision or 0, "0"), spec)
         case "x" | "X":
             body = f"{int(number) % 2**64:x}"
             body = ("0x" if "#" in spec.flags else "") + body
-            return _padded(body.upper() if spec.letter == "X" else body, spec)
+            body = body.upper() if spec.letter == "X" else body
+            if "0" in spec.flags and "-" not in spec.flags:
+                body = body.rjust(spec.width, "0")
+            return _padded(body, spec)
         case _:
-            body = f"{int(abs(number)):{grouping}}"
+            body = f"{int(abs(number)):{grouping}}".rjust(spec.precision or 0, "0")
+    body = body.upper() if spec.letter in "EG" else body
     sign = "-" if number < 0 else "+" if "+" in spec.flags else " " if " " in spec.flags else ""
     if "0" in spec.flags and "-" not in spec.flags:
         body = body.rjust(spec.width - len(sign), "0")
     return _padded(sign + body, spec)
+
+
+def _general(number: float, digits: int) -> str:
+    """Print so many significant digits; outside 0.0001 and 10^digits with an exponent, as Java."""
+    if number != 0 and not 1e-4 <= float(f"{number:.{digits - 1}e}") < 10.0**digits:
+        return f"{number:.{digits - 1}e}"
+    whole = len(str(int(number))) if number >= 1 else 1
+    if 0 < number < 1:
+        whole = math.floor(math.log10(float(f"{number:.{digits - 1}e}"))) + 1
+    return f"{number:.{max(0, digits - whole)}f}"
 
 
 def _padded(text: str, spec: Specifier) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 NUMERIC_EQUALITY = True
 """`f=1` also keeps `1.0`. The documentation says numbers are compared as numbers and not how far;
@@ -69,10 +70,16 @@ def parse_number(text: str) -> float | None:
 
 
 def format_number(number: float) -> str:
-    """Return the text LogScale prints: no `.0`, else the shortest round trip."""
+    """Return the text LogScale prints: no `.0`, else the shortest round trip.
+
+    An exponent stands only below 0.00001 and from 1e16, as in what Polars prints.
+    """
     if number.is_integer() and abs(number) < 1e15:
         return str(int(number))
-    return re.sub(r"e([+-])0", r"e\1", repr(number).removesuffix(".0"))
+    text = repr(number).removesuffix(".0")
+    if "e" in text and 1e-5 <= abs(number) < 1e16:
+        return f"{Decimal(text):f}"
+    return re.sub(r"e([+-])0", r"e\1", text)
 
 
 def _literal(text: str) -> str:

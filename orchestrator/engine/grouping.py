@@ -1,19 +1,21 @@
-"""Aggregation: function lists, groupBy, stats, buckets, top.
+"""Aggregation: function lists, groupBy, stats.
 
 Function lists may hold calls, named assignments and `{filter | aggregate | steps}` sub-pipelines.
-Events that lack a key are in no group. The result keeps the order in which groups were first seen.
-Source: library.humio.com, data-analysis/functions-groupby.html, functions-stats.html,
-functions-bucket.html.
+What gives one row a group becomes Polars aggregations that run at once; the rest (several rows a
+group, sequence functions) runs as a pipeline over the rows of all groups, and its rows are joined
+to their group, which is the Cartesian product that stats() is documented to give. Events that lack
+a key are in no group. The result keeps the order in which groups were first seen.
+Source: library.humio.com, data-analysis/functions-groupby.html, functions-stats.html.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from orchestrator.cql.catalogue import find
+from orchestrator.cql.catalogue import FunctionKind
 from orchestrator.cql.nodes import (
     Argument,
     Array,
@@ -22,45 +24,46 @@ from orchestrator.cql.nodes import (
     Expression,
     FieldOperator,
     Quoted,
+    SavedQuery,
+    StatsShorthand,
     Step,
     Subquery,
 )
-from orchestrator.engine.aggregates import AGGREGATES, Output
-from orchestrator.engine.arguments import Args, semantic, unsupported, with_field
+from orchestrator.engine.aggregates import AGGREGATES, Output, cut_values, is_one_row, printed
+from orchestrator.engine.arguments import Args, function_of, semantic, with_field
 from orchestrator.engine.expressions import bind
 from orchestrator.engine.flow import Flow
-from orchestrator.engine.row_steps import apply_steps
+from orchestrator.engine.row_steps import works_by_row
 from orchestrator.engine.rows import Rows
-from orchestrator.engine.times import bucket_start, zone_of
-from orchestrator.engine.values import Value, number_text, text_number
+from orchestrator.engine.values import Kind, Value, column, text_number
 
 DEFAULT_GROUPS = 20_000
-BUCKET = "_bucket"
-# Source: cql reference of the product; the span of `auto` is not published.
-_AUTO_SPANS_MS = (
-    1_000, 2_000, 5_000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 600_000, 900_000,
-    1_800_000, 3_600_000, 7_200_000, 10_800_000, 21_600_000, 43_200_000, 86_400_000,
-)  # fmt: skip
+_AGGREGATING = (FunctionKind.AGGREGATE, FunctionKind.SEQUENCE)
 
 
 @dataclass(slots=True, kw_only=True)
 class Plan:
-    """Aggregations to run at once, and the steps behind some of them."""
+    """Aggregations to run at once, the steps behind some of them, and what runs as a pipeline."""
 
     outputs: list[Output] = field(default_factory=list)
-    afterwards: list[tuple[list[tuple[str, str]], list[Step]]] = field(default_factory=list)
+    afterwards: list[tuple[list[tuple[str, str]], Sequence[Step]]] = field(default_factory=list)
     """Outputs (hidden name, name) of a sub-pipeline, and its steps after the aggregate."""
+    pipelines: list[Sequence[Step]] = field(default_factory=list)
 
     def names(self) -> list[str]:
         """Return the names of all outputs, hidden ones too."""
         return [output.name for output in self.outputs]
 
+    def shown(self) -> list[str]:
+        """Return the names the result will have, as far as they are known."""
+        names = [name for name in self.names() if not name.startswith("\x00")]
+        return names + [name for outputs, _ in self.afterwards for _, name in outputs]
+
 
 def is_aggregate_call(step: Expression | Step) -> bool:
     """Return whether the step is a call of a one-row aggregate."""
     call = step.call if isinstance(step, FieldOperator) else step
-    function = find(call.name) if isinstance(call, Call) else None
-    return function is not None and function.name in AGGREGATES
+    return isinstance(call, Call) and is_one_row(call)
 
 
 def named_call(step: Assignment) -> Call | None:
@@ -69,9 +72,8 @@ def named_call(step: Assignment) -> Call | None:
         return None
     name = Quoted(span=step.field.span, value=step.field.name, raw=f'"{step.field.name}"')
     extra = Argument(span=step.field.span, name="as", name_span=None, value=name)
-    call = step.value
-    kept = tuple(a for a in call.arguments if a.name != "as")
-    return Call(span=call.span, name=call.name, name_span=call.name_span, arguments=(*kept, extra))
+    kept = tuple(a for a in step.value.arguments if a.name != "as")
+    return replace(step.value, arguments=(*kept, extra))
 
 
 def plan_functions(node: Expression | None, rows: Rows) -> Plan:
@@ -79,21 +81,22 @@ def plan_functions(node: Expression | None, rows: Rows) -> Plan:
 
     Raises:
         CqlSemanticError: Not an aggregate, or two outputs of one name.
-        CqlUnsupported: An aggregate of several rows in a list.
     """
     plan = Plan()
     if node is None:
-        expr = pl.len().cast(pl.String)
-        plan.outputs.append(Output(name="_count", expr=expr, is_count=True))
+        plan.outputs.append(Output(name="_count", expr=pl.len(), kind=Kind.COUNT, is_sum=True))
         return plan
     for item in node.elements if isinstance(node, Array) else (node,):
         _plan_one(item, rows, plan)
-    shown = [name for name in plan.names() if not name.startswith("\x00")]
-    shown += [name for outputs, _ in plan.afterwards for _, name in outputs]
+    shown = plan.shown()
     for name in shown:
         if shown.count(name) > 1:
-            raise semantic(node, f"two functions write {name!r}; give one of them as=")
+            raise _twice(node, name)
     return plan
+
+
+def _twice(node: Expression, name: str) -> Exception:
+    return semantic(node, f"two functions write {name!r}; give one of them as=")
 
 
 def _plan_one(item: Expression | Assignment, rows: Rows, plan: Plan) -> None:
@@ -101,52 +104,64 @@ def _plan_one(item: Expression | Assignment, rows: Rows, plan: Plan) -> None:
         case Array(elements=elements):
             for element in elements:
                 _plan_one(element, rows, plan)
-        case Assignment():
-            call = named_call(item)
-            if call is None:
-                raise semantic(item, "an aggregate must stand here")
-            plan.outputs += outputs_of(call, rows)
-        case Call():
-            plan.outputs += outputs_of(item, rows)
+        case Assignment(value=Call() as call) if _is_aggregating(call):
+            named = named_call(item)
+            if named is None:
+                plan.pipelines.append([item])
+            else:
+                plan.outputs += outputs_of(named, rows)
+        case Call() if _is_aggregating(item):
+            if is_one_row(item):
+                plan.outputs += outputs_of(item, rows)
+            else:
+                plan.pipelines.append([item])
         case Subquery():
             _plan_pipeline(item, rows, plan)
         case _:
             raise semantic(item, "an aggregate must stand here")
 
 
+def _is_aggregating(call: Call) -> bool:
+    return function_of(call).kind in _AGGREGATING
+
+
 def outputs_of(call: Call, rows: Rows) -> list[Output]:
-    """Return the outputs of one aggregate call."""
+    """Return the outputs of one call of a one-row aggregate."""
     args = bind(call, rows)
-    function = AGGREGATES.get(args.function.name)
-    if function is None:
-        raise unsupported(call, f"{args.function.name}()", "not inside a function list")
-    return function(args, rows)
+    return AGGREGATES[args.function.name](args, rows)
 
 
 def _plan_pipeline(item: Subquery, rows: Rows, plan: Plan) -> None:
-    steps = list(item.pipeline.steps)
-    at = next((i for i, s in enumerate(steps) if _aggregate_of(s) is not None), None)
-    if at is None:
-        raise unsupported(item, "a function list without an aggregate", "one must stand in it")
+    steps = item.pipeline.steps
+    at = next((i for i, s in enumerate(steps) if _one_row_call(s) is not None), len(steps))
+    before, after = steps[:at], steps[at + 1 :]
+    execution = rows.execution
+    simple = all(works_by_row(s, execution) for s in before) and all(
+        isinstance(s, Assignment) and works_by_row(s, execution) for s in after
+    )
+    if at == len(steps) or not simple:
+        if not any(_aggregates(step) for step in steps):
+            raise semantic(item, "an aggregate must stand in here")
+        plan.pipelines.append(steps)
+        return
     inner = rows.child()
-    apply_steps(steps[:at], inner)
-    call = _aggregate_of(steps[at])
+    inner.apply(before)
+    call = _one_row_call(steps[at])
     outputs = outputs_of(call, inner) if call is not None else []
-    after = steps[at + 1 :]
     if not after:
         plan.outputs += outputs
         return
-    hidden = [(rows.execution.mark("out"), output.name) for output in outputs]
+    hidden = [(execution.mark("out"), output.name) for output in outputs]
     for (mark, _), output in zip(hidden, outputs, strict=True):
-        plan.outputs.append(Output(name=mark, expr=output.expr, is_count=output.is_count))
+        plan.outputs.append(replace(output, name=mark))
     plan.afterwards.append((hidden, after))
 
 
-def _aggregate_of(step: Step) -> Call | None:
+def _one_row_call(step: Step) -> Call | None:
     match step:
-        case Call() if is_aggregate_call(step):
+        case Call() if is_one_row(step):
             return step
-        case FieldOperator(field=name, negated=False, call=call) if is_aggregate_call(step):
+        case FieldOperator(field=name, negated=False, call=call) if is_one_row(call):
             return with_field(call, name)
         case Assignment():
             return named_call(step)
@@ -154,172 +169,181 @@ def _aggregate_of(step: Step) -> Call | None:
             return None
 
 
-def finish(frame: pl.DataFrame, plan: Plan, keys: Sequence[str], flow: Flow) -> Flow:
-    """Run the steps behind sub-pipelines and return the flow over the result."""
-    columns = [*keys, *(name for name in plan.names() if not name.startswith("\x00"))]
-    lazy = frame.lazy()
+def _aggregates(step: Step) -> bool:
+    value = step.value if isinstance(step, Assignment) else step
+    call = value.call if isinstance(value, FieldOperator) else value
+    if isinstance(call, Call):
+        return _is_aggregating(call)
+    # What a saved query does is known where it runs.
+    return isinstance(step, StatsShorthand | SavedQuery)
+
+
+# --- running a plan -------------------------------------------------------------------------
+
+
+def aggregate_by(
+    flow: Flow, keys: Mapping[str, pl.Expr], node: Expression | None, *, rows: Rows | None = None
+) -> pl.DataFrame:
+    """Aggregate the rows of each combination of keys.
+
+    Args:
+        flow: The rows.
+        keys: Columns of the result by name; a row where one is null is in no group.
+        node: The `function=` argument; None counts.
+        rows: The row the functions read, where it differs from the flow's.
+
+    Returns:
+        The outer group's column where there is one, the keys, the functions' outputs.
+    """
+    rows = flow.rows() if rows is None else rows
+    plan = plan_functions(node, rows)
+    # collect() or selectLast() of a key gives the key again.
+    plan.outputs = [output for output in plan.outputs if output.field not in keys]
+    # Published queries count as `_count` by a key of that name: the function's value is shown.
+    hidden = {name: flow.execution.mark("key") for name in keys if name in plan.shown()}
+    keys = {hidden.get(name, name): expr for name, expr in keys.items()}
+    frame, keys = with_keys(flow, keys)
+    exprs = [expr.alias(name) for name, expr in keys.items()]
+    aggregations = [output.expr.alias(output.name) for output in plan.outputs]
+    frame = frame.with_columns(rows.hoisted())
+    if plan.pipelines:
+        return _with_pipelines(flow, frame, keys, plan, node)
+    by: list[str | pl.Expr] = [*flow.outer(), *exprs]
+    if by:
+        found = frame.group_by(by, maintain_order=True).agg(aggregations).collect()
+    elif aggregations:
+        found = frame.select(aggregations).collect()
+    else:
+        found = pl.DataFrame([{}])
+    found = _complete(_printed(found, plan, flow), flow, keys, plan)
+    return _afterwards(found, plan, rows)
+
+
+def with_keys(
+    flow: Flow, keys: Mapping[str, pl.Expr]
+) -> tuple[pl.LazyFrame, Mapping[str, pl.Expr]]:
+    """Return the rows that have every key, and the keys over them."""
+    if not keys:
+        return flow.frame, keys
+    frame = flow.frame.filter(pl.all_horizontal(expr.is_not_null() for expr in keys.values()))
+    # A literal would be one group even where no row is left.
+    marks = {n: flow.execution.mark("key") for n, e in keys.items() if e.meta.is_literal()}
+    frame = frame.with_columns(keys[name].alias(mark) for name, mark in marks.items())
+    return frame, {**keys, **{name: pl.col(mark) for name, mark in marks.items()}}
+
+
+def _printed(frame: pl.DataFrame, plan: Plan, flow: Flow) -> pl.DataFrame:
+    for text in cut_values(frame, plan.outputs):
+        flow.execution.warn(text)
+    return printed(frame, plan.outputs)
+
+
+def _complete(found: pl.DataFrame, flow: Flow, keys: Collection[str], plan: Plan) -> pl.DataFrame:
+    """Return the rows with one for each outer group, where only these are the groups."""
+    if not flow.group or keys:
+        return found
+    dtype = found.schema[flow.group]
+    every = pl.DataFrame({flow.group: pl.Series(range(flow.groups), dtype=dtype)})
+    counts = [column(o.name).fill_null("0") for o in plan.outputs if o.is_count]
+    whole = every.join(found, on=flow.group, how="left", maintain_order="left")
+    return whole.with_columns(counts)
+
+
+def _afterwards(frame: pl.DataFrame, plan: Plan, rows: Rows) -> pl.DataFrame:
+    """Run the steps behind the aggregates of sub-pipelines; hidden outputs go."""
+    if not plan.afterwards:
+        return frame
+    hidden = [name for name in plan.names() if name.startswith("\x00")]
+    columns = [name for name in frame.columns if name not in hidden]
     for outputs, steps in plan.afterwards:
-        rows = Rows((), flow.execution, has_times=False)
+        result = rows.blank()
         for mark, name in outputs:
-            rows.replace(name, Value(expr=pl.col(mark)))
-        apply_steps(steps, rows)
-        if rows.condition() is not None:
-            raise unsupported(steps[0], "a filter behind an aggregate in a function list", "here")
-        lazy = lazy.with_columns(rows.written())
-        columns += [name for name in rows.names() if name not in columns]
-    return flow.behind_aggregate(lazy.select(columns).collect())
+            result.replace(name, Value(expr=pl.col(mark)))
+        result.apply(steps)
+        frame = frame.with_columns(result.written())
+        columns += [name for name in result.names() if name not in columns]
+    return frame.select(column(name) for name in columns)
+
+
+def _with_pipelines(
+    flow: Flow,
+    frame: pl.LazyFrame,
+    keys: Mapping[str, pl.Expr],
+    plan: Plan,
+    node: Expression | None,
+) -> pl.DataFrame:
+    """Number the groups, run each pipeline over the rows of all of them, join what comes out."""
+    execution = flow.execution
+    marks = {name: execution.mark("key") for name in keys}
+    by = [*flow.outer(), *marks.values()]
+    number = execution.mark("group")
+    rows = frame.with_columns(expr.alias(marks[name]) for name, expr in keys.items()).collect()
+    aggregations = [output.expr.alias(output.name) for output in plan.outputs]
+    if by:
+        groups = rows.lazy().group_by(by, maintain_order=True).agg(aggregations).collect()
+        groups = _complete(_printed(groups, plan, flow), flow, keys, plan).with_row_index(number)
+        rows = rows.join(groups.select(number, *by), on=by, how="inner", maintain_order="left")
+    else:
+        found = rows.lazy().select(aggregations).collect() if aggregations else pl.DataFrame([{}])
+        groups = _printed(found, plan, flow).with_row_index(number)
+        rows = rows.with_columns(pl.lit(0, dtype=pl.UInt32).alias(number))
+    inner = replace(flow, frame=rows.lazy(), group=number, groups=groups.height)
+    groups = _afterwards(groups.rename({mark: name for name, mark in marks.items()}), plan,
+                         flow.rows())  # fmt: skip
+    for steps in plan.pipelines:
+        found_flow = flow.engine.run_steps(steps, inner)
+        shown = [name for name in found_flow.columns if name not in keys]
+        for name in shown:
+            if name in groups.columns and node is not None:
+                raise _twice(node, name)
+        part = found_flow.frame.select(number, *(column(name) for name in shown)).collect()
+        groups = groups.join(part, on=number, how="left", maintain_order="left_right")
+    return groups.drop(number)
+
+
+# --- stages ---------------------------------------------------------------------------------
 
 
 def stats(node: Expression | None, flow: Flow) -> Flow:
-    """Aggregate all rows into one."""
-    rows = flow.rows()
-    plan = plan_functions(node, rows)
-    if not plan.outputs:
-        return flow.behind_aggregate(pl.DataFrame([{}]))
-    frame = flow.frame.select(output.expr.alias(output.name) for output in plan.outputs).collect()
-    return finish(frame, plan, (), flow)
+    """Aggregate all rows."""
+    return flow.behind_aggregate(aggregate_by(flow, {}, node))
 
 
-def stats_call(call: Call, flow: Flow) -> Flow:
-    """Aggregate all rows by one call."""
-    return stats(call, flow)
+def key_texts(names: Sequence[str], rows: Rows) -> dict[str, pl.Expr]:
+    """Return the fields' texts by name, for the keys of groups."""
+    return {name: rows.field(name).text() for name in names}
 
 
-def group_by(args: Args, rows: Rows, flow: Flow) -> Flow:
+def group_by(args: Args, flow: Flow) -> Flow:
     """One row for each combination of the keys' values."""
     keys = args.texts("field")
     maximum = flow.execution.context.limits.groups
     limit = args.integer("limit", default=DEFAULT_GROUPS, maximum=maximum)
     node = args.node("function") if args.has("function") else None
-    return _grouped(keys, node, rows, flow, limit=limit)
+    found = aggregate_by(flow, key_texts(keys, flow.rows()), node)
+    if found.height > limit and not flow.group:
+        flow.execution.warn(f"groupBy kept {limit} of {found.height} groups; raise its limit")
+        found = largest(found, keys, limit)
+    return flow.behind_aggregate(found)
 
 
-def _grouped(
-    keys: Sequence[str], node: Expression | None, rows: Rows, flow: Flow, *, limit: int | None
-) -> Flow:
-    plan = plan_functions(node, rows)
-    # collect() or selectLast() of a key gives the key again.
-    plan.outputs = [output for output in plan.outputs if output.field not in keys]
-    for name in plan.names():
-        if name in keys and node is not None:
-            raise semantic(node, f"{name!r} is a key of the group and cannot be an output too")
-    if any(rows.field(key).is_null for key in keys):
-        return finish(_no_rows([*keys, *plan.names()]), plan, keys, flow)
-    exprs = [rows.field(key).text().alias(key) for key in keys]
-    frame = flow.frame
-    frame = frame.filter(pl.all_horizontal(expr.is_not_null() for expr in exprs))
-    result = (
-        frame.group_by(exprs, maintain_order=True)
-        .agg(output.expr.alias(output.name) for output in plan.outputs)
-        .collect()
-    )
-    if limit is not None and result.height > limit:
-        flow.execution.warn(f"groupBy kept {limit} of {result.height} groups; raise its limit")
-        result = result.head(limit)
-    return finish(result, plan, keys, flow)
+def largest(
+    frame: pl.DataFrame, keys: Sequence[str], limit: int, *, ignore: Sequence[str] = ()
+) -> pl.DataFrame:
+    """Return the rows of the `limit` groups with the highest total of all numbers.
 
+    Columns to `ignore` are no part of the total.
 
-def _no_rows(names: Sequence[str]) -> pl.DataFrame:
-    return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
-
-
-def top(args: Args, rows: Rows, flow: Flow) -> Flow:
-    """The most frequent values, or those with the largest sum or maximum, largest first."""
-    for name in ("percent", "rest"):
-        if args.has(name) and args.text(name) != "false":
-            raise unsupported(args.call, f"top({name}=)", "the plain ranking alone")
-    keys, limit = args.texts("field"), args.integer("limit", default=10, maximum=1_000_000)
-    if args.has("sum"):
-        default, number = "_sum", rows.number(args.text("sum")).sum()
-    elif args.has("max"):
-        default, number = "_max", rows.number(args.text("max")).max()
-    else:
-        default, number = "_count", pl.len().cast(pl.Float64)
-    name = args.output(default)
-    if any(rows.field(key).is_null for key in keys):
-        return flow.behind_aggregate(_no_rows([*keys, name]))
-    exprs = [rows.field(key).text().alias(key) for key in keys]
-    result = (
-        flow.frame.filter(pl.all_horizontal(expr.is_not_null() for expr in exprs))
-        .group_by(exprs, maintain_order=True)
-        .agg(number.alias(name))
-        .sort(name, descending=True, nulls_last=True, maintain_order=True)
-        .head(limit)
-        .with_columns(number_text(pl.col(name)))
-        .collect()
-    )
-    return flow.behind_aggregate(result)
-
-
-def bucket(args: Args, rows: Rows, flow: Flow) -> Flow:
-    """Group by the start of a time bucket and, where given, by fields."""
-    keys = args.texts("field")
-    return _bucketed(args, rows, flow, keys)
-
-
-def time_chart(args: Args, rows: Rows, flow: Flow) -> Flow:
-    """bucket() by series; without a series every bucket of the window is shown."""
-    keys = args.texts("series")
-    found = _bucketed(args, rows, flow, keys)
-    return found if keys else _with_empty_buckets(args, found)
-
-
-def _bucketed(args: Args, rows: Rows, flow: Flow, keys: list[str]) -> Flow:
-    if args.has("unit") or args.has("minSpan"):
-        raise unsupported(args.call, f"{args.function.name}(unit=, minSpan=)", "span= alone")
-    zone = zone_of(args.text("timezone", "UTC"), node=args.call)
-    start = bucket_start(rows.number("@timestamp"), _span_ms(args), zone=zone)
-    rows = rows.child()
-    rows.replace(BUCKET, Value(expr=number_text(start)))
-    node = args.node("function") if args.has("function") else None
-    limit = args.integer("limit", default=10, maximum=500)
-    found = _grouped([BUCKET, *keys], node, rows, flow, limit=None)
-    frame = found.collect()
-    if keys:
-        frame = _largest_series(frame, keys, limit, flow)
-    order = text_number(pl.col(BUCKET))
-    return flow.behind_aggregate(frame.sort(order, maintain_order=True))
-
-
-def _largest_series(frame: pl.DataFrame, keys: list[str], limit: int, flow: Flow) -> pl.DataFrame:
-    """Keep the series with the highest total of all numbers."""
+    Source: library.humio.com, data-analysis/functions-groupby.html, "Series Selection".
+    """
     numbers = [
-        text_number(pl.col(n)).fill_null(0) for n in frame.columns if n not in (BUCKET, *keys)
+        text_number(pl.col(n)).fill_null(0) for n in frame.columns if n not in (*keys, *ignore)
     ]
     total = pl.sum_horizontal(numbers) if numbers else pl.lit(0.0)
     ranked = (
         frame.group_by(keys, maintain_order=True)
         .agg(total.sum().alias("\x00total"))
         .sort("\x00total", descending=True, maintain_order=True)
+        .head(limit)
     )
-    if ranked.height <= limit:
-        return frame
-    flow.execution.warn(f"kept the {limit} largest of {ranked.height} series")
-    return frame.join(ranked.head(limit).select(keys), on=keys, how="semi", maintain_order="left")
-
-
-def _span_ms(args: Args) -> int:
-    context = args.execution.context
-    interval = max(1, context.end_ms - context.start_ms)
-    if args.has("buckets"):
-        return max(1, interval // max(1, args.integer("buckets", default=1)))
-    if not args.has("span") or args.text("span") == "auto":
-        wanted = interval / 100
-        return next((span for span in _AUTO_SPANS_MS if span >= wanted), _AUTO_SPANS_MS[-1])
-    return max(1, args.duration_ms("span"))
-
-
-def _with_empty_buckets(args: Args, flow: Flow) -> Flow:
-    context, span = args.execution.context, _span_ms(args)
-    zone = zone_of(args.text("timezone", "UTC"), node=args.call)
-    if zone != "UTC" or (context.end_ms - context.start_ms) // span > 10_000:
-        return flow
-    first = context.start_ms // span * span
-    starts = [str(ms) for ms in range(first, context.end_ms, span)]
-    frame = flow.collect()
-    grid = pl.DataFrame({BUCKET: starts}, schema={BUCKET: pl.String})
-    counts = [name for name in frame.columns if name == "_count"]
-    filled = grid.join(frame, on=BUCKET, how="left", maintain_order="left").with_columns(
-        pl.col(name).fill_null("0") for name in counts
-    )
-    return flow.behind_aggregate(filled)
+    return frame.join(ranked.select(keys), on=keys, how="semi", maintain_order="left")

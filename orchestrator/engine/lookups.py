@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -22,6 +22,16 @@ class Lookup:
     """One table; all columns are text."""
 
     frame: pl.DataFrame
+    is_open: bool = False
+    """Stands for a table that is not known yet: it has no rows and any column."""
+    _lasts: dict[tuple[str, ...], pl.DataFrame] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    @classmethod
+    def open(cls) -> Lookup:
+        """Return a table of no rows that has any column."""
+        return cls(frame=pl.DataFrame(), is_open=True)
 
     @classmethod
     def from_csv(cls, source: str | bytes | Path) -> Lookup:
@@ -64,13 +74,25 @@ class Lookup:
         data = {name: [row.get(name) for row in cells] for name in columns}
         return cls(frame=pl.DataFrame(data, schema=dict.fromkeys(columns, pl.String)))
 
-    def need(self, columns: Iterable[str], *, file: str) -> None:
-        """Check that the table has the columns.
+    def lasts(self, columns: Sequence[str]) -> pl.DataFrame:
+        """Return the last row of each combination of the columns' values; found once."""
+        key = tuple(columns)
+        if key not in self._lasts:
+            self._lasts[key] = self.frame.unique(
+                subset=list(dict.fromkeys(columns)), keep="last", maintain_order=True
+            )
+        return self._lasts[key]
+
+    def need(self, columns: Iterable[str], *, file: str) -> Lookup:
+        """Return the table, which has the columns.
 
         Raises:
             CqlSemanticError: It lacks one.
         """
+        if self.is_open:
+            return Lookup(frame=pl.DataFrame(schema=dict.fromkeys(columns, pl.String)))
         for column in columns:
             if column not in self.frame.columns:
                 there = ", ".join(self.frame.columns)
                 raise CqlSemanticError(f"{file} has no column {column!r}; it has {there}")
+        return self

@@ -43,13 +43,16 @@ class Dialects:
 
 
 @lru_cache(maxsize=1024)
-def translate(body: str, flags: str = "", *, literal: bool = False) -> Dialects:
+def translate(
+    body: str, flags: str = "", *, literal: bool = False, numbered: bool = False
+) -> Dialects:
     r"""Return the regex in both dialects.
 
     Args:
         body: The regex; between slashes as written if `literal`.
         flags: LogScale's letters: `i`, `m`, `d`, `g`, `F`.
         literal: `\/` stands for a slash.
+        numbered: Groups without a name capture too; their field is empty.
 
     Raises:
         CqlSemanticError: A flag or construct that LogScale does not support, or a broken regex.
@@ -59,7 +62,37 @@ def translate(body: str, flags: str = "", *, literal: bool = False) -> Dialects:
         raise CqlSemanticError(f"unknown regex flag {min(unknown)!r}; use i, m, d, g or F")
     if literal:
         body = body.replace(r"\/", "/")
-    return _Translator(body).run(flags)
+    return _Translator(body, numbered=numbered).run(flags)
+
+
+_REFERENCE = re.compile(r"\\(.)|\$(?:(\d)|\{(\w[\w.]*)\}|([A-Za-z_]\w*))", re.DOTALL)
+
+
+def replacement(text: str, regex: Dialects) -> str:
+    """Return a replacement in the form `${g0}`, with `$$` for a dollar sign.
+
+    `$1` is the first group in the order written, `$name` and `${name}` one by its name; a
+    backslash takes the meaning from the sign behind it.
+
+    Raises:
+        CqlSemanticError: It refers to a group that the regex does not have.
+    """
+    pieces, at = [], 0
+    for found in _REFERENCE.finditer(text):
+        pieces.append(text[at : found.start()].replace("$", "$$"))
+        at = found.end()
+        if found[1] is not None:
+            pieces.append(found[1].replace("$", "$$") if found[1] in "$\\" else found[0])
+            continue
+        name = found[3] or found[4]
+        number = int(found[2]) - 1 if found[2] else -1
+        if name is not None and name in regex.fields:
+            number = regex.fields.index(name)
+        if not 0 <= number < len(regex.fields):
+            raise CqlSemanticError(f"the regex has no group {found[0]}")
+        pieces.append(f"${{g{number}}}")
+    pieces.append(text[at:].replace("$", "$$"))
+    return "".join(pieces)
 
 
 @lru_cache(maxsize=1024)
@@ -70,8 +103,8 @@ def _compile_python(pattern: str) -> re.Pattern[str]:
 class _Translator:
     """One pass over a regex, writing both dialects side by side."""
 
-    def __init__(self, body: str) -> None:
-        self._body, self._at = body, 0
+    def __init__(self, body: str, *, numbered: bool) -> None:
+        self._body, self._at, self._numbered = body, 0, numbered
         self._rust: list[str] = []
         self._python: list[str] = []
         self._fields: list[str] = []
@@ -150,6 +183,10 @@ class _Translator:
             self._put("(?:")
         elif rest.startswith("(?"):
             raise CqlSemanticError(f"LogScale's regexes have no {rest[:3]!r} group")
+        elif self._numbered:
+            self._at += 1
+            self._put(f"(?P<g{len(self._fields)}>")
+            self._fields.append("")
         else:
             self._at += 1
             self._put("(?:")

@@ -1,12 +1,11 @@
 """Steps that work row by row: filters, assignments, case, match, and functions on fields.
 
-Each changes a symbolic row; none touches the frame, so they may stand inside a case clause too. One
-more transform is one function and its line in `TRANSFORMS`.
+Each changes a symbolic row; none touches the frame, so they may stand inside a case clause too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -14,7 +13,6 @@ from orchestrator.cql.catalogue import FunctionKind, find
 from orchestrator.cql.nodes import (
     And,
     Arm,
-    Array,
     Assignment,
     Boolean,
     Call,
@@ -24,13 +22,18 @@ from orchestrator.cql.nodes import (
     FieldOperator,
     FreeText,
     Match,
+    Node,
+    Parameter,
+    Quoted,
     Regex,
     SavedQuery,
     StatsShorthand,
     Step,
     Word,
 )
-from orchestrator.engine.arguments import Args, semantic, unsupported, with_field
+from orchestrator.cql.walk import walk
+from orchestrator.engine.arguments import semantic, unsupported, with_field
+from orchestrator.engine.context import Execution
 from orchestrator.engine.expressions import (
     bind,
     filter_of,
@@ -39,14 +42,15 @@ from orchestrator.engine.expressions import (
     regex_of,
     value_of,
 )
-from orchestrator.engine.filter_functions import array_columns, regex_arguments
-from orchestrator.engine.regexes import Dialects, translate
+from orchestrator.engine.filter_functions import FILTERS
 from orchestrator.engine.rows import Rows
+from orchestrator.engine.transforms import TRANSFORMS, extract
 from orchestrator.engine.value_functions import VALUES
-from orchestrator.engine.values import Value, constant, equals_any, regex_found, regex_groups
-from orchestrator.errors import CqlSemanticError
-
-Transform = Callable[[Args, Rows], None]
+from orchestrator.engine.values import (
+    Value,
+    equals_any,
+    regex_found,
+)
 
 
 def apply_steps(steps: Sequence[Step], rows: Rows) -> None:
@@ -71,10 +75,11 @@ def apply_step(step: Step, rows: Rows) -> None:
             _branch([_arm(step, arm, rows) for arm in step.arms], rows)
         case Call():
             _call(step, rows)
-        case FieldOperator(field=field, negated=False, call=call):
+        case FieldOperator(field=field, negated=False, call=call) if id(call) not in rows.decided:
             _call(with_field(call, field), rows)
-        case SavedQuery(name=name):
-            raise unsupported(step, f"${name}()", "it must be a step of the query itself")
+        case SavedQuery():
+            with rows.execution.saved_query(step) as query:
+                apply_steps(query.pipeline.steps, rows)
         case StatsShorthand():
             raise semantic(step, "an aggregate cannot stand here")
         case And(operands=operands):
@@ -94,35 +99,85 @@ def _filter(step: Step, rows: Rows) -> None:
     rows.keep(filter_of(step, rows), is_cheap=is_cheap(step))
     match step:
         case Comparison(operator=ComparisonOperator.EQUAL, value=Regex() as regex, field=field):
-            _extract(regex_of(regex), rows.masked(field.name), rows, step)
+            extract(regex_of(regex), rows.masked(field.name), rows)
         case FreeText(pattern=Regex() as regex):
             translated = regex_of(regex)
             if translated.fields:
                 raw = rows.field("@rawstring").text()
-                _extract(translated, raw, rows, step)
+                extract(translated, raw, rows)
         case _:
             pass
+
+
+def is_row_call(call: Call) -> bool:
+    """Return whether the function works on one row at a time."""
+    function = find(call.name)
+    if function is None:
+        return True
+    given = {argument.name: argument.value for argument in call.arguments}
+    match function.name:
+        case "splitString":
+            return "index" in given
+        case "setField":
+            return isinstance(given.get("target"), Quoted | Parameter)
+        case "regex":
+            repeat = given.get("repeat")
+            return not (isinstance(repeat, Word) and repeat.text.lower() == "true")
+        case name:
+            return name in TRANSFORMS or name in VALUES or name in FILTERS
+
+
+def works_by_row(step: Node, execution: Execution) -> bool:
+    """Return whether every part of the step works on one row at a time."""
+    for node in walk(step):
+        match node:
+            case Call() if not is_row_call(node):
+                return False
+            case Regex(flags=flags) if "g" in flags:
+                return False
+            case SavedQuery():
+                with execution.saved_query(node) as query:
+                    if not works_by_row(query.pipeline, execution):
+                        return False
+            case _:
+                pass
+    return True
+
+
+_WHOLE_SEARCH = frozenset(("createEvents", "readFile", "defineTable", "setTimeInterval"))
+
+
+def refuse_aggregates(steps: Sequence[Step]) -> None:
+    """Check that no step is an aggregate.
+
+    Raises:
+        CqlSemanticError: One is.
+    """
+    kinds = (FunctionKind.AGGREGATE, FunctionKind.SEQUENCE)
+    for step in steps:
+        value = step.value if isinstance(step, Assignment) else step
+        call = value.call if isinstance(value, FieldOperator) else value
+        function = find(call.name) if isinstance(call, Call) else None
+        if isinstance(step, StatsShorthand) or (function is not None and function.kind in kinds):
+            raise semantic(step, "an aggregate cannot stand here")
+        if function is not None and function.name in _WHOLE_SEARCH:
+            raise semantic(step, f"{function.name}() cannot stand here")
 
 
 def _is_extraction(call: Call) -> bool:
     return call.name.lower() == "regex"
 
 
-def _extract(regex: Dialects, text: pl.Expr, rows: Rows, step: Step) -> None:
-    if regex.repeats:
-        raise unsupported(step, "a regex with flag g", "one match an event alone")
-    for name, caught in regex_groups(text, regex).items():
-        rows.set(name, Value(expr=caught))
-
-
 def _assign(step: Assignment, rows: Rows) -> None:
     name, value = step.field.name, step.value
     if isinstance(value, Call):
+        refuse_aggregates([step])
         function = find(value.name)
-        if function is not None and function.kind is FunctionKind.AGGREGATE:
-            raise semantic(step, f"{function.name}() is an aggregate and cannot stand here")
         if function is not None and function.name in TRANSFORMS and function.name not in VALUES:
-            raise unsupported(step, f"{name} := {function.name}()", "write it as its own step")
+            if function.parameter("as") is None:
+                raise semantic(step, f"{function.name}() has no output to name")
+            _call(with_field(value, step.field, parameter="as"), rows)
+            return
     rows.set(name, value_of(value, rows))
 
 
@@ -144,23 +199,28 @@ def _clause(steps: Sequence[Step], rows: Rows) -> Rows:
 
 def _arm(step: Match, arm: Arm, rows: Rows) -> Rows:
     child = rows.child()
+    apply_guard(step, arm, child)
+    apply_steps(arm.body.steps, child)
+    return child
+
+
+def apply_guard(step: Match, arm: Arm, rows: Rows) -> None:
+    """Keep the rows that an arm's guard lets through; a regex sets its named groups."""
     name, guard = step.field.name, arm.guard
     match guard:
         case Boolean(value=value):
-            child.keep(pl.lit(value))
+            rows.keep(pl.lit(value))
         case Word(text="*"):
             pass
         case Regex():
             regex = regex_of(guard)
-            child.keep(regex_found(child.masked(name), regex))
-            _extract(regex, child.masked(name), child, step)
+            rows.keep(regex_found(rows.masked(name), regex))
+            extract(regex, rows.masked(name), rows)
         case Call():
-            child.keep(filter_of(with_field(guard, step.field), child), is_cheap=is_cheap(guard))
+            rows.keep(filter_of(with_field(guard, step.field), rows), is_cheap=is_cheap(guard))
         case _:
-            text = pattern_text(guard, child)
-            child.keep(equals_any(child.field(name), [text]), is_cheap=True)
-    apply_steps(arm.body.steps, child)
-    return child
+            text = pattern_text(guard, rows)
+            rows.keep(equals_any(rows.field(name), [text]), is_cheap=True)
 
 
 def clause_index(children: Sequence[Rows]) -> tuple[pl.Expr, bool]:
@@ -215,105 +275,3 @@ def _call(call: Call, rows: Rows) -> None:
         raise semantic(call, f"{name}() is an aggregate and cannot stand here")
     else:
         raise unsupported(call, f"{name}()", "the engine does not have it in this place")
-
-
-def _regex(args: Args, rows: Rows) -> None:
-    if args.flag("repeat"):
-        raise unsupported(args.call, "regex(repeat=true)", "one match an event alone")
-    body, flags = regex_arguments(args)
-    try:
-        regex = translate(body, flags)
-    except CqlSemanticError as exc:
-        raise semantic(args.call, exc.problem) from exc
-    if regex.repeats:
-        raise semantic(args.call, "the flag g is not allowed in regex(flags=)")
-    text = rows.masked(args.text("field", "@rawstring"))
-    if args.flag("strict", default=True):
-        rows.keep(regex_found(text, regex))
-    _extract(regex, text, rows, args.call)
-
-
-def _rename(args: Args, rows: Rows) -> None:
-    elements = args.elements("field")
-    if any(isinstance(item, Array) for item in elements):
-        pairs = []
-        for item in elements:
-            if not isinstance(item, Array) or len(item.elements) != 2:
-                raise semantic(item, "rename() takes pairs: [[old, new], ...]")
-            pairs.append((args.plain(item.elements[0]), args.plain(item.elements[1])))
-    elif args.has("as") and len(elements) == 1:
-        pairs = [(args.plain(elements[0]), args.text("as"))]
-    elif len(elements) == 2:
-        pairs = [(args.plain(elements[0]), args.plain(elements[1]))]
-    else:
-        raise semantic(args.call, "rename() needs as=")
-    for old, new in pairs:
-        if rows.has(old) and old != new:
-            # Where the source is absent nothing moves, so the target keeps what it had.
-            rows.set(new, Value(expr=rows.field(old).text()))
-            rows.drop(old)
-
-
-def _default(args: Args, rows: Rows) -> None:
-    value = constant(args.text("value"))
-    for name in args.texts("field"):
-        text = rows.field(name).text()
-        if args.flag("replaceEmpty"):
-            text = pl.when(text != "").then(text)
-        known = rows.has(name)
-        rows.replace(name, Value(expr=pl.coalesce(text, value.text())) if known else value)
-
-
-def _drop(args: Args, rows: Rows) -> None:
-    for name in args.texts("fields"):
-        rows.drop(name)
-
-
-def _select(args: Args, rows: Rows) -> None:
-    rows.select(args.texts("fields"))
-
-
-def _eval(args: Args, rows: Rows) -> None:
-    for name, node in args.given().items():
-        rows.set(name, value_of(node, rows))
-
-
-def _set_field(args: Args, rows: Rows) -> None:
-    target = args.value("target").constant
-    if target is None:
-        raise unsupported(args.call, "setField()", "the name must be the same in every row")
-    rows.set(target, args.value("value"))
-
-
-def _lowercase(args: Args, rows: Rows) -> None:
-    if args.text("include", "values") != "values":
-        raise unsupported(args.call, "lowercase(include=)", "values alone")
-    for name in args.texts("field"):
-        if rows.has(name):
-            rows.replace(name, Value(expr=rows.field(name).text().str.to_lowercase()))
-
-
-def _array_drop(args: Args, rows: Rows) -> None:
-    for name in array_columns(rows, args.text("array")):
-        rows.drop(name)
-
-
-def _array_rename(args: Args, rows: Rows) -> None:
-    base = args.text("asArray").removesuffix("[]")
-    for number, name in enumerate(array_columns(rows, args.text("array"))):
-        rows.replace(f"{base}[{number}]", Value(expr=rows.field(name).text()))
-        rows.drop(name)
-
-
-TRANSFORMS: Mapping[str, Transform] = {
-    "regex": _regex,
-    "rename": _rename,
-    "default": _default,
-    "drop": _drop,
-    "select": _select,
-    "eval": _eval,
-    "setField": _set_field,
-    "lowercase": _lowercase,
-    "array:drop": _array_drop,
-    "array:rename": _array_rename,
-}

@@ -7,14 +7,16 @@ changes counts only if the whole clause lets the row through.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import polars as pl
 
+from orchestrator.cql.nodes import Step
 from orchestrator.engine.context import Execution
 from orchestrator.engine.events import TIME_MS, TIMESTAMP
-from orchestrator.engine.values import NULL, Value
-from orchestrator.errors import CqlUnsupported
+from orchestrator.engine.values import NULL, Value, column
+
+ApplySteps = Callable[[Sequence[Step], "Rows"], None]
 
 
 class Rows:
@@ -25,8 +27,9 @@ class Rows:
         columns: Iterable[str],
         execution: Execution,
         *,
+        apply: ApplySteps,
         has_times: bool,
-        free_text: Mapping[int, pl.Expr] | None = None,
+        decided: Mapping[int, pl.Expr] | None = None,
         searchable: tuple[str, ...] | None = None,
     ) -> None:
         """Start over a frame.
@@ -34,26 +37,59 @@ class Rows:
         Args:
             columns: The fields there are, in order.
             execution: What the run knows.
+            apply: Applies steps to a row, for functions that take a pipeline.
             has_times: The frame holds the hidden times.
-            free_text: Free-text filters already decided, by the id of their node.
+            decided: Filters already decided (free text, lookups), by the id of their node.
             searchable: Fields free text looks at; None once there is no original event any more.
         """
         self.execution = execution
+        self._apply = apply
         self.has_times = has_times
-        self.free_text = free_text or {}
+        self.decided = decided or {}
         self.searchable = searchable
         self._values: dict[str, Value | None] = dict.fromkeys(columns)
         self._changed: dict[str, None] = {}
         self._conditions: list[pl.Expr] = []
+        self._hoisted: dict[str, pl.Expr] = {}
         self._masks: list[pl.Expr] = []
 
     def child(self) -> Rows:
         """Return a copy with no condition of its own, for a clause."""
-        copy = Rows((), self.execution, has_times=self.has_times, searchable=self.searchable)
-        copy.free_text = self.free_text
+        copy = Rows(
+            (),
+            self.execution,
+            apply=self._apply,
+            has_times=self.has_times,
+            searchable=self.searchable,
+        )
+        copy.decided = self.decided
         copy._values = dict(self._values)
         copy._masks = list(self._masks)
+        copy._hoisted = self._hoisted
         return copy
+
+    def hoist(self, expr: pl.Expr) -> pl.Expr:
+        """Return a column that holds the expression, computed once before rows are grouped."""
+        if expr.meta.is_column():
+            return expr
+        for mark, known in self._hoisted.items():
+            if known.meta.eq(expr):
+                return pl.col(mark)
+        mark = self.execution.mark("value")
+        self._hoisted[mark] = expr
+        return pl.col(mark)
+
+    def hoisted(self) -> list[pl.Expr]:
+        """Return the columns to compute before rows are grouped, those of children too."""
+        return [expr.alias(mark) for mark, expr in self._hoisted.items()]
+
+    def blank(self) -> Rows:
+        """Return a row of no field, over no frame, for what an aggregate puts out."""
+        return Rows((), self.execution, apply=self._apply, has_times=False)
+
+    def apply(self, steps: Sequence[Step]) -> None:
+        """Apply steps to the row."""
+        self._apply(steps, self)
 
     # --- fields -----------------------------------------------------------------------------
 
@@ -76,15 +112,20 @@ class Rows:
         value = self._values[name]
         if value is not None:
             return value
-        if name.startswith("^") or name == "*":
-            raise CqlUnsupported(f"the field {name!r}", "its name cannot be told from a pattern")
-        return Value(expr=pl.col(name))
+        return Value(expr=column(name))
 
     def number(self, name: str) -> pl.Expr:
         """Return the field as a number; the event's own time without parsing."""
-        if name == TIMESTAMP and self.has_times and self._values.get(name, NULL) is None:
-            return pl.col(TIME_MS).cast(pl.Float64)
+        time = self.own_time() if name == TIMESTAMP else None
+        if time is not None:
+            return time.cast(pl.Float64)
         return self.field(name).number()
+
+    def own_time(self) -> pl.Expr | None:
+        """Return the event's own time in whole milliseconds; None where it has been changed."""
+        if self.has_times and self._values.get(TIMESTAMP, NULL) is None:
+            return pl.col(TIME_MS)
+        return None
 
     def masked(self, name: str) -> pl.Expr:
         """Return the field's text where the cheap conditions so far hold: regexes skip nulls."""

@@ -1,117 +1,110 @@
-"""Functions that work on the whole frame: order, choose, group, look up, join, split.
+"""Functions that work on the whole frame: the table of them, and the small ones.
 
 Each takes its arguments and the flow and returns the next flow. One more is one function and its
-line in `STAGES`. Those that read a second time (join, tables) are in `tables.py`.
+line in `STAGES`; one that is a filter too, and so may be negated, stands in `FILTER_STAGES`.
 Source: library.humio.com, data-analysis/functions.html, one page a function.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 
 import polars as pl
 
-from orchestrator.engine.arguments import Args, semantic, unsupported
+from orchestrator.cql.catalogue import find
+from orchestrator.cql.nodes import Call, Expression
+from orchestrator.engine import array_aggregates, charts, ordering, parsing, sequences, timestamps
+from orchestrator.engine.aggregates import is_one_row
+from orchestrator.engine.arguments import Args, semantic
 from orchestrator.engine.context import Execution
-from orchestrator.engine.events import Events, flatten
+from orchestrator.engine.correlation import correlate
+from orchestrator.engine.events import Events
 from orchestrator.engine.expressions import searchable
-from orchestrator.engine.flow import Flow
-from orchestrator.engine.grouping import bucket, group_by, stats, time_chart, top
-from orchestrator.engine.regexes import translate
-from orchestrator.engine.row_steps import apply_steps
-from orchestrator.engine.rows import Rows
-from orchestrator.engine.values import any_of
+from orchestrator.engine.flow import Engine, Flow
+from orchestrator.engine.grouping import aggregate_by, group_by, key_texts, stats
+from orchestrator.engine.ranking import top
+from orchestrator.engine.repeats import repeat_regex
+from orchestrator.engine.row_steps import is_row_call
+from orchestrator.engine.self_joins import self_join, self_join_filter
+from orchestrator.engine.serial import series
+from orchestrator.engine.tables import (
+    define_table,
+    join_query,
+    match_as_array,
+    match_table,
+    read_file,
+)
+from orchestrator.engine.values import Value, any_of
 
 Stage = Callable[[Args, Flow], Flow]
-DEFAULT_ROWS = 200
-_KEY_VALUE = re.compile(r'([\w.@#\[\]-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,;]*))', re.ASCII)
+FilterStage = Callable[..., Flow]
 
 
-def _maximum(args: Args) -> int:
-    return args.execution.context.limits.rows
+def stage_of(call: Expression | Call) -> str:
+    """Return the canonical name if the call works on the whole frame, else the empty text."""
+    function = find(call.name) if isinstance(call, Call) else None
+    if function is None or not isinstance(call, Call) or is_row_call(call) or is_one_row(call):
+        return ""
+    return function.name if function.name in STAGES or function.name in FILTER_STAGES else ""
 
 
-def _sort(args: Args, flow: Flow) -> Flow:
-    fields = args.texts("field") or ["_count"]
-    orders = _parallel(args, "order", fields, "desc")
-    types = _parallel(args, "type", fields, "number")
-    if args.has("reverse"):
-        raise unsupported(args.call, "sort(reverse=)", "write order=")
-    limit = args.integer("limit", default=DEFAULT_ROWS, maximum=_maximum(args))
-    rows = flow.rows()
-    keys = [_sort_key(args, rows, name, kind) for name, kind in zip(fields, types, strict=True)]
-    descending = [not order.startswith("asc") for order in orders]
-    frame = flow.frame.sort(keys, descending=descending, nulls_last=True, maintain_order=True)
-    return flow.ordered(frame.head(limit), has_times=False)
+def run_stage(args: Args, flow: Flow, *, negated: bool) -> Flow:
+    """Run a stage over the flow.
+
+    Raises:
+        CqlSemanticError: It is negated and no filter.
+        CqlUnsupported: It cannot run inside a function list.
+    """
+    name = args.function.name
+    if name in FILTER_STAGES:
+        return FILTER_STAGES[name](args, flow, negated=negated)
+    if negated:
+        raise semantic(args.call, f"{name}() is no filter and cannot be negated")
+    if flow.group and name in _ALONE:
+        raise semantic(args.call, f"{name}() cannot stand in a function list")
+    if flow.group and name in _ONE_GROUP:
+        return _each_group(args, flow, STAGES[name])
+    return STAGES[name](args, flow)
 
 
-def _parallel(args: Args, name: str, fields: list[str], default: str) -> list[str]:
-    texts = args.texts(name) or [default]
-    if len(texts) == 1:
-        return texts * len(fields)
-    if len(texts) != len(fields):
-        raise semantic(args.call, f"{name}= needs one entry, or one for each field")
-    return texts
+def _each_group(args: Args, flow: Flow, stage: Stage) -> Flow:
+    """Run a stage for one group after the other."""
+    frame, parts, columns = flow.frame.collect(), [], dict[str, None]()
+    for number in range(flow.groups):
+        inner = frame.filter(pl.col(flow.group) == number).lazy()
+        found = stage(args, flow.with_group(inner))
+        mark = pl.lit(number, dtype=frame.schema[flow.group]).alias(flow.group)
+        parts.append(found.frame.select(found.columns).collect().with_columns(mark))
+        columns.update(dict.fromkeys(found.columns))
+    whole = pl.concat(parts, how="diagonal") if parts else frame.select(flow.group).head(0)
+    return flow.behind_aggregate(whole, columns)
 
 
-def _sort_key(args: Args, rows: Rows, name: str, kind: str) -> pl.Expr:
-    match kind:
-        case "number" | "any":
-            return rows.number(name)
-        case "string":
-            return rows.field(name).text()
-        case "hex":
-            text = rows.field(name).text().str.replace("^0[xX]", "")
-            return text.str.to_integer(base=16, strict=False)
-        case _:
-            raise semantic(args.call, "type= takes number, string or hex")
-
-
-def _head(args: Args, flow: Flow) -> Flow:
-    limit = args.integer("limit", default=DEFAULT_ROWS, maximum=_maximum(args))
-    return flow.ordered(flow.frame.head(limit), has_times=True)
-
-
-def _tail(args: Args, flow: Flow) -> Flow:
-    limit = args.integer("limit", default=DEFAULT_ROWS, maximum=_maximum(args))
-    return flow.ordered(flow.frame.tail(limit), has_times=True)
-
-
-def _table(args: Args, flow: Flow) -> Flow:
-    names = args.texts("fields")
-    limit = args.integer("limit", default=DEFAULT_ROWS, maximum=_maximum(args))
-    rows = flow.rows()
-    by = args.text("sortby", "@timestamp")
-    descending = not args.text("order", "desc").startswith("asc")
-    frame = flow.frame
-    # Rows without the sort field keep their order, as those behind an aggregate do.
-    if rows.has(by):
-        key = _sort_key(args, rows, by, args.text("type", "number"))
-        frame = frame.sort(key, descending=descending, nulls_last=True, maintain_order=True)
-    shown = [rows.field(name).text().alias(name) for name in dict.fromkeys(names)]
-    return flow.behind_aggregate(frame.head(limit).select(shown).collect())
-
-
-def _group_by(args: Args, flow: Flow) -> Flow:
-    return group_by(args, flow.rows(), flow)
-
-
-def _top(args: Args, flow: Flow) -> Flow:
-    return top(args, flow.rows(), flow)
-
-
-def _bucket(args: Args, flow: Flow) -> Flow:
-    return bucket(args, flow.rows(), flow)
-
-
-def _time_chart(args: Args, flow: Flow) -> Flow:
-    return time_chart(args, flow.rows(), flow)
+# --- the small ones -------------------------------------------------------------------------
 
 
 def _stats(args: Args, flow: Flow) -> Flow:
     return stats(args.node("function") if args.has("function") else None, flow)
+
+
+def _collect(args: Args, flow: Flow) -> Flow:
+    """collect(multival=false): one row for each distinct combination of the fields' values."""
+    limit = args.integer("limit", default=2000, maximum=1_000_000)
+    names, rows = args.texts("fields"), flow.rows()
+    texts = [text.alias(name) for name, text in key_texts(names, rows).items()]
+    found = (
+        flow.frame.with_columns(texts)
+        .select(*flow.outer(), *dict.fromkeys(names))
+        .filter(pl.any_horizontal(pl.col(name).is_not_null() for name in names))
+        .unique(maintain_order=True)
+        .collect()
+    )
+    if flow.group:
+        found = found.filter(pl.int_range(pl.len()).over(flow.group) < limit)
+    elif found.height > limit:
+        flow.execution.warn(f"collect() kept {limit} of {found.height} values; raise its limit")
+    return flow.behind_aggregate(found if flow.group else found.head(limit))
 
 
 def _fieldset(args: Args, flow: Flow) -> Flow:
@@ -120,47 +113,45 @@ def _fieldset(args: Args, flow: Flow) -> Flow:
     return flow.behind_aggregate(pl.DataFrame({"fieldset": names}, schema={"fieldset": pl.String}))
 
 
+def _fieldstats(args: Args, flow: Flow) -> Flow:
+    """Count the values and distinct values of each field, most values first."""
+    frame, limit = flow.collect(), args.integer("limit", default=200, maximum=10_000)
+    rows = [
+        (name, cells.len(), cells.n_unique())
+        for name in frame.columns
+        if (cells := frame.get_column(name).drop_nulls()).len()
+    ]
+    rows.sort(key=lambda row: -row[1])
+    columns = ("field", "_count", "distinct")
+    data = {name: [str(row[i]) for row in rows[:limit]] for i, name in enumerate(columns)}
+    return flow.behind_aggregate(pl.DataFrame(data, schema=dict.fromkeys(columns, pl.String)))
+
+
 def _transpose(args: Args, flow: Flow) -> Flow:
-    if args.has("pivot"):
-        raise unsupported(args.call, "transpose(pivot=)", "the plain form alone")
+    """Turn rows into columns; the new rows are sorted by the name of the old column."""
     limit, column = args.integer("limit", default=5, maximum=1000), args.text("column", "column")
-    frame = flow.collect().head(limit)
+    frame = flow.collect()
+    if frame.height > limit and not args.has("limit"):
+        flow.execution.warn(f"transpose() kept {limit} rows, its default; raise its limit")
+    frame = frame.head(limit)
     heads = [f"row[{i + 1}]" for i in range(frame.height)]
-    names = frame.columns
-    if args.has("header"):
-        header = args.text("header")
-        if header not in names:
+    names = sorted(frame.columns) if frame.height else []
+    header = args.text("header") if args.has("header") else ""
+    if args.has("pivot"):
+        header = column = args.text("pivot")
+    if header:
+        if header not in frame.columns and not flow.execution.is_dry:
             raise semantic(args.call, f"there is no field {header!r}")
-        heads = [cell or "" for cell in frame.get_column(header).to_list()]
         names = [name for name in names if name != header]
-    cells = {head: [frame[name][i] for name in names] for i, head in enumerate(heads)}
+        cells = frame.get_column(header).to_list() if header in frame.columns else []
+        heads = [cell or "" for cell in cells]
+    rows = {head: [frame[name][i] for name in names] for i, head in enumerate(heads)}
     schema = dict.fromkeys([column, *heads], pl.String)
-    return flow.behind_aggregate(pl.DataFrame({column: names, **cells}, schema=schema))
-
-
-def _self_join_filter(args: Args, flow: Flow) -> Flow:
-    rows = flow.rows()
-    keys = [rows.field(name).text() for name in args.texts("field")]
-    tests = []
-    for subquery in args.subqueries("where"):
-        inner = rows.child()
-        apply_steps(subquery.pipeline.steps, inner)
-        condition = inner.condition()
-        tests.append(pl.lit(value=True) if condition is None else condition)
-    marks = [args.execution.mark("where") for _ in tests]
-    key_marks = [args.execution.mark("key") for _ in keys]
-    frame = flow.frame.with_columns(
-        *(test.alias(mark) for test, mark in zip(tests, marks, strict=True)),
-        *(key.alias(mark) for key, mark in zip(keys, key_marks, strict=True)),
-    ).filter(pl.all_horizontal(pl.col(mark).is_not_null() for mark in key_marks))
-    frame = frame.filter(pl.all_horizontal(pl.col(m).any().over(key_marks) for m in marks))
-    if args.flag("prefilter"):
-        frame = frame.filter(any_of(pl.col(mark) for mark in marks))
-    return flow.with_frame(frame)
+    return flow.behind_aggregate(pl.DataFrame({column: names, **rows}, schema=schema))
 
 
 def _split(args: Args, flow: Flow) -> Flow:
-    """One event for each element of an array; the element's members move to the front."""
+    """One event for each element of an array; `_index` says which, and the id gets it too."""
     base, strip = args.text("field", "_events"), args.flag("strip")
     element = re.compile(re.escape(base) + r"\[(\d+)\](.*)\Z", re.DOTALL)
     members: dict[int, dict[str, str]] = {}
@@ -172,146 +163,140 @@ def _split(args: Args, flow: Flow) -> Flow:
             members.setdefault(int(found[1]), {})[name] = moved
     if not members:
         return flow
-    place = args.execution.mark("place")
+    place, number_mark = args.execution.mark("place"), args.execution.mark("number")
     frame = flow.frame.with_row_index(place)
-    others = [n for n in flow.columns if not element.match(n)]
+    hidden = [name for name in frame.collect_schema().names() if name.startswith("\x00")]
+    others = [n for n in flow.columns if not element.match(n) and n != "_index"]
     parts = []
     for number in sorted(members):
         moves = members[number]
         part = frame.filter(any_of(pl.col(name).is_not_null() for name in moves))
         added = [pl.col(old).alias(new) for old, new in moves.items()]
-        kept = [n for n in others if n not in moves.values()]
-        hidden = [place] if not flow.has_times else [place, "\x00time", "\x00ingest"]
-        parts.append(part.select(*hidden, *kept, *added, pl.lit(number).alias(f"{place}n")))
-    joined = pl.concat(parts, how="diagonal").sort(place, f"{place}n", maintain_order=True)
+        kept = [
+            pl.concat_str(pl.col(n), pl.lit(f"__{number}")).alias(n) if n == "@id" else pl.col(n)
+            for n in others
+            if n not in moves.values()
+        ]
+        index = pl.lit(str(number)).alias("_index")
+        parts.append(part.select(*hidden, *kept, index, *added, pl.lit(number).alias(number_mark)))
+    joined = pl.concat(parts, how="diagonal").sort(place, number_mark, maintain_order=True)
     new = [name for number in sorted(members) for name in members[number].values()]
-    return flow.with_frame(joined, columns=tuple(dict.fromkeys([*others, *new])))
+    return flow.with_frame(joined, columns=tuple(dict.fromkeys([*others, "_index", *new])))
 
 
-def _add_fields(
-    flow: Flow, text: pl.Expr, parse: Callable[[str], Mapping[str, str]], *, override: bool
-) -> Flow:
-    """Set the fields that Python reads out of one text; which they are is known only then."""
-    mark = flow.execution.mark("parsed")
-    frame = flow.frame.with_columns(text.alias(mark)).collect()
-    known: dict[str | None, Mapping[str, str]] = {None: {}}
-    cells = frame.get_column(mark).to_list()
-    for cell in cells:
-        if cell not in known:
-            known[cell] = parse(cell)
-    names = list(dict.fromkeys(name for found in known.values() for name in found))
-    rows = flow.rows()
-    added = []
-    for name in names:
-        new = pl.Series(f"{mark}{name}", [known[cell].get(name) for cell in cells], dtype=pl.String)
-        frame = frame.with_columns(new)
-        first, second = pl.col(new.name), rows.field(name).text()
-        if not override:
-            first, second = second, first
-        added.append(pl.coalesce(first, second).alias(name))
-    columns = tuple(dict.fromkeys([*flow.columns, *names]))
-    return flow.with_frame(frame.lazy().with_columns(added), columns=columns)
-
-
-def _parse_json(args: Args, flow: Flow) -> Flow:
-    for name in ("include", "exclude", "removePrefixes"):
-        if args.has(name):
-            raise unsupported(args.call, f"parseJson({name}=)", "every member is read")
-    prefix, null = args.text("prefix", ""), args.text("handleNull", "keep")
-    drop_empty = args.flag("excludeEmpty")
-
-    def parse(cell: str) -> Mapping[str, str]:
-        try:
-            value = json.loads(cell, parse_int=str, parse_float=str, parse_constant=str)
-        except (ValueError, RecursionError):
-            return {}
-        if not isinstance(value, dict):
-            return {}
-        if null != "keep":
-            value = _without_null(value, "" if null == "empty" else None)
-        found = {prefix + name: text for name, text in flatten(value).items()}
-        return {k: v for k, v in found.items() if v != ""} if drop_empty else found
-
-    text = flow.rows().field(args.text("field", "@rawstring")).text()
-    return _add_fields(flow, text, parse, override=True)
-
-
-def _without_null(value: dict[str, object], instead: str | None) -> dict[str, object]:
-    cleaned: dict[str, object] = {}
-    for name, item in value.items():
-        if isinstance(item, dict):
-            cleaned[name] = _without_null(item, instead)
-        elif item is not None:
-            cleaned[name] = item
-        elif instead is not None:
-            cleaned[name] = instead
-    return cleaned
-
-
-def _kv_parse(args: Args, flow: Flow) -> Flow:
-    for name in ("separator", "separatorPadding", "as", "prefix", "onDuplicate"):
-        if args.has(name):
-            raise unsupported(args.call, f"kvParse({name}=)", "key=value with = alone")
-    drop_empty = args.flag("excludeEmpty")
-
-    def parse(cell: str) -> Mapping[str, str]:
-        found: dict[str, str] = {}
-        for key, quoted, bare in _KEY_VALUE.findall(cell):
-            text = re.sub(r"\\(.)", r"\1", quoted) if quoted else bare
-            if text or not drop_empty:
-                found[key] = text
-        return found
-
-    text = flow.rows().field(args.text("field", "@rawstring")).text()
-    return _add_fields(flow, text, parse, override=args.flag("override"))
-
-
-def _split_string(args: Args, flow: Flow) -> Flow:
-    """Without `index=`: the parts as an array."""
-    base, pattern = args.text("as", "_splitstring"), translate(args.text("by")).compiled()
-
-    def parse(cell: str) -> Mapping[str, str]:
-        return {f"{base}[{i}]": part for i, part in enumerate(pattern.split(cell))}
-
-    text = flow.rows().field(args.text("field", "@rawstring")).text()
-    return _add_fields(flow, text, parse, override=True)
+def _set_field(args: Args, flow: Flow) -> Flow:
+    """Set the field whose name is computed; which names there are is known only then."""
+    name, value = flow.execution.mark("name"), flow.execution.mark("value")
+    frame = flow.frame.with_columns(
+        args.value("target").text().alias(name), args.value("value").text().alias(value)
+    ).collect()
+    wide = flow.with_frame(frame.lazy())
+    rows = wide.rows()
+    for target in frame.get_column(name).drop_nulls().unique(maintain_order=True).to_list():
+        rows.set(target, Value(expr=pl.when(pl.col(name) == target).then(pl.col(value))))
+    return wide.write(rows)
 
 
 def _create_events(args: Args, flow: Flow) -> Flow:
     now = str(flow.execution.context.now_ms)
     texts = args.texts("rawstring")
     events = Events.from_rows({"@timestamp": now, "@rawstring": text} for text in texts)
-    return source_flow(events.frame, flow.execution)
+    return source_flow(events.frame, flow.execution, flow.engine)
 
 
-def source_flow(frame: pl.DataFrame, execution: Execution) -> Flow:
+def _append_aggregation(args: Args, flow: Flow) -> Flow:
+    """Put the rows of an aggregation behind the rows it was computed from."""
+    added = aggregate_by(flow, {}, args.node("function"))
+    columns = tuple(dict.fromkeys([*flow.columns, *(n for n in added.columns if n[0] != "\x00")]))
+    rows = flow.frame.select(*flow.outer(), *flow.columns).collect()
+    whole = pl.concat([rows, added], how="diagonal")
+    return flow.behind_aggregate(whole, columns)
+
+
+def _unchanged(args: Args, flow: Flow) -> Flow:
+    """What says how a search is run and is done elsewhere, or means nothing here."""
+    return flow
+
+
+def _window(args: Args, flow: Flow) -> Flow:
+    raise semantic(args.call, "window() stands only in function= of bucket() or timeChart()")
+
+
+def source_flow(frame: pl.DataFrame, execution: Execution, engine: Engine) -> Flow:
     """Return the flow at the start of a pipeline over these events."""
     names = tuple(name for name in frame.columns if not name.startswith("\x00"))
     return Flow(
         frame=frame.lazy(),
         columns=names,
         execution=execution,
+        engine=engine,
         has_times=True,
         searchable=searchable(names),
     )
 
 
 STAGES: Mapping[str, Stage] = {
-    "groupBy": _group_by,
-    "stats": _stats,
-    "sort": _sort,
-    "head": _head,
-    "tail": _tail,
-    "table": _table,
-    "top": _top,
-    "bucket": _bucket,
-    "timeChart": _time_chart,
-    "fieldset": _fieldset,
-    "transpose": _transpose,
-    "selfJoinFilter": _self_join_filter,
-    "split": _split,
-    "parseJson": _parse_json,
-    "kvParse": _kv_parse,
-    "splitString": _split_string,
+    "accumulate": sequences.accumulate,
+    "appendAggregation": _append_aggregation,
+    "array:intersection": array_aggregates.intersection,
+    "array:reduceAll": array_aggregates.reduce_all,
+    "array:reduceColumn": array_aggregates.reduce_column,
+    "array:reduceRow": array_aggregates.reduce_row,
+    "array:union": array_aggregates.union,
+    "beta:repeating": _unchanged,
+    "bitfield:extractFlagsAsArray": parsing.extract_flags_as_array,
+    "bucket": charts.bucket,
+    "collect": _collect,
+    "correlate": correlate,
     "createEvents": _create_events,
+    "defineTable": define_table,
+    "fieldset": _fieldset,
+    "fieldstats": _fieldstats,
+    "findTimestamp": timestamps.find_timestamp,
+    "groupBy": group_by,
+    "head": ordering.head,
+    "kvParse": parsing.kv_parse,
+    "matchAsArray": match_as_array,
+    "neighbor": sequences.neighbor,
+    "parseCEF": parsing.parse_cef,
+    "parseCsv": parsing.parse_csv,
+    "parseFixedWidth": parsing.parse_fixed_width,
+    "parseJson": parsing.parse_json,
+    "parseLEEF": parsing.parse_leef,
+    "parseTimestamp": timestamps.parse_timestamp,
+    "parseUri": parsing.parse_uri,
+    "parseUrl": parsing.parse_url,
+    "parseXml": parsing.parse_xml,
+    "partition": sequences.partition,
+    "readFile": read_file,
+    "regex": repeat_regex,
+    "sankey": charts.sankey,
+    "selfJoin": self_join,
+    "series": series,
+    "session": sequences.session,
+    "setField": _set_field,
+    "setTimeInterval": _unchanged,
+    "slidingTimeWindow": sequences.sliding_time_window,
+    "slidingWindow": sequences.sliding_window,
+    "sort": ordering.sort,
+    "split": _split,
+    "splitString": parsing.split_string,
+    "stats": _stats,
+    "table": ordering.table,
+    "tail": ordering.tail,
+    "timeChart": charts.time_chart,
+    "top": top,
+    "transpose": _transpose,
+    "window": _window,
+    "worldMap": charts.world_map,
 }
+
+FILTER_STAGES: Mapping[str, FilterStage] = {
+    "join": join_query,
+    "match": match_table,
+    "selfJoinFilter": self_join_filter,
+}
+
+_ALONE = frozenset(("correlate", "createEvents", "defineTable", "readFile", "setTimeInterval"))
+# Stages that know nothing of groups run once for each.
+_ONE_GROUP = frozenset(("fieldset", "fieldstats", "transpose", "selfJoin"))

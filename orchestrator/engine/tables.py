@@ -9,12 +9,15 @@ functions-join.html.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import polars as pl
 
-from orchestrator.cql.nodes import Duration, Pipeline
+from orchestrator.cql.nodes import Call, Duration, Expression, Pipeline
 from orchestrator.engine.arguments import Args, semantic, unsupported
+from orchestrator.engine.context import Context, Execution
+from orchestrator.engine.events import Events
 from orchestrator.engine.flow import Flow
 from orchestrator.engine.globs import parse_glob
 from orchestrator.engine.lookups import Lookup
@@ -24,22 +27,58 @@ from orchestrator.errors import CqlSemanticError
 from orchestrator.units import parse_duration, parse_instant, to_epoch_ms
 
 Join = Literal["inner", "left", "anti"]
-RunPipeline = Callable[[Pipeline, int, int], pl.DataFrame]
-"""Runs a subquery over `[start_ms, end_ms)` and returns its rows."""
+MOST_GLOBS = 20_000
 
 
-def define_table(args: Args, run: RunPipeline) -> None:
-    """Run the subquery and keep the included columns under the table's name."""
-    (subquery,) = args.subqueries("query")
+def time_interval(pipeline: Pipeline, context: Context) -> Context:
+    """Return the context with the interval that a leading setTimeInterval() sets."""
+    first = pipeline.steps[0] if pipeline.steps else None
+    if not isinstance(first, Call) or first.name.lower() != "settimeinterval":
+        return context
+    execution = Execution(events=Events.from_rows(()), context=context)
+    args = Args(first, execution, _no_value)
+    # Here relative times count back from now, not from the interval that is replaced.
+    start = _instant(args, "start", context.start_ms, back_from=context.now_ms)
+    end = _instant(args, "end", context.now_ms, back_from=context.now_ms)
+    if start >= end:
+        raise semantic(first, "setTimeInterval() needs a start before its end")
+    return replace(context, start_ms=start, end_ms=end)
+
+
+def _no_value(node: Expression) -> Value:
+    raise semantic(node, "a time must stand here")
+
+
+def _search(args: Args, flow: Flow, wanted: Sequence[str], *, limit: int | None) -> pl.DataFrame:
+    """Run the subquery and return these columns of its rows; `*` is all of them.
+
+    One row more than `limit` comes, where there is one, so that a cut can be told.
+    """
+    subquery = args.subquery("query")
     start, end = subquery_window(args)
-    frame = run(subquery.pipeline, start, end)
+    found = flow.engine.search(subquery.pipeline, start, end)
+    shown = found.columns if "*" in wanted else [n for n in found.columns if n in wanted]
+    frame = found.frame if limit is None else found.frame.head(limit + 1)
+    return frame.select(shown).collect()
+
+
+def define_table(args: Args, flow: Flow) -> Flow:
+    """Run the subquery and keep the included columns under the table's name.
+
+    Raises:
+        CqlSemanticError: It stands behind something else than tables.
+    """
+    if flow.is_aggregate or not flow.is_pristine:
+        raise semantic(args.call, "defineTable() must stand before the main query")
     include = args.texts("include")
+    frame = _search(args, flow, include, limit=None)
     wanted = frame.columns if include == ["*"] else include
     columns = [
         pl.col(name) if name in frame.columns else pl.lit(None, dtype=pl.String).alias(name)
         for name in dict.fromkeys(wanted)
     ]
     args.execution.tables[args.text("name")] = Lookup(frame=frame.select(columns))
+    return flow
 
 
 def subquery_window(args: Args) -> tuple[int, int]:
@@ -54,10 +93,11 @@ def subquery_window(args: Args) -> tuple[int, int]:
     return start, _instant(args, "end", context.end_ms)
 
 
-def _instant(args: Args, name: str, default: int) -> int:
+def _instant(args: Args, name: str, default: int, *, back_from: int | None = None) -> int:
     if not args.has(name):
         return default
-    node, end = args.node(name), args.execution.context.end_ms
+    node = args.node(name)
+    end = args.execution.context.end_ms if back_from is None else back_from
     if isinstance(node, Duration):
         return end - node.length_ms
     text = args.plain(node)
@@ -73,8 +113,8 @@ def _instant(args: Args, name: str, default: int) -> int:
         raise unsupported(node, f"{name}={text}", "a duration, or a time with its zone") from exc
 
 
-def match_table(args: Args, flow: Flow, *, negated: bool) -> Flow:
-    """Look fields up in a table or file: add its columns, or keep what it has (not)."""
+def _lookup(args: Args) -> tuple[Lookup, list[str], list[str], list[str]]:
+    """Return the table, the fields to look up, the columns they stand in, and those to add."""
     source = "table" if args.has("table") else "file"
     name = args.text(source)
     try:
@@ -89,22 +129,41 @@ def match_table(args: Args, flow: Flow, *, negated: bool) -> Flow:
     if not args.has("include") or include == ["*"]:
         include = [c for c in lookup.frame.columns if c not in columns]
     try:
-        lookup.need([*columns, *include], file=name)
+        lookup = lookup.need([*columns, *include], file=name)
     except CqlSemanticError as exc:
         raise semantic(args.call, exc.problem) from exc
-    if args.has("glob"):
-        raise unsupported(args.call, "match(glob=)", "it is deprecated; write mode=glob")
+    return lookup, fields, columns, include
+
+
+def match_table(args: Args, flow: Flow, *, negated: bool) -> Flow:
+    """Look fields up in a table or file: add its columns, or keep what it has (not)."""
+    lookup, fields, columns, include = _lookup(args)
     how: Join = "anti" if negated else "inner" if args.flag("strict", default=True) else "left"
-    nrows = args.integer("nrows", default=1, maximum=100_000)
-    mode = args.choice("mode", ("string", "glob", "cidr"), default="string")
+    nrows = args.integer("nrows", default=1, maximum=500)
+    default = "glob" if args.flag("glob") else "string"
+    mode = args.choice("mode", ("string", "glob", "cidr"), default=default)
     fold = args.flag("ignoreCase")
     if mode == "string":
+        # The last row that matches counts, of several the last ones, backwards.
+        is_unique = nrows == 1 and not fold
+        table = lookup.lasts(columns) if is_unique else lookup.frame.reverse()
         return join_rows(
-            flow, lookup.frame, fields, columns, include=include, how=how, nrows=nrows, fold=fold
+            flow,
+            table,
+            fields,
+            columns,
+            include=include,
+            how=how,
+            nrows=nrows,
+            fold=fold,
+            is_unique=is_unique,
         )
     if nrows != 1 or len(fields) != 1:
         raise unsupported(args.call, f"match(mode={mode})", "one field and nrows=1 alone")
     cells = lookup.frame.get_column(columns[0]).to_list()
+    if mode == "glob" and len(cells) > MOST_GLOBS:
+        flow.execution.warn(f"match(mode=glob) read {MOST_GLOBS} of {len(cells)} rows")
+        cells = cells[:MOST_GLOBS]
     find = _cidr_finder(cells) if mode == "cidr" else _glob_finder(cells, fold=fold)
     return _join_found(flow, lookup.frame, fields[0], find, include=include, how=how)
 
@@ -120,6 +179,7 @@ def join_rows(
     nrows: int = 1,
     fold: bool = False,
     fill: str | None = None,
+    is_unique: bool = False,
 ) -> Flow:
     """Join the rows to a table of text.
 
@@ -132,22 +192,24 @@ def join_rows(
         how: Keep hits, all, or misses.
         nrows: Most table rows for one row, the first ones.
         fold: Compare keys without case.
+        is_unique: The table has each key once.
         fill: What an included column is where the table's own cell is absent; None leaves it.
     """
     rows, execution = flow.rows(), flow.execution
     left_marks = [execution.mark("left") for _ in fields]
     right_marks = [execution.mark("right") for _ in columns]
     value_marks = [execution.mark("value") for _ in include]
-    hit = execution.mark("hit")
     keys = [pl.col(column).str.to_lowercase() if fold else pl.col(column) for column in columns]
     right = table.select(
         *(key.alias(mark) for key, mark in zip(keys, right_marks, strict=True)),
-        *(pl.col(name).alias(mark) for name, mark in zip(include, value_marks, strict=True)),
-        pl.lit(value=True).alias(hit),
+        *(
+            (pl.col(name) if fill is None else pl.col(name).fill_null(fill)).alias(mark)
+            for name, mark in zip(include, value_marks, strict=True)
+        ),
     )
-    if nrows == 1:
+    if nrows == 1 and not is_unique:
         right = right.unique(subset=right_marks, keep="first", maintain_order=True)
-    else:
+    elif nrows > 1:
         right = right.group_by(right_marks, maintain_order=True).head(nrows)
     texts = [rows.field(name).text() for name in fields]
     left = flow.frame.with_columns(
@@ -160,10 +222,7 @@ def join_rows(
     if how == "anti":
         return flow.with_frame(joined)
     for name, mark in zip(include, value_marks, strict=True):
-        found = pl.col(mark)
-        if fill is not None:
-            found = pl.when(pl.col(hit)).then(found.fill_null(fill))
-        rows.set(name, Value(expr=found))
+        rows.set(name, Value(expr=pl.col(mark)))
     return flow.with_frame(joined).write(rows)
 
 
@@ -214,32 +273,57 @@ def _cidr_finder(cells: Sequence[str | None]) -> Callable[[str], int | None]:
 
 
 def _glob_finder(cells: Sequence[str | None], *, fold: bool) -> Callable[[str], int | None]:
-    globs = [
-        (parse_glob(cell).python(ignore_case=fold), row)
-        for row, cell in enumerate(cells)
-        if cell is not None
+    """Return how a text finds its row: a key is contained, the first in lexical order counts."""
+    globs = sorted((cell, row) for row, cell in enumerate(cells) if cell is not None)
+    tests = [
+        (parse_glob(cell).python(anchored=False, ignore_case=fold), row) for cell, row in globs
     ]
-    return lambda text: next((row for glob, row in globs if glob.search(text)), None)
+    return lambda text: next((row for glob, row in tests if glob.search(text)), None)
 
 
-def join_query(args: Args, flow: Flow, run: RunPipeline, *, negated: bool) -> Flow:
+def match_as_array(args: Args, flow: Flow) -> Flow:
+    """Look a field up and add the last `nrows` rows that match, backwards, as an array."""
+    lookup, fields, columns, include = _lookup(args)
+    nrows = args.integer("nrows", default=10, maximum=500)
+    number, fold = args.execution.mark("n"), args.flag("ignoreCase")
+    keys = [pl.col(column).str.to_lowercase() if fold else pl.col(column) for column in columns]
+    marks = [args.execution.mark("key") for _ in keys]
+    counted = lookup.frame.select(
+        *(key.alias(mark) for key, mark in zip(keys, marks, strict=True)), *include
+    )
+    latest = counted.reverse().group_by(marks, maintain_order=True).head(nrows)
+    latest = latest.with_columns(pl.int_range(pl.len()).over(marks).alias(number))
+    base = args.text("asArray", "").removesuffix("[]") if args.has("asArray") else ""
+    wide = latest.select(marks).unique(maintain_order=True)
+    added: list[str] = []
+    width = 0 if latest.is_empty() else int(str(latest.get_column(number).max())) + 1
+    for place in range(width):
+        names = {
+            name: f"{base}[{place}].{name}" if base else f"{name}[{place}]" for name in include
+        }
+        part = latest.filter(pl.col(number) == place).select(*marks, *include).rename(names)
+        wide = wide.join(part, on=marks, how="left", maintain_order="left")
+        added += names.values()
+    how: Join = "inner" if args.flag("strict", default=True) else "left"
+    return join_rows(flow, wide, fields, marks, include=added, how=how, fold=fold)
+
+
+def join_query(args: Args, flow: Flow, *, negated: bool) -> Flow:
     """Join to the rows of a subquery."""
-    (subquery,) = args.subqueries("query")
-    start, end = subquery_window(args)
-    frame = run(subquery.pipeline, start, end)
-    limits = args.execution.context.limits
-    limit = args.integer("limit", default=100_000, maximum=limits.join_rows)
-    if frame.height > limit:
-        args.execution.warn(f"join read {limit} of {frame.height} rows of its subquery")
-        frame = frame.head(limit)
     fields = args.texts("field")
     keys = args.texts("key") or fields
     if len(keys) != len(fields):
         raise semantic(args.call, "key= needs one entry for each field")
     include = args.texts("include")
+    limits = args.execution.context.limits
+    limit = args.integer("limit", default=100_000, maximum=limits.join_rows)
+    frame = _search(args, flow, [*keys, *include], limit=limit)
+    if frame.height > limit:
+        args.execution.warn(f"join read {limit} rows of its subquery, which has more")
+        frame = frame.head(limit)
     if include == ["*"]:
         include = [name for name in frame.columns if name not in keys]
-    lacking = [name for name in (*keys, *include) if name not in frame.columns]
+    lacking = [n for n in dict.fromkeys([*keys, *include]) if n not in frame.columns]
     frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in lacking)
     how: Join = "anti" if negated else "inner"
     if not negated and args.choice("mode", ("inner", "left"), default="inner") == "left":
@@ -250,10 +334,12 @@ def join_query(args: Args, flow: Flow, run: RunPipeline, *, negated: bool) -> Fl
 
 def read_file(args: Args, flow: Flow) -> Flow:
     """Replace the events by the rows of lookup files or tables."""
-    frames = [args.execution.table(n, node=args.node("file")).frame for n in args.texts("file")]
+    names = args.texts("file")
+    frames = [args.execution.table(name, node=args.node("file")).frame for name in names]
     frame = pl.concat(frames, how="diagonal")
     if args.has("include") and args.texts("include") != ["*"]:
-        Lookup(frame=frame).need(args.texts("include"), file=args.text("file"))
+        known = Lookup(frame=frame, is_open=frame.width == 0)
+        frame = known.need(args.texts("include"), file=", ".join(names)).frame
         frame = frame.select(args.texts("include"))
     if args.has("limit"):
         frame = frame.head(args.integer("limit", default=1, maximum=1_000_000))

@@ -16,6 +16,13 @@ _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?\Z")
 _DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000
 
+# Java's short names that the zone database does not have.
+_SHORT_NAMES: Mapping[str, str] = {
+    "PST": "America/Los_Angeles", "PDT": "America/Los_Angeles", "CST": "America/Chicago",
+    "CDT": "America/Chicago", "EDT": "America/New_York", "MDT": "America/Denver",
+    "IST": "Asia/Kolkata", "JST": "Asia/Tokyo",
+}  # fmt: skip
+
 # LogScale's letters (Java's Formatter) in the words of Polars' strftime.
 _LETTERS: Mapping[str, str] = {
     "H": "%H", "I": "%I", "k": "%-H", "l": "%-I", "M": "%M", "S": "%S", "L": "%3f", "N": "%9f",
@@ -35,6 +42,7 @@ def zone_of(text: str, *, node: Node) -> str:
     """
     if text in ("Z", "UTC", "GMT", ""):
         return "UTC"
+    text = _SHORT_NAMES.get(text, text)
     offset = _OFFSET.match(text)
     if offset:
         if offset[3] not in (None, "00"):

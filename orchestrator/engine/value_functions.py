@@ -7,23 +7,34 @@ Source: library.humio.com, data-analysis/functions.html, one page a function.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, unquote
 
 import polars as pl
 
+from orchestrator.cql.nodes import Parameter
+from orchestrator.engine import encodings, text_functions
 from orchestrator.engine.arguments import Args, semantic, unsupported
-from orchestrator.engine.filter_functions import array_columns, regex_arguments
+from orchestrator.engine.arrays import array_length, concat_array
+from orchestrator.engine.filter_functions import regex_arguments
 from orchestrator.engine.formats import duration_text, parse_format
-from orchestrator.engine.regexes import translate
+from orchestrator.engine.geography import distance_value, geohash_value
+from orchestrator.engine.mathematics import MATH
+from orchestrator.engine.parsing import split_pattern
+from orchestrator.engine.regexes import replacement, translate
 from orchestrator.engine.rows import Rows
 from orchestrator.engine.times import format_times, time_part, zone_of
-from orchestrator.engine.values import NULL, Kind, Value, constant_number, text_number
+from orchestrator.engine.unit_conversion import convert
+from orchestrator.engine.values import (
+    NULL,
+    Kind,
+    Value,
+    constant,
+    constant_number,
+    each_distinct,
+    needs_python,
+)
 from orchestrator.errors import CqlSemanticError
 
 Compute = Callable[[Args, Rows], Value]
@@ -35,6 +46,8 @@ class ValueFunction:
 
     compute: Compute
     output: str = ""
+    fallback: str = ""
+    """The input field where the call names none."""
 
     def target(self, args: Args) -> str:
         """Return the field that a lone call writes."""
@@ -43,7 +56,7 @@ class ValueFunction:
         parameter = args.function.parameter("as")
         if parameter is not None and parameter.required:
             raise semantic(args.call, f"{args.function.name}() needs as=")
-        return self.output or args.text("field")
+        return self.output or args.text("field", self.fallback or None)
 
 
 def _text(args: Args, rows: Rows) -> pl.Expr:
@@ -56,17 +69,7 @@ def _number(args: Args, rows: Rows) -> pl.Expr:
 
 def by_row(text: pl.Expr, function: Callable[[str], str | None]) -> Value:
     """Return a value that Python computes from each distinct text."""
-
-    def apply(series: pl.Series) -> pl.Series:
-        known: dict[str | None, str | None] = {None: None}
-        found: list[str | None] = []
-        for cell in series.to_list():
-            if cell not in known:
-                known[cell] = function(cell)
-            found.append(known[cell])
-        return pl.Series(series.name, found, dtype=pl.String)
-
-    return Value(expr=text.map_batches(apply, return_dtype=pl.String))
+    return Value(expr=each_distinct(text, function))
 
 
 def _lower(args: Args, rows: Rows) -> Value:
@@ -75,15 +78,6 @@ def _lower(args: Args, rows: Rows) -> Value:
 
 def _upper(args: Args, rows: Rows) -> Value:
     return Value(expr=_text(args, rows).str.to_uppercase())
-
-
-def _length(args: Args, rows: Rows) -> Value:
-    return Value(expr=_text(args, rows).str.len_chars().cast(pl.Float64), kind=Kind.NUMBER)
-
-
-def _text_length(args: Args, rows: Rows) -> Value:
-    text = args.value("string").text()
-    return Value(expr=text.str.len_chars().cast(pl.Float64), kind=Kind.NUMBER)
 
 
 def _trim(args: Args, rows: Rows) -> Value:
@@ -97,31 +91,12 @@ def _trim(args: Args, rows: Rows) -> Value:
             return Value(expr=text.str.strip_chars())
 
 
-def _substring(args: Args, rows: Rows) -> Value:
-    begin = args.integer("begin", default=0)
-    length = args.integer("end", default=0) - begin if args.has("end") else None
-    return Value(expr=args.value("string").text().str.slice(begin, length))
-
-
 def _concat(args: Args, rows: Rows) -> Value:
     values = [rows.field(name) for name in args.texts("field")]
     texts = [value.text() for value in values if not value.is_null]
     if not texts:
         return NULL
     return Value(expr=pl.concat_str(texts, ignore_nulls=True))
-
-
-def _concat_array(args: Args, rows: Rows) -> Value:
-    names = array_columns(rows, args.text("field"))
-    first = args.integer("from", default=0)
-    last = args.integer("to", default=len(names) - 1)
-    chosen = [rows.field(name).text() for name in names[first : last + 1]]
-    if not chosen:
-        return NULL
-    joined = pl.concat_str(chosen, separator=args.text("separator", ""), ignore_nulls=True)
-    prefix, suffix = args.text("prefix", ""), args.text("suffix", "")
-    found = pl.concat_str([pl.lit(prefix), joined, pl.lit(suffix)])
-    return Value(expr=pl.when(pl.any_horizontal(c.is_not_null() for c in chosen)).then(found))
 
 
 def _coalesce(args: Args, rows: Rows) -> Value:
@@ -155,26 +130,6 @@ def _round(args: Args, rows: Rows) -> Value:
     return Value(expr=found, kind=Kind.NUMBER)
 
 
-def _math(function: Callable[[pl.Expr], pl.Expr]) -> Compute:
-    def compute(args: Args, rows: Rows) -> Value:
-        found = function(_number(args, rows))
-        return Value(expr=pl.when(found.is_finite()).then(found), kind=Kind.NUMBER)
-
-    return compute
-
-
-def _modulus(args: Args, rows: Rows) -> Value:
-    number, divisor = _number(args, rows), float(args.text("divisor"))
-    if divisor == 0:
-        return NULL
-    return Value(expr=number - divisor * (number / divisor).floor(), kind=Kind.NUMBER)
-
-
-def _power(args: Args, rows: Rows) -> Value:
-    found = _number(args, rows).pow(float(args.text("exponent")))
-    return Value(expr=pl.when(found.is_finite()).then(found), kind=Kind.NUMBER)
-
-
 def _instant(name: str) -> Compute:
     def compute(args: Args, rows: Rows) -> Value:
         context = rows.execution.context
@@ -188,23 +143,9 @@ def _duration(args: Args, rows: Rows) -> Value:
     return constant_number(float(args.duration_ms("duration")))
 
 
-def _replace(args: Args, rows: Rows) -> Value:
-    body, flags = regex_arguments(args)
-    with_ = args.text("with", "") if args.has("with") else args.text("replacement", "")
-    if "$" in with_:
-        raise unsupported(args.call, "replace() with $", "group references are not supported")
-    try:
-        regex = translate(body, flags)
-    except CqlSemanticError as exc:
-        raise semantic(args.call, exc.problem) from exc
-    text = rows.field(args.text("field", "@rawstring")).text()
-    if not regex.looks_ahead:
-        return Value(expr=text.str.replace_all(regex.rust, with_.replace("$", "$$")))
-    return by_row(text, lambda cell: regex.compiled().sub(lambda _: with_, cell))
-
-
 def _format(args: Args, rows: Rows) -> Value:
-    pieces = parse_format(args.text("format"), call=args.call)
+    zone = zone_of(args.text("timezone", "UTC"), node=args.call)
+    pieces = parse_format(args.text("format"), call=args.call, zone=zone)
     names = args.texts("field")
     return Value(expr=pieces.render([rows.field(name) for name in names]))
 
@@ -239,151 +180,175 @@ def _format_duration(args: Args, rows: Rows) -> Value:
     return by_row(text, lambda cell: duration_text(float(cell), precision=precision))
 
 
+def _replace(args: Args, rows: Rows) -> Value:
+    """Replace each match; `$1` and `${name}` stand for groups, which here do capture."""
+    body, flags = regex_arguments(args)
+    with_ = args.text("with", "") if args.has("with") else args.text("replacement", "")
+    try:
+        # Source: functions-replace.html; a line's ends match too unless flags say otherwise.
+        regex = translate(body, flags if args.has("flags") else "m", numbered="$" in with_)
+        template = replacement(with_, regex)
+    except CqlSemanticError as exc:
+        raise semantic(args.call, exc.problem) from exc
+    text = rows.field(args.text("field", "@rawstring")).text()
+    if not needs_python(regex):
+        return Value(expr=text.str.replace_all(regex.rust, template))
+    pattern = regex.compiled()
+    groups = re.compile(r"\$(?:\$|\{(\w+)\})")
+
+    def fill(match: re.Match[str]) -> str:
+        return groups.sub(lambda g: (match.group(g[1]) or "") if g[1] else "$", template)
+
+    return by_row(text, lambda cell: pattern.sub(fill, cell))
+
+
 def _parse_int(args: Args, rows: Rows) -> Value:
-    if args.text("endian", "big") != "big":
-        raise unsupported(args.call, "parseInt(endian=little)", "only big endian is supported")
+    """Read an unsigned whole number of any radix; a prefix `0x` or `16#` is skipped."""
     radix = args.integer("radix", default=16)
+    if not 2 <= radix <= 36:
+        raise semantic(args.call, "radix= takes 2 to 36")
+    is_little = args.choice("endian", ("big", "little"), default="big") == "little"
 
     def parse(cell: str) -> str | None:
+        digits = re.sub(r"^(0[xX]|16#)", "", cell.strip()) if radix == 16 else cell.strip()
+        if is_little and radix == 16:
+            digits = digits.zfill(len(digits) + len(digits) % 2)
+            digits = "".join(digits[at : at + 2] for at in range(len(digits) - 2, -1, -2))
+        if not digits.isascii() or not digits.isalnum():
+            return None
         try:
-            return str(int(cell, radix))
+            return str(int(digits, radix))
         except ValueError:
             return None
 
     return by_row(_text(args, rows), parse)
 
 
+def _event_size(args: Args, rows: Rows) -> Value:
+    """Bytes of the event's values; 0 behind an aggregate, where nothing is stored."""
+    if rows.searchable is None and not rows.has_times:
+        return constant_number(0.0)
+    sizes = [rows.field(name).text().str.len_bytes().fill_null(0) for name in rows.names()]
+    found = pl.sum_horizontal(sizes).cast(pl.Float64) if sizes else pl.lit(0.0)
+    return Value(expr=found, kind=Kind.NUMBER)
+
+
+def _event_field_count(args: Args, rows: Rows) -> Value:
+    """Fields of the event, tags left out; 0 behind an aggregate."""
+    if rows.searchable is None and not rows.has_times:
+        return constant_number(0.0)
+    there = [
+        rows.field(name).text().is_not_null().cast(pl.Float64)
+        for name in rows.names()
+        if not name.startswith("#")
+    ]
+    return Value(expr=pl.sum_horizontal(there) if there else pl.lit(0.0), kind=Kind.NUMBER)
+
+
+def _parameter(args: Args, rows: Rows) -> Value:
+    name = args.text("parameter")
+    node = Parameter(span=args.call.span, name=name, default=None)
+    return constant(rows.execution.parameter(node))
+
+
 def _split_index(args: Args, rows: Rows) -> Value:
     if not args.has("index"):
         raise unsupported(args.call, "splitString() as a value", "index= says which part is meant")
     index = args.integer("index", default=0)
-    pattern = translate(args.text("by")).compiled()
+    cut = split_pattern(args)
 
     def part(cell: str) -> str | None:
-        parts = pattern.split(cell)
+        parts = cut(cell)
         return parts[index] if -len(parts) <= index < len(parts) else None
 
     return by_row(rows.field(args.text("field", "@rawstring")).text(), part)
 
 
 def _get_field(args: Args, rows: Rows) -> Value:
-    name = args.value("source").constant
-    if name is None:
-        raise unsupported(args.call, "getField()", "the name must be the same in every row")
-    return rows.field(name)
-
-
-def _hash(algorithm: str) -> Compute:
-    def compute(args: Args, rows: Rows) -> Value:
-        texts = [rows.field(name).text() for name in args.texts("field")]
-        joined = pl.concat_str(texts, ignore_nulls=True) if len(texts) > 1 else texts[0]
-        return by_row(joined, lambda cell: hashlib.new(algorithm, cell.encode()).hexdigest())
-
-    return compute
-
-
-def _base64_decode(args: Args, rows: Rows) -> Value:
-    charset = args.text("charset", "UTF-8")
-
-    def decode(cell: str) -> str | None:
-        try:
-            return base64.b64decode(cell + "=" * (-len(cell) % 4)).decode(charset, "replace")
-        except (binascii.Error, ValueError, LookupError):
-            return None
-
-    return by_row(_text(args, rows), decode)
-
-
-def _base64_encode(args: Args, rows: Rows) -> Value:
-    return by_row(_text(args, rows), lambda cell: base64.b64encode(cell.encode()).decode())
-
-
-def _url_decode(args: Args, rows: Rows) -> Value:
-    return by_row(_text(args, rows), lambda cell: unquote(cell.replace("+", " ")))
-
-
-def _url_encode(args: Args, rows: Rows) -> Value:
-    return by_row(_text(args, rows), lambda cell: quote(cell, safe=""))
-
-
-def _entropy(args: Args, rows: Rows) -> Value:
-    def entropy(cell: str) -> str:
-        shares = [cell.count(char) / len(cell) for char in set(cell)]
-        return repr(-sum(share * math.log2(share) for share in shares) or 0.0)
-
-    found = by_row(_text(args, rows), entropy)
-    return Value(expr=text_number(found.expr), kind=Kind.NUMBER)
+    """The value of the field that is named by an expression, in each row."""
+    source = args.value("source")
+    if source.constant is not None:
+        return rows.field(source.constant)
+    name = source.text()
+    found: pl.Expr = pl.lit(None, dtype=pl.String)
+    for known in rows.names():
+        found = pl.when(name == known).then(rows.field(known).text()).otherwise(found)
+    return Value(expr=found)
 
 
 def _array_length(args: Args, rows: Rows) -> Value:
-    length, present = pl.lit(0.0), pl.lit(value=True)
-    for name in array_columns(rows, args.text("array")):
-        present = present & rows.field(name).text().is_not_null()
-        length = length + present.cast(pl.Float64)
-    return Value(expr=length, kind=Kind.NUMBER)
+    return Value(expr=array_length(args, rows), kind=Kind.NUMBER)
+
+
+def _concat_array(args: Args, rows: Rows) -> Value:
+    found = concat_array(args, rows)
+    return NULL if found is None else Value(expr=found)
 
 
 _TIME_PARTS = (
     "dayOfMonth", "dayOfWeek", "dayOfWeekName", "dayOfYear", "hour", "millisecond", "minute",
     "month", "monthName", "second", "weekOfYear", "year",
 )  # fmt: skip
-_MATH: Mapping[str, Callable[[pl.Expr], pl.Expr]] = {
-    "abs": lambda x: x.abs(),
-    "ceil": lambda x: x.ceil(),
-    "floor": lambda x: x.floor(),
-    "sqrt": lambda x: x.sqrt(),
-    "exp": lambda x: x.exp(),
-    "log": lambda x: x.log(),
-    "log2": lambda x: x.log(2),
-    "log10": lambda x: x.log10(),
-    "log1p": lambda x: x.log1p(),
-    "sin": lambda x: x.sin(),
-    "cos": lambda x: x.cos(),
-    "tan": lambda x: x.tan(),
-    "deg2rad": lambda x: x.radians(),
-    "rad2deg": lambda x: x.degrees(),
-}
-
 VALUES: Mapping[str, ValueFunction] = {
     "lower": ValueFunction(compute=_lower, output="_lower"),
     "upper": ValueFunction(compute=_upper, output="_upper"),
-    "length": ValueFunction(compute=_length, output="_length"),
-    "text:length": ValueFunction(compute=_text_length, output="_length"),
+    "length": ValueFunction(
+        compute=lambda args, rows: text_functions.length(_text(args, rows)), output="_length"
+    ),
+    "text:length": ValueFunction(
+        compute=lambda args, _rows: text_functions.clusters(args.value("string").text()),
+        output="_length",
+    ),
     "text:trim": ValueFunction(compute=_trim, output="_trim"),
-    "text:substring": ValueFunction(compute=_substring, output="_string"),
+    "text:substring": ValueFunction(compute=text_functions.substring, output="_string"),
+    "text:positionOf": ValueFunction(compute=text_functions.position_of, output="_position"),
+    "text:editDistance": ValueFunction(compute=text_functions.edit_distance, output="_distance"),
+    "stripAnsiCodes": ValueFunction(compute=text_functions.strip_ansi, fallback="@rawstring"),
+    "json:prettyPrint": ValueFunction(compute=text_functions.json_pretty, fallback="@rawstring"),
+    "xml:prettyPrint": ValueFunction(compute=text_functions.xml_pretty, fallback="@rawstring"),
+    "writeJson": ValueFunction(compute=text_functions.write_json, output="_json"),
+    "subnet": ValueFunction(compute=text_functions.subnet, output="_subnet"),
+    "unit:convert": ValueFunction(compute=convert),
+    "geohash": ValueFunction(compute=geohash_value, output="_geohash"),
+    "geography:distance": ValueFunction(compute=distance_value, output="_distance"),
+    "communityId": ValueFunction(compute=encodings.community_id, output="_community_id"),
+    "hash": ValueFunction(compute=encodings.plain_hash, output="_hash"),
+    "tokenHash": ValueFunction(compute=encodings.token_hash, output="_tokenHash"),
+    "eventSize": ValueFunction(compute=_event_size, output="_eventSize"),
+    "eventFieldCount": ValueFunction(compute=_event_field_count, output="_eventFieldCount"),
+    "beta:param": ValueFunction(compute=_parameter, output="_param"),
     "concat": ValueFunction(compute=_concat, output="_concat"),
     "concatArray": ValueFunction(compute=_concat_array, output="_concatArray"),
     "coalesce": ValueFunction(compute=_coalesce, output="_coalesce"),
     "if": ValueFunction(compute=_if, output="_if"),
     "round": ValueFunction(compute=_round),
-    "math:mod": ValueFunction(compute=_modulus, output="_mod"),
-    "math:pow": ValueFunction(compute=_power, output="_pow"),
     "now": ValueFunction(compute=_instant("now"), output="_now"),
     "start": ValueFunction(compute=_instant("start"), output="_start"),
     "end": ValueFunction(compute=_instant("end"), output="_end"),
     "duration": ValueFunction(compute=_duration, output="_duration"),
-    "replace": ValueFunction(compute=_replace),
+    "replace": ValueFunction(compute=_replace, fallback="@rawstring"),
     "format": ValueFunction(compute=_format, output="_format"),
     "formatTime": ValueFunction(compute=_format_time, output="_formatTime"),
     "formatDuration": ValueFunction(compute=_format_duration),
     "parseInt": ValueFunction(compute=_parse_int),
     "splitString": ValueFunction(compute=_split_index, output="_splitstring"),
     "getField": ValueFunction(compute=_get_field, output="_getField"),
-    "crypto:md5": ValueFunction(compute=_hash("md5"), output="_md5"),
-    "crypto:sha1": ValueFunction(compute=_hash("sha1"), output="_sha1"),
-    "crypto:sha256": ValueFunction(compute=_hash("sha256"), output="_sha256"),
-    "base64Decode": ValueFunction(compute=_base64_decode, output="_base64Decode"),
-    "base64Encode": ValueFunction(compute=_base64_encode, output="_base64Encode"),
-    "urlDecode": ValueFunction(compute=_url_decode, output="_urldecode"),
-    "urlEncode": ValueFunction(compute=_url_encode, output="_urlencode"),
-    "shannonEntropy": ValueFunction(compute=_entropy, output="_shannonentropy"),
+    "crypto:md5": ValueFunction(compute=encodings.digest("md5"), output="_md5"),
+    "crypto:sha1": ValueFunction(compute=encodings.digest("sha1"), output="_sha1"),
+    "crypto:sha256": ValueFunction(compute=encodings.digest("sha256"), output="_sha256"),
+    "base64Decode": ValueFunction(compute=encodings.base64_decode, output="_base64Decode"),
+    "base64Encode": ValueFunction(compute=encodings.base64_encode, output="_base64Encode"),
+    "urlDecode": ValueFunction(compute=encodings.url_decode, output="_urldecode"),
+    "urlEncode": ValueFunction(compute=encodings.url_encode, output="_urlencode"),
+    "parseHexString": ValueFunction(compute=encodings.parse_hex_string, output="_parsehexstring"),
+    "shannonEntropy": ValueFunction(compute=encodings.shannon_entropy, output="_shannonentropy"),
     "array:length": ValueFunction(compute=_array_length, output="_length"),
     **{
         f"time:{part}": ValueFunction(compute=_time(part), output=f"_{part}")
         for part in _TIME_PARTS
     },
     **{
-        f"math:{name}": ValueFunction(compute=_math(function), output=f"_{name}")
-        for name, function in _MATH.items()
+        f"math:{name}": ValueFunction(compute=compute, output=f"_{name}")
+        for name, compute in MATH.items()
     },
 }

@@ -7,12 +7,13 @@ Source: library.humio.com, data-analysis/syntax-expressions.html.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
 import polars as pl
+import polars.selectors as cs
 
 from orchestrator.engine.globs import EXACT_INTEGERS, Glob, format_number, parse_glob, parse_number
 from orchestrator.engine.regexes import Dialects
@@ -28,6 +29,8 @@ class Kind(StrEnum):
     """Float64."""
     TRUTH = "truth"
     """Boolean."""
+    COUNT = "count"
+    """A whole number, of an aggregate alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +48,7 @@ class Value:
         match self.kind:
             case Kind.TEXT:
                 return self.expr
-            case Kind.NUMBER:
+            case Kind.NUMBER | Kind.COUNT:
                 return number_text(self.expr)
             case Kind.TRUTH:
                 return (
@@ -133,9 +136,11 @@ def equals_any(value: Value, patterns: Iterable[str], *, ignore_case: bool = Fal
     return any_of(tests)
 
 
-def contains_pattern(text: pl.Expr, pattern: str) -> pl.Expr:
+def contains_pattern(text: pl.Expr, pattern: str, *, ignore_case: bool = False) -> pl.Expr:
     """Return whether the text contains the pattern anywhere; false where it is absent."""
     glob = parse_glob(pattern)
+    if ignore_case:
+        return text.str.contains("(?i)" + glob.rust(anchored=False)).fill_null(value=False)
     if glob.is_exact:
         return text.str.contains(glob.parts[0], literal=True).fill_null(value=False)
     return text.str.contains(glob.rust(anchored=False)).fill_null(value=False)
@@ -150,9 +155,44 @@ def any_of(tests: Iterable[pl.Expr]) -> pl.Expr:
     return pl.lit(value=False) if result is None else result
 
 
+def column(name: str) -> pl.Expr:
+    """Return the column of exactly this name: Polars reads `*` and `^...$` as patterns."""
+    is_pattern = name == "*" or name.startswith("^")
+    return cs.by_name(name).as_expr() if is_pattern else pl.col(name)
+
+
+def each_distinct(text: pl.Expr, function: Callable[[str], str | None]) -> pl.Expr:
+    """Return what Python computes from each distinct text; null stays null."""
+
+    def apply(series: pl.Series) -> pl.Series:
+        known: dict[str | None, str | None] = {None: None}
+        found: list[str | None] = []
+        for cell in series.to_list():
+            if cell not in known:
+                known[cell] = function(cell)
+            found.append(known[cell])
+        return pl.Series(series.name, found, dtype=pl.String)
+
+    return text.map_batches(apply, return_dtype=pl.String)
+
+
+def each_row(
+    texts: Sequence[pl.Expr], function: Callable[[Sequence[str | None]], str | None]
+) -> pl.Expr:
+    """Return what Python computes from several texts of a row, any of them may be null."""
+    names = [str(number) for number in range(len(texts))]
+
+    def apply(series: pl.Series) -> pl.Series:
+        found = [function([cell[name] for name in names]) for cell in series.to_list()]
+        return pl.Series(series.name, found, dtype=pl.String)
+
+    row = pl.struct(text.alias(name) for text, name in zip(texts, names, strict=True))
+    return row.map_batches(apply, return_dtype=pl.String)
+
+
 def regex_found(text: pl.Expr, regex: Dialects) -> pl.Expr:
     """Return whether the regex is found in the text; false where it is absent."""
-    if not _needs_python(regex):
+    if not needs_python(regex):
         return text.str.contains(regex.rust).fill_null(value=False)
     pattern = regex.compiled()
 
@@ -171,7 +211,7 @@ def regex_groups(text: pl.Expr, regex: Dialects) -> dict[str, pl.Expr]:
     return {field: pl.coalesce(exprs) for field, exprs in caught.items()}
 
 
-def _needs_python(regex: Dialects) -> bool:
+def needs_python(regex: Dialects) -> bool:
     """Return whether Polars cannot run the regex: look-ahead, or larger than its engine takes."""
     return regex.looks_ahead or not _compiles(regex.rust)
 
@@ -186,7 +226,7 @@ def _compiles(pattern: str) -> bool:
 
 
 def _group(text: pl.Expr, regex: Dialects, index: int) -> pl.Expr:
-    if not _needs_python(regex):
+    if not needs_python(regex):
         # Only named groups capture, so the group's number is its place.
         return text.str.extract(regex.rust, index + 1)
     pattern, name = regex.compiled(), f"g{index}"

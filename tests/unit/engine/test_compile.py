@@ -7,7 +7,13 @@ from orchestrator.engine.compile import compile_query
 from orchestrator.engine.events import Events
 from orchestrator.engine.lookups import Lookup
 from orchestrator.engine.run import Context, Limits, run_query
-from orchestrator.engine.support import is_supported, supported, unsupported
+from orchestrator.engine.support import (
+    Support,
+    support,
+    support_of,
+    supported,
+    unsupported,
+)
 from orchestrator.errors import CqlSemanticError, CqlSyntaxError, CqlUnsupported
 
 CONTEXT = Context(start_ms=0, end_ms=10_000, now_ms=10_000)
@@ -41,8 +47,8 @@ def test_result_of_an_aggregate_lists_its_fields_even_where_no_row_has_them() ->
 @pytest.mark.parametrize(
     ("query", "name", "text"),
     [
-        ("a=1 | correlate(A: {a=1}, B: {a=2})", "correlate()", "correlate"),
-        ("a=1 | ipLocation(a)", "ipLocation()", "ipLocation"),
+        ("a=1 | remoteTable(a)", "remoteTable()", "remoteTable"),
+        ("a=1 | [count(), copyEvent(b)]", "copyEvent()", "copyEvent"),
         ("brandNew(a)", "brandNew()", "brandNew"),
     ],
 )
@@ -90,6 +96,29 @@ def test_limit_max_is_the_clusters_own() -> None:
     assert result.warnings == ("groupBy kept 2 of 3 groups; raise its limit",)
 
 
+@pytest.mark.parametrize(
+    ("query", "warning"),
+    [
+        ("sort(n)", "sort() kept 200 rows, its default; raise its limit"),
+        ("head()", "head() kept 200 rows, its default; raise its limit"),
+        ("tail()", "tail() kept 200 rows, its default; raise its limit"),
+        ("table(n)", "table() kept 200 rows, its default; raise its limit"),
+        ("sort(n, limit=200)", None),
+        ("n<200 | sort(n)", None),
+        ("collect(n)", "collect() kept 2000 values of n; there may be more"),
+        ("collect(n, limit=3)", None),
+        ("bucket(1h, field=n)", "kept the 10 largest of 2500 series; raise its limit"),
+        ("top(n)", None),
+    ],
+)
+def test_default_limits_say_when_they_cut(query: str, warning: str | None) -> None:
+    events = Events.from_rows({"@timestamp": str(i), "n": str(i)} for i in range(2500))
+
+    result = run_query(query, events, context=CONTEXT)
+
+    assert result.warnings == (() if warning is None else (warning,))
+
+
 def test_lookup_is_not_changed_by_a_query() -> None:
     lookup = Lookup.from_csv("a,n\n1,one\n")
     context = Context(start_ms=0, end_ms=10_000, now_ms=0, lookups={"f.csv": lookup})
@@ -106,13 +135,32 @@ def test_saved_queries_that_call_each_other_end() -> None:
         run_query("$x()", EVENTS, context=context)
 
 
+def test_support_gives_every_function_an_answer() -> None:
+    rows = {row.name: row for row in support()}
+
+    assert set(rows) == {function.name for function in functions().values()}
+    assert all(row.why for row in rows.values() if not row.supported)
+    assert [row.name for row in rows.values() if row.tier < 4 and not row.supported] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("GROUPBY", Support(name="groupBy", supported=True, tier=1, why="")),
+        ("rdns", Support(name="reverseDns", supported=True, tier=3,
+                         why="needs a table of host names")),
+        ("copyEvent", Support(name="copyEvent", supported=False, tier=4,
+                              why="it works in parsers alone, at ingest")),
+        ("brandNew", Support(name="brandNew", supported=False, tier=4,
+                             why="the function is not known here")),
+    ],
+)  # fmt: skip
+def test_support_of_one_function(name: str, expected: Support) -> None:
+    assert support_of(name) == expected
+
+
 def test_support_covers_the_catalogue_without_overlap() -> None:
     names = {function.name for function in functions().values()}
 
     assert supported() | unsupported() == names
     assert not supported() & unsupported()
-
-
-@pytest.mark.parametrize(("name", "expected"), [("GROUPBY", True), ("correlate", False)])
-def test_support_ignores_case(name: str, expected: bool) -> None:
-    assert is_supported(name) is expected

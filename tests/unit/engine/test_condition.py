@@ -34,6 +34,8 @@ from orchestrator.errors import CqlSemanticError, CqlSyntaxError, CqlUnsupported
         ('cidr(a, subnet="10.0.0.0/8")', {"a": "10.1.1.1"}, True),
         ('cidr(a, subnet="10.0.0.0/8")', {"a": "no address"}, False),
         ('wildcard(field=a, pattern="*B*", ignoreCase=true)', {"a": "abc"}, True),
+        ('wildcard(field=a, pattern="B", ignoreCase=true)', {"a": "abc"}, True),
+        ('wildcard(field=a, pattern="b")', {"a": "abc"}, False),
         ('regex("b\\\\d", field=a)', {"a": "ab1"}, True),
         ("text:contains(a, substring=b)", {"a": "xyz", "b": "y"}, True),
         ("needle", {"a": "a needle"}, True),
