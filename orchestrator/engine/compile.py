@@ -40,7 +40,7 @@ from orchestrator.cql.nodes import (
 from orchestrator.cql.parser import parse_or_raise
 from orchestrator.cql.walk import walk
 from orchestrator.engine.arguments import function_of, semantic, unsupported, with_field
-from orchestrator.engine.context import Context, Execution, Result
+from orchestrator.engine.context import Context, Execution, Result, Source
 from orchestrator.engine.events import Events
 from orchestrator.engine.expressions import bind, free_text
 from orchestrator.engine.flow import Flow
@@ -106,7 +106,7 @@ def _needs_context(node: Node) -> bool:
     return isinstance(node, Call) and node.name.lower() in ("match", "readfile", "cidr")
 
 
-def execute(query: Query, events: Events, *, context: Context) -> Result:
+def execute(query: Query, events: Source, *, context: Context) -> Result:
     """Run a tree over the events of the context's window."""
     execution = Execution(events=events, context=context)
     for node in walk(query):
@@ -138,7 +138,7 @@ def execute(query: Query, events: Events, *, context: Context) -> Result:
 
 def _run(pipeline: Pipeline, execution: Execution, start_ms: int, end_ms: int) -> Flow:
     use_ingest = execution.context.use_ingest_time
-    frame = execution.events.between(start_ms, end_ms, use_ingest_time=use_ingest)
+    frame = execution.events.read(pipeline, start_ms, end_ms, use_ingest_time=use_ingest)
     execution.events_scanned += frame.height
     return run_steps(pipeline.steps, source_flow(frame, execution))
 
