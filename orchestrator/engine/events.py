@@ -128,11 +128,10 @@ class Events:
 
 
 def _rows_of(file: EventFile, skipped: Skipped) -> Iterator[dict[str, str]]:
-    number = 0
     for chunk in read_chunks(file, skipped=skipped):
-        for data in chunk.data.removesuffix(b"\n").split(b"\n"):
-            number += 1
-            row = TOO_LONG if chunk.oversized else event_of_bytes(data)
+        lines = chunk.data.removesuffix(b"\n").split(b"\n")
+        for number, data in enumerate(lines, start=chunk.first_line + 1):
+            row = TOO_LONG if chunk.is_overlong else event_of_bytes(data)
             if isinstance(row, dict):
                 yield row
             elif row is not None:

@@ -20,12 +20,12 @@ CHUNK_BYTES = 8 << 20
 """Large enough to keep two cores busy, small enough that the allocator reuses the memory."""
 _PACKED_BYTES = 256 << 10
 """Packed bytes at a time: zstd gives all that is in them at once."""
-MAX_LINE_BYTES = 64 << 20
+MAX_LINE_BYTES = 16 << 20
 """Longer lines are skipped and named: an event is at most 1 MB in LogScale."""
 NAMED_PROBLEMS = 20
 SUFFIXES = (".ndjson", ".jsonl", ".json", ".gz", ".zst", ".parquet")
 """What a folder is searched for; a file that is named itself may be called anything."""
-_UTF8_MARK = b"\xef\xbb\xbf"
+UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -52,6 +52,8 @@ class EventFile:
     path: Path
     packing: Packing
     size_bytes: int
+    is_plain_utf8: bool = False
+    """Not packed and not begun by a mark: its bytes are its lines."""
 
     @property
     def name(self) -> str:
@@ -78,10 +80,10 @@ class Chunk:
     """Whole lines of one file."""
 
     data: bytes
-    offset: int
-    """Where `data` begins in the unpacked file, in bytes."""
-    oversized: bool = False
-    """`data` is the beginning of one line that is too long to read."""
+    first_line: int
+    """The number of its first line in the file, from 0."""
+    is_overlong: bool = False
+    """One line that is too long to read; `data` is empty."""
 
 
 def find_files(paths: Iterable[Path | str]) -> list[EventFile]:
@@ -120,7 +122,14 @@ def _looked_at(path: Path) -> EventFile:
     with path.open("rb") as file:
         first = file.read(4)
     packing = next((kind for magic, kind in _MAGIC if first.startswith(magic)), Packing.PLAIN)
-    return EventFile(path=path, packing=packing, size_bytes=path.stat().st_size)
+    return EventFile(
+        path=path,
+        packing=packing,
+        size_bytes=path.stat().st_size,
+        is_plain_utf8=packing is Packing.PLAIN
+        and path.is_file()
+        and not first.startswith((UTF8_MARK, *_UTF16_MARKS)),
+    )
 
 
 def read_chunks(
@@ -142,7 +151,7 @@ def read_chunks(
 
 
 def _whole_lines(blocks: Iterator[bytes], file: EventFile, skipped: Skipped) -> Iterator[Chunk]:
-    rest, offset, is_first, overlong = b"", 0, True, False
+    rest, number, is_first, is_overlong = b"", 0, True, False
     for read in blocks:
         block = read
         if is_first:
@@ -150,28 +159,26 @@ def _whole_lines(blocks: Iterator[bytes], file: EventFile, skipped: Skipped) -> 
             if block.startswith(_UTF16_MARKS):
                 skipped.note(file.name, "UTF-16 text, left out; convert the file to UTF-8", lines=0)
                 return
-            offset += len(block) - len(block.removeprefix(_UTF8_MARK))
-            block = block.removeprefix(_UTF8_MARK)
-        cut = block.rfind(b"\n") + 1
-        if overlong:
+            block = block.removeprefix(UTF8_MARK)
+        if is_overlong:
             # The rest of a line whose beginning was given already.
-            start = block.find(b"\n") + 1
-            offset += start or len(block)
-            if not start:
+            end = block.find(b"\n") + 1
+            if not end:
                 continue
-            block, cut, overlong = block[start:], cut - start, False
-        if not cut:
+            block, is_overlong = block[end:], False
+        cut = block.rfind(b"\n") + 1
+        if cut:
+            data = rest + block[:cut]
+            rest = block[cut:]
+            yield Chunk(data=data, first_line=number)
+            number += data.count(b"\n")
+        else:
             rest += block
-            if len(rest) > MAX_LINE_BYTES:
-                yield Chunk(data=rest[:1], offset=offset, oversized=True)
-                offset, rest, overlong = offset + len(rest), b"", True
-            continue
-        data = rest + block[:cut]
-        rest = block[cut:]
-        yield Chunk(data=data, offset=offset)
-        offset += len(data)
+        if len(rest) > MAX_LINE_BYTES:
+            yield Chunk(data=b"", first_line=number, is_overlong=True)
+            number, rest, is_overlong = number + 1, b"", True
     if rest:
-        yield Chunk(data=rest, offset=offset)
+        yield Chunk(data=rest, first_line=number)
 
 
 def _unpacked(

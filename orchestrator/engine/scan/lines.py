@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -29,12 +29,13 @@ from orchestrator.engine.events import (
 from orchestrator.engine.files import Chunk
 from orchestrator.engine.scan.need import Need, line_regexes
 
-LINE, OFFSET = "\x00line", "\x00offset"
-_NUMBER, _SHAPED, _MATTERS = "\x00number", "\x00shaped", "\x00matters"
-_FILE_BITS = 44
-"""Offsets within one file fit below; the file's number stands above."""
+LINE, NUMBER, PLACE = "\x00line", "\x00number", "\x00place"
+_ODD, _RECORD = "\x00odd", "\x00record"
+_LINE_BITS = 40
+"""A line's number in its file fits below; the file's number stands above."""
 _BLANK = r"[ \t\r]*"
-_OPENS, _CLOSES = rf'^{_BLANK}\{{{_BLANK}["}}]', rf'["0-9}}\]el{{]{_BLANK}\}}{_BLANK}$'
+SAMPLE_LINES, _WORTHWHILE = 200, 0.9
+"""Where nearly all of the first lines of a chunk may matter, looking for more costs its time."""
 _RETRY_LINES = 32
 _NEEDED_KEYS = 24
 """With more keys than this the exact test looks at the value of any key."""
@@ -48,6 +49,9 @@ _SUSPICIOUS = "|".join(
         '" :', '"\t:', "\\ud", "\\uD", "\\u00",
     )
 )  # fmt: skip
+_LINES = {LINE: pl.String(), NUMBER: pl.UInt32()}
+_SHAPED = pl.col(LINE).str.starts_with("{") & pl.col(LINE).str.ends_with("}")
+"""Cheap to see: a line that was cut or is no JSON object at all is not."""
 _BY_OTHER_NAME = {new: old for old, new in FDR_NAMES.items()}
 
 
@@ -67,13 +71,11 @@ class Parsed:
     """One chunk's events that may matter, in the order of the file."""
 
     frame: pl.DataFrame
-    """The wanted fields as text, the hidden times, and where asked for `LINE` and `OFFSET`."""
-    lines: int
-    """All lines, blank and broken ones too."""
+    """The wanted fields as text, the hidden times, and where needed `LINE` and `PLACE`."""
     events: int
     """Events, those that cannot matter too."""
     problems: tuple[tuple[int, str], ...]
-    """Broken lines by their number in the chunk, from 0, and why."""
+    """Broken lines by their number in the file, from 0, and why."""
 
 
 class LineReader:
@@ -83,90 +85,98 @@ class LineReader:
         """Work out what the query's needs mean for a line of text."""
         self.wanted = wanted
         keys = dict.fromkeys(key for field in wanted.fields for key in keys_of(field))
-        self._schema = {key: pl.String() for key in keys}
+        self._record = pl.Struct(dict.fromkeys(keys, pl.String()))
         self._need = line_regexes(wanted.need)
         self._exact = _exactness(tuple(keys))
-        self._has_offset = wanted.keeps_lines or EVENT_ID in wanted.fields
-        self._has_line = wanted.keeps_lines or RAWSTRING in wanted.fields
 
-    def parse(self, chunk: Chunk, *, file_number: int = 0) -> Parsed:
-        """Return the events of the chunk that may matter."""
-        if chunk.oversized:
-            nothing = self._timed(self._rows([]))[0]
-            return Parsed(
-                frame=self._shown(nothing), lines=1, events=0, problems=((0, TOO_LONG),)
-            )
-        data, lines = _lines_of(chunk.data)
-        text = pl.col(LINE)
-        matters = pl.all_horizontal(pl.lit(value=True), *(text.str.contains(r) for r in self._need))
-        lines = lines.with_columns(
-            pl.int_range(pl.len(), dtype=pl.Int64).alias(_NUMBER),
-            (text.str.contains(_OPENS) & text.str.contains(_CLOSES)).alias(_SHAPED),
-            matters.alias(_MATTERS),
-        )
-        chosen = lines.filter(pl.col(_SHAPED) & pl.col(_MATTERS)).select(LINE, _NUMBER)
-        odd = lines.filter(~pl.col(_SHAPED)).select(LINE, _NUMBER)
-        whole = data if chosen.height == lines.height else None
-        fast, refused = self._fast(chosen, whole)
-        exact, problems, blank = self._exactly(pl.concat([odd, refused]))
-        frame = pl.concat([fast, exact]).sort(_NUMBER) if exact.height else fast
-        frame, late = self._timed(frame)
-        if self._has_offset:
-            frame = _with_offsets(frame, lines, (file_number << _FILE_BITS) + chunk.offset)
-        problems += late
-        return Parsed(
-            frame=self._shown(frame),
-            lines=lines.height,
-            events=lines.height - blank - len(problems),
-            problems=tuple(sorted(problems)),
-        )
+    @property
+    def needs_lines(self) -> bool:
+        """Return whether the events' own lines or places are wanted beside their fields."""
+        return self.wanted.keeps_lines or bool({RAWSTRING, EVENT_ID} & set(self.wanted.fields))
 
-    def _fast(
-        self, lines: pl.DataFrame, whole: bytes | None
-    ) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Return what Polars reads exactly of the lines, and the lines left over."""
+    def may_matter(self) -> pl.Expr:
+        """Return whether a line must be looked at: the query may keep it, or it is no event."""
+        return pl.all_horizontal(self._tests()) | ~_SHAPED
+
+    def is_selective(self, lines: pl.DataFrame) -> bool:
+        """Return whether looking for texts spares enough of lines like these to be worth it."""
+        tests = self._tests()
+        found = lines.select(pl.all_horizontal(tests)).to_series() if tests else None
+        return found is not None and found.sum() < found.len() * _WORTHWHILE
+
+    def decoded(self, lines: pl.LazyFrame) -> pl.LazyFrame:
+        """Return the keys' texts beside lines (`LINE`, `NUMBER`), and which lines are odd.
+
+        Computing it fails with a `PolarsError` if a line that looks like an event is none.
+        """
         text = pl.col(LINE)
         closer = pl.when(text.str.contains(_SUSPICIOUS)).then(text).str.contains(self._exact)
-        odd = lines.select(closer.fill_null(value=False)).to_series()
-        refused = lines.clear()
-        if odd.any():
-            lines, refused, whole = lines.filter(~odd), lines.filter(odd), None
-        frame, unread = self._decoded(lines, whole)
-        # An object or an array is printed as text: its members are fields, it is none itself.
-        nested = pl.any_horizontal(
-            pl.lit(value=False),
-            *(pl.col(key).str.contains(r"^[\[{]").fill_null(value=False) for key in self._schema),
+        odd = closer.fill_null(value=False) | ~_SHAPED
+        record = pl.when(~pl.col(_ODD)).then(text).str.json_decode(self._record)
+        kept = text if self.needs_lines else pl.when(_ODD).then(text).alias(LINE)
+        return (
+            lines.with_columns(odd.alias(_ODD))
+            .with_columns(record.alias(_RECORD))
+            .select(kept, NUMBER, _ODD, pl.col(_RECORD).struct.unnest())
         )
-        is_nested = frame.select(nested).to_series()
-        if is_nested.len() == frame.height and is_nested.any():
-            unread = pl.concat([unread, frame.filter(is_nested).select(LINE, _NUMBER)])
-            frame = frame.filter(~is_nested)
-        if unread.height:
-            refused = pl.concat([refused, unread])
-        return self._named(frame), refused
 
-    def _decoded(
-        self, lines: pl.DataFrame, whole: bytes | None
-    ) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Return the keys' texts beside the lines, and the lines that Polars refuses."""
-        if not lines.height:
-            return lines.with_columns(pl.lit(None, pl.String).alias(k) for k in self._schema), lines
-        data = whole
-        if data is None:
-            data = lines.get_column(LINE).str.join("\n").item().encode()
+    def parse_chunk(self, chunk: Chunk, *, file_number: int) -> Parsed:
+        """Return the events of the chunk that may matter."""
+        lines = _lines_of(chunk)
+        chosen = lines
+        if self.is_selective(lines.head(SAMPLE_LINES)):
+            chosen = lines.filter(self.may_matter())
+        parsed = self.parse(self._decoded(chosen), file_number=file_number)
+        if chunk.is_overlong:
+            return replace(parsed, problems=((chunk.first_line, TOO_LONG),))
+        return replace(parsed, events=parsed.events + lines.height - chosen.height)
+
+    def parse(self, decoded: pl.DataFrame, *, file_number: int) -> Parsed:
+        """Return the events of some lines that were `decoded`; odd ones are read exactly."""
+        odd = decoded.get_column(_ODD)
+        frame, problems, blank = decoded, [], 0
+        if odd.any():
+            frame = decoded.filter(~odd)
+            exact, problems, blank = self._exactly(decoded.filter(odd))
+            frame = pl.concat([self._named(frame), exact]).sort(NUMBER)
+        else:
+            frame = self._named(frame)
+        parsed = self.parse_fields(frame, file_number=file_number)
+        return Parsed(
+            frame=parsed.frame,
+            events=decoded.height - blank - len(problems) - len(parsed.problems),
+            problems=tuple(sorted([*problems, *parsed.problems])),
+        )
+
+    def parse_fields(self, fields: pl.DataFrame, *, file_number: int) -> Parsed:
+        """Return the events of fields that are text already, with their `NUMBER` in the file."""
+        frame, problems = self._timed(fields)
+        if self.needs_lines:
+            place = pl.col(NUMBER).cast(pl.Int64) + (file_number << _LINE_BITS)
+            frame = frame.with_columns(place.alias(PLACE))
+        hidden = [TIME_MS, INGEST_MS]
+        hidden += [PLACE] if self.needs_lines else []
+        hidden += [LINE] if self.wanted.keeps_lines else []
+        return Parsed(
+            frame=frame.select(*self.wanted.fields, *hidden),
+            events=fields.height - len(problems),
+            problems=tuple(problems),
+        )
+
+    def _tests(self) -> list[pl.Expr]:
+        return [pl.col(LINE).str.contains(regex) for regex in self._need]
+
+    def _decoded(self, lines: pl.DataFrame) -> pl.DataFrame:
+        """Return `decoded` lines; those that fail it are odd."""
         try:
-            frame = pl.read_ndjson(data, schema=self._schema)
+            return self.decoded(lines.lazy()).collect()
         except pl.exceptions.PolarsError:
-            frame = None
-        if frame is not None and frame.height == lines.height:
-            return lines.hstack(frame), lines.clear()
-        if lines.height <= _RETRY_LINES:
-            return self._decoded(lines.clear(), None)[0], lines
+            if lines.height <= _RETRY_LINES:
+                nothing = (pl.lit(None, pl.String).alias(key) for key in self._record.to_schema())
+                return lines.select(LINE, NUMBER, pl.lit(value=True).alias(_ODD), *nothing)
         # One broken line fails all: halve until it stands alone with a few others.
         half = lines.height // 2
-        first, first_left = self._decoded(lines.slice(0, half), None)
-        second, second_left = self._decoded(lines.slice(half), None)
-        return pl.concat([first, second]), pl.concat([first_left, second_left])
+        return pl.concat([self._decoded(lines[:half]), self._decoded(lines[half:])])
 
     def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return the wanted fields under LogScale's names."""
@@ -181,16 +191,14 @@ class LineReader:
             elif field == RAWSTRING:
                 found = pl.coalesce(found, pl.col(LINE).str.strip_chars())
             made.append(found.alias(field))
-        return frame.select(*made, LINE, _NUMBER)
+        return frame.select(*made, LINE, NUMBER)
 
-    def _exactly(
-        self, lines: pl.DataFrame
-    ) -> tuple[pl.DataFrame, list[tuple[int, str]], int]:
+    def _exactly(self, lines: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[int, str]], int]:
         """Return the lines' events, the broken ones by number, and how many are blank."""
         rows: list[tuple[str | int | None, ...]] = []
         problems: list[tuple[int, str]] = []
         blank = 0
-        for line, number in lines.iter_rows():
+        for line, number in lines.select(LINE, NUMBER).iter_rows():
             if not line.strip():
                 blank += 1
                 continue
@@ -202,7 +210,7 @@ class LineReader:
         return self._rows(rows), problems, blank
 
     def _rows(self, rows: Sequence[tuple[str | int | None, ...]]) -> pl.DataFrame:
-        schema = dict.fromkeys((*self.wanted.fields, LINE), pl.String()) | {_NUMBER: pl.Int64()}
+        schema = dict.fromkeys(self.wanted.fields, pl.String()) | _LINES
         return pl.DataFrame(rows, schema=schema, orient="row")
 
     def _timed(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[int, str]]]:
@@ -216,8 +224,8 @@ class LineReader:
         )
         problems: list[tuple[int, str]] = []
         if bad.height:
-            problems = [(n, not_a_time(t)) for t, n in bad.select(TIMESTAMP, _NUMBER).iter_rows()]
-            frame = frame.join(bad.select(_NUMBER), on=_NUMBER, how="anti", maintain_order="left")
+            problems = [(n, not_a_time(t)) for t, n in bad.select(TIMESTAMP, NUMBER).iter_rows()]
+            frame = frame.join(bad.select(NUMBER), on=NUMBER, how="anti", maintain_order="left")
         frame = frame.with_columns(stamp.fill_null("0"), time.fill_null(0).alias(TIME_MS))
         ingest = pl.col(TIME_MS)
         if INGEST_TIMESTAMP in self.wanted.fields:
@@ -226,26 +234,16 @@ class LineReader:
             ingest = pl.col(INGEST_TIMESTAMP).cast(pl.Int64, strict=False).fill_null(ingest)
         return frame.with_columns(ingest.alias(INGEST_MS)), problems
 
-    def _shown(self, frame: pl.DataFrame) -> pl.DataFrame:
-        hidden = [TIME_MS, INGEST_MS]
-        hidden += [LINE] if self.wanted.keeps_lines else []
-        hidden += [OFFSET] if OFFSET in frame.columns else []
-        return frame.select(*self.wanted.fields, *hidden)
 
-
-def _lines_of(data: bytes) -> tuple[bytes, pl.DataFrame]:
-    """Return the bytes as UTF-8, whatever they were, and their lines."""
+def _lines_of(chunk: Chunk) -> pl.DataFrame:
+    """Return the chunk's lines and their numbers; what is not UTF-8 is replaced."""
+    data = chunk.data
     try:
-        return data, pl.read_lines(data, name=LINE)
+        lines = pl.read_lines(data, name=LINE, row_index_name=NUMBER)
     except pl.exceptions.ComputeError:
-        mended = data.decode("utf-8", "replace").encode()
-        return mended, pl.read_lines(mended, name=LINE)
-
-
-def _with_offsets(frame: pl.DataFrame, lines: pl.DataFrame, start: int) -> pl.DataFrame:
-    ends = lines.select((pl.col(LINE).str.len_bytes().cast(pl.Int64) + 1).cum_sum()).to_series()
-    starts = ends.shift(1, fill_value=0) + start
-    return frame.with_columns(starts.gather(frame.get_column(_NUMBER)).alias(OFFSET))
+        data = data.decode("utf-8", "replace").encode()
+        lines = pl.read_lines(data, name=LINE, row_index_name=NUMBER)
+    return lines.select(LINE, pl.col(NUMBER) + chunk.first_line)
 
 
 def keys_of(field: str) -> tuple[str, ...]:
@@ -260,9 +258,9 @@ def _exactness(keys: Sequence[str]) -> str:
     key = '"'
     if plain and len(keys) <= _NEEDED_KEYS:
         key = f'"(?:{"|".join(re.escape(key) for key in keys)})"'
-    number = r"null|-0|-?[0-9]+[.eE]|-?[0-9]{19}"
     tests = [
-        rf"{key}{_BLANK}:{_BLANK}(?:{number})",
+        # Polars prints numbers anew, and objects as text; null is a text to LogScale.
+        rf"{key}{_BLANK}:{_BLANK}(?:null|[\[{{]|-0|-?[0-9]+[.eE]|-?[0-9]{{19}})",
         r"\\u[dD][89a-fA-F]",
         rf'\\u00[2-7][0-9a-fA-F][^"]*"{_BLANK}:',
     ]

@@ -1,7 +1,7 @@
-"""What a line must contain for a query to keep its event: texts looked for before any parsing.
+r"""What a line must contain for a query to keep its event: texts looked for before any parsing.
 
 A need is a list of sets: the line must hold one text of every set. It errs towards keeping: a
-text that JSON can spell in more than one way is cut to its unambiguous part, a line with a `\\u`
+text that JSON can spell in more than one way is cut to its unambiguous part, a line with a `\u`
 escape always passes, and a field that an earlier step made asks for nothing.
 """
 
@@ -113,11 +113,8 @@ def _group_keys(call: Call) -> list[str]:
 
 def _is_filter(call: Call) -> bool:
     function = find(call.name)
-    return function is not None and function.kind is FunctionKind.FILTER or _is_regex(call)
-
-
-def _is_regex(call: Call) -> bool:
-    return call.name.lower() == "regex"
+    is_filter = function is not None and function.kind is FunctionKind.FILTER
+    return is_filter or call.name.lower() == "regex"
 
 
 def _caught(step: Node) -> frozenset[str]:
@@ -214,4 +211,3 @@ def _key(name: str, made: frozenset[str]) -> frozenset[str]:
 
 def _wrapped(texts: frozenset[str]) -> Need:
     return (texts,) if texts else ANYTHING
-

@@ -7,59 +7,53 @@ JSON, and so is everything where a query wants whole events.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import polars as pl
 
 from orchestrator.engine.events import (
     FDR_NAMES,
-    INGEST_MS,
-    INGEST_TIMESTAMP,
     RAWSTRING,
-    TIME_MS,
-    TIMESTAMP,
     frame_of,
-    not_a_time,
     parquet_rows,
 )
-from orchestrator.engine.files import EventFile, Skipped
-from orchestrator.engine.scan.lines import LINE, OFFSET, keys_of
+from orchestrator.engine.files import EventFile
+from orchestrator.engine.scan.lines import LINE, NUMBER, Parsed, keys_of
 from orchestrator.engine.scan.plan import ScanPlan
+from orchestrator.engine.scan.ways import Reading
 from orchestrator.engine.values import number_text
 
 SLICE_EVENTS = 250_000
 
 
 def read_parquet(
-    file: EventFile,
-    plan: ScanPlan,
-    *,
-    number: int,
-    skipped: Skipped,
-    progress: Callable[[int], None] | None,
-) -> Iterator[tuple[pl.DataFrame, int]]:
-    """Yield a file's events in slices, with how many events each slice was made of.
+    file: EventFile, plan: ScanPlan, *, number: int, reading: Reading
+) -> Iterator[Parsed]:
+    """Yield a file's events in slices.
 
     A file that is damaged gives what came before the damage and is named.
     """
     try:
-        scan = pl.scan_parquet(file.path)
+        scan = pl.scan_parquet(file.path, glob=False)
         schema = scan.collect_schema()
         total = int(scan.select(pl.len()).collect().item())
         for at in range(0, total, SLICE_EVENTS):
             part = scan.slice(at, SLICE_EVENTS)
-            if plan.keeps_lines or RAWSTRING in plan.columns or _is_nested(plan, schema):
+            if reading.reader.needs_lines or _is_nested(plan, schema):
                 frame = _row_by_row(part.collect(), plan)
             else:
                 frame = part.select(_text_of(field, schema) for field in plan.columns).collect()
-            place = (number << 44) + at
-            frame = frame.with_columns((pl.int_range(pl.len()) + place).alias(OFFSET))
-            yield _timed(frame, file, at, skipped), frame.height
-            if progress is not None:
-                progress(file.size_bytes * frame.height // total)
+            place = pl.int_range(pl.len(), dtype=pl.Int64) + at
+            parsed = reading.reader.parse_fields(
+                frame.with_columns(place.alias(NUMBER)), file_number=number
+            )
+            for row, reason in parsed.problems:
+                reading.skipped.note(f"{file.name}:{row + 1}", reason)
+            yield parsed
+            reading.advance(file.size_bytes * frame.height // total)
     except pl.exceptions.PolarsError as exc:
         reason = str(exc).splitlines()[0][:200]
-        skipped.note(file.name, f"the Parquet file cannot be read ({reason})", lines=0)
+        reading.skipped.note(file.name, f"the Parquet file cannot be read ({reason})", lines=0)
 
 
 def _is_nested(plan: ScanPlan, schema: pl.Schema) -> bool:
@@ -78,7 +72,9 @@ def _text_of(field: str, schema: pl.Schema) -> pl.Expr:
         known = []
     if not known:
         return pl.lit(None, pl.String).alias(field)
-    return pl.coalesce(_as_text(key, schema[key]) for key in known[: 1 if field in FDR_NAMES else 2]).alias(field)
+    if field in FDR_NAMES:
+        known = known[:1]
+    return pl.coalesce(_as_text(key, schema[key]) for key in known).alias(field)
 
 
 def _as_text(name: str, kind: pl.DataType) -> pl.Expr:
@@ -100,17 +96,3 @@ def _row_by_row(frame: pl.DataFrame, plan: ScanPlan) -> pl.DataFrame:
         pl.col(name) if name in made.columns else pl.lit(None, pl.String).alias(name)
         for name in (*plan.columns, LINE)
     )
-
-
-def _timed(frame: pl.DataFrame, file: EventFile, at: int, skipped: Skipped) -> pl.DataFrame:
-    stamp = pl.col(TIMESTAMP)
-    time = stamp.cast(pl.Int64, strict=False)
-    bad = frame.with_row_index("\x00row").filter(stamp.is_not_null() & time.is_null())
-    for row, text in bad.select("\x00row", TIMESTAMP).iter_rows():
-        skipped.note(f"{file.name}:{at + row + 1}", not_a_time(text))
-    frame = frame.filter(stamp.is_null() | time.is_not_null())
-    frame = frame.with_columns(stamp.fill_null("0"), time.fill_null(0).alias(TIME_MS))
-    ingest = pl.col(TIME_MS)
-    if INGEST_TIMESTAMP in frame.columns:
-        ingest = pl.col(INGEST_TIMESTAMP).cast(pl.Int64, strict=False).fill_null(ingest)
-    return frame.with_columns(ingest.alias(INGEST_MS))

@@ -275,5 +275,3 @@ def _is_star(step: Step) -> bool:
             return value
         case _:
             return False
-
-

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -28,15 +27,16 @@ from orchestrator.engine.events import (
     event_from_json,
     frame_of,
 )
-from orchestrator.engine.files import EventFile, Packing, Skipped, read_chunks
-from orchestrator.engine.scan.lines import LINE, OFFSET, LineReader, Parsed, Wanted
+from orchestrator.engine.files import EventFile, Packing, Skipped
+from orchestrator.engine.scan.lines import LINE, PLACE, LineReader, Parsed, Wanted
 from orchestrator.engine.scan.parquet import read_parquet
 from orchestrator.engine.scan.plan import ScanPlan, Tap
+from orchestrator.engine.scan.ways import AnotherWay, Reading, ways_to_read
 from orchestrator.engine.stages import source_flow
 
 GATHERED_EVENTS = 250_000
 """Events that come together before they are filtered; below it filtering twice costs more."""
-_WORKERS = min(4, os.cpu_count() or 1)
+WORKERS = min(4, os.cpu_count() or 1)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,6 +46,14 @@ class _Kept:
     tap: Tap
     frames: list[pl.DataFrame] = field(default_factory=list)
     count: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Mark:
+    frames: tuple[pl.DataFrame, ...]
+    events: int
+    kept: tuple[tuple[int, int], ...]
+    """Frames and events of each tap."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,6 +93,55 @@ class ScanSource:
         return events.between(start_ms, end_ms, use_ingest_time=use_ingest_time)
 
 
+class Gathering:
+    """Events on their way from the files to the taps."""
+
+    def __init__(self, *, query: Query, plan: ScanPlan, context: Context) -> None:
+        """Start with nothing."""
+        self._query, self._context = query, context
+        self._frames: list[pl.DataFrame] = []
+        self._count = 0
+        self.events = 0
+        self.kept = [_Kept(tap=tap) for tap in plan.taps]
+
+    def add(self, parsed: Parsed) -> None:
+        """Take one piece of a file; many together are filtered."""
+        self.events += parsed.events
+        if parsed.frame.height:
+            self._frames.append(parsed.frame)
+            self._count += parsed.frame.height
+        if self._count >= GATHERED_EVENTS:
+            self.share_out()
+
+    def share_out(self) -> None:
+        """Give each tap the events that pass its window and its filters."""
+        if not self._frames:
+            return
+        frame = pl.concat(self._frames)
+        for one in self.kept:
+            chosen = _filtered(frame, one.tap, self._query, self._context)
+            if chosen.height:
+                one.frames.append(chosen)
+                one.count += chosen.height
+        self._frames, self._count = [], 0
+
+    def mark(self) -> _Mark:
+        """Return where things stand, for `reset`."""
+        return _Mark(
+            frames=tuple(self._frames),
+            events=self.events,
+            kept=tuple((len(one.frames), one.count) for one in self.kept),
+        )
+
+    def reset(self, mark: _Mark) -> None:
+        """Forget everything since the mark."""
+        self._frames, self.events = list(mark.frames), mark.events
+        self._count = sum(frame.height for frame in mark.frames)
+        for one, (length, count) in zip(self.kept, mark.kept, strict=True):
+            del one.frames[length:]
+            one.count = count
+
+
 def read_events(
     files: Sequence[EventFile],
     query: Query,
@@ -106,88 +163,44 @@ def read_events(
         OSError: A file cannot be opened or read.
         CqlError: A leading filter cannot be run.
     """
-    skipped = Skipped()
-    kept = [_Kept(tap=tap) for tap in plan.taps]
-    gathered: list[pl.DataFrame] = []
-    count = events = 0
-    for frame, scanned in _frames(files, plan, skipped, progress):
-        events += scanned
-        if not frame.height:
-            continue
-        gathered.append(frame)
-        count += frame.height
-        if count >= GATHERED_EVENTS:
-            _share_out(gathered, kept, query, context)
-            gathered, count = [], 0
-    _share_out(gathered, kept, query, context)
-    return ScanSource(plan=plan, kept=kept, events=events, skipped=skipped)
-
-
-def _frames(
-    files: Sequence[EventFile],
-    plan: ScanPlan,
-    skipped: Skipped,
-    progress: Callable[[int], None] | None,
-) -> Iterator[tuple[pl.DataFrame, int]]:
-    reader = LineReader(
-        Wanted(fields=plan.columns, need=plan.need, keeps_lines=plan.keeps_lines)
-    )
-    with ThreadPoolExecutor(_WORKERS) as pool:
+    gathering = Gathering(query=query, plan=plan, context=context)
+    wanted = Wanted(fields=plan.columns, need=plan.need, keeps_lines=plan.keeps_lines)
+    reading = Reading(reader=LineReader(wanted), skipped=Skipped(), progress=progress)
+    with ThreadPoolExecutor(WORKERS) as pool:
         for number, file in enumerate(files):
             if file.packing is Packing.PARQUET:
-                yield from read_parquet(
-                    file, plan, number=number, skipped=skipped, progress=progress
-                )
-                continue
-            first_line = 1
-            for parsed in _in_order(pool, reader, file, number, skipped, progress):
-                for line, reason in parsed.problems:
-                    skipped.note(f"{file.name}:{first_line + line}", reason)
-                first_line += parsed.lines
-                yield parsed.frame, parsed.events
+                pieces = read_parquet(file, plan, number=number, reading=reading)
+                for piece in pieces:
+                    gathering.add(piece)
+            else:
+                _read_lines(file, number, gathering, reading, pool)
+    gathering.share_out()
+    return ScanSource(
+        plan=plan, kept=gathering.kept, events=gathering.events, skipped=reading.skipped
+    )
 
 
-def _in_order(
-    pool: ThreadPoolExecutor,
-    reader: LineReader,
-    file: EventFile,
-    number: int,
-    skipped: Skipped,
-    progress: Callable[[int], None] | None,
-) -> Iterator[Parsed]:
-    """Parse a file's chunks in threads, a few ahead, and give them back in order."""
-    pending: deque[Future[Parsed]] = deque()
-    try:
-        for chunk in read_chunks(file, skipped=skipped, progress=progress):
-            pending.append(pool.submit(reader.parse, chunk, file_number=number))
-            if len(pending) > _WORKERS + 1:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        for future in pending:
-            future.cancel()
-
-
-def _share_out(
-    gathered: list[pl.DataFrame], kept: list[_Kept], query: Query, context: Context
+def _read_lines(
+    file: EventFile, number: int, gathering: Gathering, reading: Reading, pool: Executor
 ) -> None:
-    """Give each tap the events that pass its window and its filters."""
-    if not gathered:
-        return
-    frame = pl.concat(gathered) if len(gathered) > 1 else gathered[0]
-    for one in kept:
-        chosen = _filtered(frame, one.tap, query, context)
-        if chosen.height:
-            # A filtered column may still hold on to all the text it was cut from.
-            one.frames.append(chosen.rechunk())
-            one.count += chosen.height
+    """Read a file of lines the fastest way that it allows."""
+    before = gathering.mark()
+    for way in ways_to_read(file, number, reading, pool):
+        try:
+            for parsed in way:
+                for line, reason in parsed.problems:
+                    reading.skipped.note(f"{file.name}:{line + 1}", reason)
+                gathering.add(parsed)
+        except AnotherWay:
+            gathering.reset(before)
+        else:
+            return
 
 
 def _filtered(frame: pl.DataFrame, tap: Tap, query: Query, context: Context) -> pl.DataFrame:
     columns = [TIME_MS, INGEST_MS]
-    columns += [LINE, OFFSET] if tap.fields is None else list(tap.fields)
-    columns += [OFFSET] if tap.fields is not None and EVENT_ID in tap.fields else []
+    columns += [LINE, PLACE] if tap.fields is None else list(tap.fields)
+    columns += [PLACE] if tap.fields is not None and EVENT_ID in tap.fields else []
     flow_frame = frame
     if not tap.has_own_window:
         time = pl.col(INGEST_MS if context.use_ingest_time else TIME_MS)
@@ -229,7 +242,7 @@ def _whole_events(frame: pl.DataFrame) -> pl.DataFrame:
         row = event_from_json(line)
         rows.append(row if isinstance(row, dict) else {})
     made = frame_of(rows)
-    made = made.with_columns(frame.get_column(name) for name in (TIME_MS, INGEST_MS, OFFSET))
+    made = made.with_columns(frame.get_column(name) for name in (TIME_MS, INGEST_MS, PLACE))
     return _with_ids(made)
 
 
@@ -238,13 +251,11 @@ def _with_ids(frame: pl.DataFrame) -> pl.DataFrame:
     known = pl.col(EVENT_ID) if EVENT_ID in frame.columns else pl.lit(None, pl.String)
     derived = [
         hashlib.blake2b(f"{place}\0{stamp}".encode(), digest_size=16).hexdigest()
-        for place, stamp in frame.select(OFFSET, TIME_MS).iter_rows()
+        for place, stamp in frame.select(PLACE, TIME_MS).iter_rows()
     ]
     ids = pl.Series("\x00id", derived, dtype=pl.String)
     return (
         frame.with_columns(ids)
         .with_columns(pl.coalesce(known, "\x00id").alias(EVENT_ID))
-        .drop("\x00id", OFFSET)
+        .drop("\x00id", PLACE)
     )
-
-
