@@ -91,7 +91,9 @@ def _table(args: Args, flow: Flow) -> Flow:
         key = _sort_key(args, rows, by, args.text("type", "number"))
         frame = frame.sort(key, descending=descending, nulls_last=True, maintain_order=True)
     shown = [rows.field(name).text().alias(name) for name in dict.fromkeys(names)]
-    return flow.behind_aggregate(frame.head(limit).select(shown).collect())
+    # Beside the rows first: a selection of constants alone would be one row, whatever there is.
+    frame = frame.head(limit).with_columns(shown).select(dict.fromkeys(names).keys())
+    return flow.behind_aggregate(frame.collect())
 
 
 def _group_by(args: Args, flow: Flow) -> Flow:

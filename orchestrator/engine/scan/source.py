@@ -22,7 +22,9 @@ from orchestrator.engine.context import Context, Execution
 from orchestrator.engine.events import (
     EVENT_ID,
     INGEST_MS,
+    INGEST_TIMESTAMP,
     TIME_MS,
+    TIMESTAMP,
     Events,
     event_from_json,
     frame_of,
@@ -241,8 +243,12 @@ def _whole_events(frame: pl.DataFrame) -> pl.DataFrame:
     for line in frame.get_column(LINE).to_list():
         row = event_from_json(line)
         rows.append(row if isinstance(row, dict) else {})
-    made = frame_of(rows)
-    made = made.with_columns(frame.get_column(name) for name in (TIME_MS, INGEST_MS, PLACE))
+    made = frame_of(rows).with_columns(
+        frame.get_column(name) for name in (TIME_MS, INGEST_MS, PLACE)
+    )
+    for name, otherwise in ((TIMESTAMP, pl.lit("0")), (INGEST_TIMESTAMP, pl.col(TIMESTAMP))):
+        known = pl.col(name) if name in made.columns else pl.lit(None, pl.String)
+        made = made.with_columns(pl.coalesce(known, otherwise).alias(name))
     return _with_ids(made)
 
 
