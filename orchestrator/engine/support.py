@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from orchestrator.cql.catalogue import functions
+from dataclasses import dataclass
+
+from orchestrator.cql.catalogue import find, functions
 from orchestrator.engine.aggregates import AGGREGATES
 from orchestrator.engine.compile import TABLE_STEPS
 from orchestrator.engine.filter_functions import FILTERS
@@ -28,3 +30,23 @@ def unsupported() -> frozenset[str]:
 def is_supported(name: str) -> bool:
     """Return whether the engine runs the function, whatever the name's case."""
     return name.lower() in {known.lower() for known in supported()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Support:
+    """Whether the engine runs a function."""
+
+    supported: bool
+    tier: str
+    """How it runs: `native`, or empty where it does not."""
+    why: str
+    """Why it does not run; empty where it does."""
+
+
+def support_of(name: str) -> Support:
+    """Return what the engine makes of a function, whatever the name's case."""
+    function = find(name)
+    if function is not None and function.name in supported():
+        return Support(supported=True, tier="native", why="")
+    why = "the engine does not have it" if function else "no such function is known"
+    return Support(supported=False, tier="", why=why)

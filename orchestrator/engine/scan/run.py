@@ -10,6 +10,7 @@ from orchestrator.cql.nodes import Query
 from orchestrator.cql.parser import parse_or_raise
 from orchestrator.engine.compile import execute
 from orchestrator.engine.context import Context, Result
+from orchestrator.engine.events import Events
 from orchestrator.engine.files import EventFile, find_files
 from orchestrator.engine.scan.plan import ScanPlan, plan_scan
 from orchestrator.engine.scan.source import read_events
@@ -57,6 +58,8 @@ def scan_query(
     tree = parse_or_raise(query) if isinstance(query, str) else query
     files = [path for path in paths if isinstance(path, EventFile)]
     files += find_files(path for path in paths if not isinstance(path, EventFile))
+    # What the engine cannot run is refused before anything is read.
+    execute(tree, Events.from_rows(()), context=context)
     plan = plan_scan(tree, use_ingest_time=context.use_ingest_time)
     source = read_events(files, tree, plan, context=context, progress=progress)
     if context.start_ms == FIRST_MS or context.end_ms == LAST_MS:
