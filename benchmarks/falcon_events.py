@@ -50,7 +50,7 @@ _IMAGES = (
 _ARGUMENTS = (
     "-k netsvcs -p -s Schedule",
     "--type=renderer --lang=en-US --device-scale-factor=1.5 --enable-features=Sandbox",
-    "-NoProfile -ExecutionPolicy Bypass -File \"C:\\Program Files\\App\\run.ps1\"",
+    '-NoProfile -ExecutionPolicy Bypass -File "C:\\Program Files\\App\\run.ps1"',
     "-m http.server 8080 --bind 127.0.0.1",
     "--config /etc/app/config.yaml --log-level info",
 )
@@ -189,14 +189,16 @@ def events(first: int, count: int) -> pl.DataFrame:
         pl.when(connects)
         .then(_text((_hashed(number, 16) % 4).replace_strict({0: 80, 1: 443, 2: 443, 3: 8443})))
         .alias("RemotePort"),
-        pl.when(connects).then("10.0." + _text(host // 250) + "." + _text(host % 250)).alias(
-            "LocalAddressIP4"
-        ),
+        pl.when(connects)
+        .then("10.0." + _text(host // 250) + "." + _text(host % 250))
+        .alias("LocalAddressIP4"),
         pl.when(connects).then(_text(_hashed(number, 17) % 16_384 + 49_152)).alias("LocalPort"),
         pl.when(kind == "DnsRequest")
         .then(
             pl.concat_str(
-                pl.lit("w"), _text(_hashed(number, 18) % 5_000), pl.lit("."),
+                pl.lit("w"),
+                _text(_hashed(number, 18) % 5_000),
+                pl.lit("."),
                 _choice(number, 19, _DOMAINS),
             )
         )

@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 
 from orchestrator.cli.output import emit, format_option, plain
-from orchestrator.cli.rows import RowFormat, print_rows
+from orchestrator.cli.rows import RowFormat, print_rows, shortened
 from orchestrator.clock import SystemClock
 from orchestrator.cql.catalogue import functions as catalogue
 from orchestrator.cql.diagnostics import Diagnostic, Level
@@ -378,6 +378,6 @@ def _show_plan(entries: Sequence[Explained], output_format: str) -> None:
         for texts in entry.texts:
             click.echo(f"  lines    only those with {plain(' or '.join(texts))}")
         for text in entry.filters:
-            click.echo(f"  filters  {plain(text)}")
+            click.echo(f"  filters  {plain(shortened(text))}")
         if entry.window == "own":
             click.echo("  window   its own, applied when the table is made")

@@ -22,6 +22,7 @@ TABLE_ROWS = 200
 """Rows of a table without `--limit`, as the product shows of events."""
 TABLE_COLUMNS = 12
 _CELL_CHARS = 200
+_FIRST_COLUMNS = ("@timestamp", "#event_simpleName", "aid", "ComputerName", "UserName")
 _LAST_COLUMNS = ("@id", "@ingesttimestamp", "@rawstring", "@timezone")
 """Shown in a table only if the query leaves hardly anything else."""
 _FORMULA = re.compile(r"[=+\-@\t\r]")
@@ -59,7 +60,7 @@ def print_rows(result: Result, *, output_format: str, limit: int | None, exact_c
         case RowFormat.CSV:
             _print_csv(rows, result.fields, exact=exact_csv)
         case _:
-            _print_table(rows, result.fields)
+            _print_table(rows, result)
     if len(rows) < len(result.rows):
         note = f"the first {len(rows)} of {len(result.rows)} rows are shown; --limit 0 shows all"
         click.echo(note, err=True)
@@ -80,10 +81,13 @@ def defused(text: str) -> str:
     return text
 
 
-def _print_table(rows: Sequence[dict[str, str]], fields: Sequence[str]) -> None:
+def _print_table(rows: Sequence[dict[str, str]], result: Result) -> None:
     if not rows:
         return
-    wanted = sorted(fields, key=lambda name: name in _LAST_COLUMNS)
+    # An aggregate's columns stand as the query has them; an event has no order of its own.
+    wanted = list(result.fields)
+    if not result.is_aggregate:
+        wanted.sort(key=_column_rank)
     if len(wanted) > TABLE_COLUMNS:
         left_out = len(wanted) - TABLE_COLUMNS
         wanted = wanted[:TABLE_COLUMNS]
@@ -92,9 +96,16 @@ def _print_table(rows: Sequence[dict[str, str]], fields: Sequence[str]) -> None:
             "or use --format json",
             err=True,
         )
-    cut = [{name: _cut(row.get(name, "")) for name in wanted} for row in rows]
+    cut = [{name: shortened(row.get(name, "")) for name in wanted} for row in rows]
     console().print(table(cut, columns={name: plain(name) for name in wanted}))
 
 
-def _cut(text: str) -> str:
+def _column_rank(name: str) -> int:
+    if name in _FIRST_COLUMNS:
+        return _FIRST_COLUMNS.index(name) - len(_FIRST_COLUMNS)
+    return int(name in _LAST_COLUMNS)
+
+
+def shortened(text: str) -> str:
+    """Return a text that a person can take in at a glance."""
     return text if len(text) <= _CELL_CHARS else f"{text[:_CELL_CHARS]}…"
