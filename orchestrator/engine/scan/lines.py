@@ -52,6 +52,12 @@ _SUSPICIOUS = "|".join(
 _LINES = {LINE: pl.String(), NUMBER: pl.UInt32()}
 _SHAPED = pl.col(LINE).str.starts_with("{") & pl.col(LINE).str.ends_with("}")
 """Cheap to see: a line that was cut or is no JSON object at all is not."""
+_NO_TIME = (
+    (pl.col(TIMESTAMP).is_not_null() & pl.col(TIMESTAMP).cast(pl.Int64, strict=False).is_null())
+    | (pl.col(TIMESTAMP).str.len_bytes() > 19)
+    | pl.col(TIMESTAMP).str.starts_with("+")
+).fill_null(value=False)
+"""`@timestamp` is there and no number of milliseconds."""
 _BY_OTHER_NAME = {new: old for old, new in FDR_NAMES.items()}
 
 
@@ -105,7 +111,7 @@ class LineReader:
         return found is not None and found.sum() < found.len() * _WORTHWHILE
 
     def decoded(self, lines: pl.LazyFrame) -> pl.LazyFrame:
-        """Return the keys' texts beside lines (`LINE`, `NUMBER`), and which lines are odd.
+        """Return the events of lines (`LINE`, `NUMBER`) as `self.columns`; odd lines are marked.
 
         Computing it fails with a `PolarsError` if a line that looks like an event is none.
         """
@@ -113,11 +119,16 @@ class LineReader:
         closer = pl.when(text.str.contains(_SUSPICIOUS)).then(text).str.contains(self._exact)
         odd = closer.fill_null(value=False) | ~_SHAPED
         record = pl.when(~pl.col(_ODD)).then(text).str.json_decode(self._record)
-        kept = text if self.needs_lines else pl.when(_ODD).then(text).alias(LINE)
-        return (
+        frame = (
             lines.with_columns(odd.alias(_ODD))
             .with_columns(record.alias(_RECORD))
-            .select(kept, NUMBER, _ODD, pl.col(_RECORD).struct.unnest())
+            .select(LINE, NUMBER, _ODD, pl.col(_RECORD).struct.unnest())
+            .select(*self._named(), LINE, NUMBER, _ODD)
+            .with_columns(pl.col(_ODD) | _NO_TIME)
+        )
+        kept = text if self.needs_lines else pl.when(_ODD).then(text).alias(LINE)
+        return self._timed(frame).select(
+            *self.wanted.fields, TIME_MS, INGEST_MS, kept, NUMBER, _ODD
         )
 
     def parse_chunk(self, chunk: Chunk, *, file_number: int) -> Parsed:
@@ -136,32 +147,33 @@ class LineReader:
         odd = decoded.get_column(_ODD)
         frame, problems, blank = decoded, [], 0
         if odd.any():
-            frame = decoded.filter(~odd)
             exact, problems, blank = self._exactly(decoded.filter(odd))
-            frame = pl.concat([self._named(frame), exact]).sort(NUMBER)
-        else:
-            frame = self._named(frame)
-        parsed = self.parse_fields(frame, file_number=file_number)
+            frame = pl.concat([decoded.filter(~odd).drop(_ODD), exact]).sort(NUMBER)
         return Parsed(
-            frame=parsed.frame,
-            events=decoded.height - blank - len(problems) - len(parsed.problems),
-            problems=tuple(sorted([*problems, *parsed.problems])),
+            frame=self._shown(frame, file_number),
+            events=decoded.height - blank - len(problems),
+            problems=tuple(problems),
         )
 
     def parse_fields(self, fields: pl.DataFrame, *, file_number: int) -> Parsed:
-        """Return the events of fields that are text already, with their `NUMBER` in the file."""
-        frame, problems = self._timed(fields)
-        if self.needs_lines:
-            place = pl.col(NUMBER).cast(pl.Int64) + (file_number << _LINE_BITS)
-            frame = frame.with_columns(place.alias(PLACE))
-        hidden = [TIME_MS, INGEST_MS]
-        hidden += [PLACE] if self.needs_lines else []
-        hidden += [LINE] if self.wanted.keeps_lines else []
+        """Return the events of `fields`, text already, with `LINE` and `NUMBER` in the file."""
+        late = fields.filter(_NO_TIME)
+        problems = [(n, not_a_time(t)) for t, n in late.select(TIMESTAMP, NUMBER).iter_rows()]
+        frame = self._timed(fields.filter(~_NO_TIME).lazy()).collect()
         return Parsed(
-            frame=frame.select(*self.wanted.fields, *hidden),
-            events=fields.height - len(problems),
+            frame=self._shown(frame, file_number),
+            events=frame.height,
             problems=tuple(problems),
         )
+
+    def _shown(self, frame: pl.DataFrame, file_number: int) -> pl.DataFrame:
+        hidden: list[pl.Expr | str] = [TIME_MS, INGEST_MS]
+        if self.needs_lines:
+            place = pl.col(NUMBER).cast(pl.Int64) + (file_number << _LINE_BITS)
+            hidden.append(place.alias(PLACE))
+        if self.wanted.keeps_lines:
+            hidden.append(LINE)
+        return frame.select(*self.wanted.fields, *hidden)
 
     def _tests(self) -> list[pl.Expr]:
         return [pl.col(LINE).str.contains(regex) for regex in self._need]
@@ -172,14 +184,15 @@ class LineReader:
             return self.decoded(lines.lazy()).collect()
         except pl.exceptions.PolarsError:
             if lines.height <= _RETRY_LINES:
-                nothing = (pl.lit(None, pl.String).alias(key) for key in self._record.to_schema())
-                return lines.select(LINE, NUMBER, pl.lit(value=True).alias(_ODD), *nothing)
+                nothing = self.decoded(lines.clear().lazy()).collect()
+                marked = lines.with_columns(pl.lit(value=True).alias(_ODD))
+                return pl.concat([nothing, marked], how="diagonal")
         # One broken line fails all: halve until it stands alone with a few others.
         half = lines.height // 2
         return pl.concat([self._decoded(lines[:half]), self._decoded(lines[half:])])
 
-    def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return the wanted fields under LogScale's names."""
+    def _named(self) -> list[pl.Expr]:
+        """Return the wanted fields under LogScale's names, out of the keys' texts."""
         made = []
         for field in self.wanted.fields:
             old = _BY_OTHER_NAME.get(field)
@@ -191,7 +204,7 @@ class LineReader:
             elif field == RAWSTRING:
                 found = pl.coalesce(found, pl.col(LINE).str.strip_chars())
             made.append(found.alias(field))
-        return frame.select(*made, LINE, NUMBER)
+        return made
 
     def _exactly(self, lines: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[int, str]], int]:
         """Return the lines' events, the broken ones by number, and how many are blank."""
@@ -207,32 +220,29 @@ class LineReader:
                 problems.append((number, row))
             else:
                 rows.append((*(row.get(field) for field in self.wanted.fields), line, number))
-        return self._rows(rows), problems, blank
+        return (
+            self._timed(self._rows(rows).lazy())
+            .select(*self.wanted.fields, TIME_MS, INGEST_MS, LINE, NUMBER)
+            .collect(),
+            problems,
+            blank,
+        )
 
     def _rows(self, rows: Sequence[tuple[str | int | None, ...]]) -> pl.DataFrame:
         schema = dict.fromkeys(self.wanted.fields, pl.String()) | _LINES
         return pl.DataFrame(rows, schema=schema, orient="row")
 
-    def _timed(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[int, str]]]:
-        """Return the events with their times, and those whose time is none."""
+    def _timed(self, frame: pl.LazyFrame) -> pl.LazyFrame:
+        """Return the events with their times; one that has none happened at 0."""
         stamp = pl.col(TIMESTAMP)
-        time = stamp.cast(pl.Int64, strict=False)
-        bad = frame.filter(
-            (stamp.is_not_null() & time.is_null())
-            | (stamp.str.len_bytes() > 19)
-            | stamp.str.starts_with("+")
-        )
-        problems: list[tuple[int, str]] = []
-        if bad.height:
-            problems = [(n, not_a_time(t)) for t, n in bad.select(TIMESTAMP, NUMBER).iter_rows()]
-            frame = frame.join(bad.select(NUMBER), on=NUMBER, how="anti", maintain_order="left")
-        frame = frame.with_columns(stamp.fill_null("0"), time.fill_null(0).alias(TIME_MS))
+        time = stamp.cast(pl.Int64, strict=False).fill_null(0)
+        frame = frame.with_columns(stamp.fill_null("0"), time.alias(TIME_MS))
         ingest = pl.col(TIME_MS)
         if INGEST_TIMESTAMP in self.wanted.fields:
             text = pl.col(INGEST_TIMESTAMP).fill_null(stamp)
             frame = frame.with_columns(text)
             ingest = pl.col(INGEST_TIMESTAMP).cast(pl.Int64, strict=False).fill_null(ingest)
-        return frame.with_columns(ingest.alias(INGEST_MS)), problems
+        return frame.with_columns(ingest.alias(INGEST_MS))
 
 
 def _lines_of(chunk: Chunk) -> pl.DataFrame:

@@ -42,7 +42,8 @@ def read_parquet(
             if reading.reader.needs_lines or _is_nested(plan, schema):
                 frame = _row_by_row(part.collect(), plan)
             else:
-                frame = part.select(_text_of(field, schema) for field in plan.columns).collect()
+                texts = (_text_of(field, schema) for field in plan.columns)
+                frame = part.select(*texts, pl.lit("").alias(LINE)).collect()
             place = pl.int_range(pl.len(), dtype=pl.Int64) + at
             parsed = reading.reader.parse_fields(
                 frame.with_columns(place.alias(NUMBER)), file_number=number

@@ -227,12 +227,15 @@ def _sorted_events(kept: _Kept) -> Events:
     """Return what a tap kept, oldest first; whole events are read out of their lines only now."""
     if kept.tap.fields is None:
         frames = [_whole_events(frame) for frame in kept.frames]
-        return Events.from_times(pl.concat(frames, how="diagonal") if frames else None)
+        return Events.from_times(
+            pl.concat(frames, how="diagonal", rechunk=True) if frames else None
+        )
     frames = kept.frames
     kept.frames = []
     if not frames:
         return Events.from_times(None, fields=kept.tap.fields)
-    frame = pl.concat(frames)
+    # Grouping over many small pieces takes many times as long as over one.
+    frame = pl.concat(frames, rechunk=True)
     if EVENT_ID in kept.tap.fields:
         frame = _with_ids(frame)
     return Events.from_times(frame, fields=kept.tap.fields)
