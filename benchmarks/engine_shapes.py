@@ -215,11 +215,14 @@ def _join(path: str) -> pl.DataFrame:
 
 def _self_join(path: str) -> pl.DataFrame:
     wanted = scan(
-        path, "event_simpleName", "aid", "ContextProcessId", "RemoteAddressIP4", "DomainName"
+        path, "event_simpleName", "aid", "RemoteAddressIP4", "RemotePort", "DomainName"
     ).filter(KIND.is_in(["NetworkConnectIP4", "DnsRequest"]))
-    keys = ["aid", "ContextProcessId"]
-    touched = wanted.filter(pl.col("RemoteAddressIP4") == "169.254.169.254").select(keys).unique()
-    asked = wanted.filter(pl.col("DomainName").str.ends_with("example.org")).select(keys).unique()
+    keys = ["aid"]
+    is_token_source = pl.col("RemoteAddressIP4") == "169.254.169.254"
+    touched = wanted.filter(is_token_source & (pl.col("RemotePort") == "8443")).select(keys)
+    domain = pl.col("DomainName")
+    asked = wanted.filter(domain.str.starts_with("w1") & domain.str.ends_with(".example.org"))
+    touched, asked = touched.unique(), asked.select(keys).unique()
     return (
         wanted.join(touched, on=keys, how="semi")
         .join(asked, on=keys, how="semi")
@@ -364,8 +367,8 @@ SHAPES: Sequence[Shape] = (
     Shape(
         name="self_join_filter",
         query="""in(field="#event_simpleName", values=["NetworkConnectIP4", "DnsRequest"])
-| selfJoinFilter([aid, ContextProcessId], where=[
-    {RemoteAddressIP4="169.254.169.254"}, {DomainName="*example.org"}])
+| selfJoinFilter([aid], where=[
+    {RemoteAddressIP4="169.254.169.254" RemotePort="8443"}, {DomainName="w1*.example.org"}])
 | groupBy(aid)""",
         columns=("aid", "_count"),
         by_hand=_self_join,

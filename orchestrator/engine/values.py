@@ -17,7 +17,7 @@ import polars as pl
 from orchestrator.engine.globs import EXACT_INTEGERS, Glob, format_number, parse_glob, parse_number
 from orchestrator.engine.regexes import Dialects
 
-_PRINT_LIMIT = 1e15
+_NOT_PRINTED = {"inf": None, "-inf": None, "NaN": None, "-0": "0"}
 
 
 class Kind(StrEnum):
@@ -104,13 +104,9 @@ def text_number(text: pl.Expr) -> pl.Expr:
 
 def number_text(number: pl.Expr) -> pl.Expr:
     """Return a number's text: integral without a fraction, else the shortest round trip."""
-    integral = (number == number.floor()) & (number.abs() < _PRINT_LIMIT)
-    return (
-        pl.when(integral)
-        .then(number.cast(pl.Int64, strict=False).cast(pl.String))
-        .when(number.is_finite())
-        .then(number.cast(pl.String).str.replace(r"\.0$", "", literal=False))
-    )
+    # Names the number once: inside an aggregation each mention would be computed again.
+    text = number.cast(pl.String).str.replace(r"\.0$", "", literal=False)
+    return text.replace(_NOT_PRINTED)
 
 
 def equals_any(value: Value, patterns: Iterable[str], *, ignore_case: bool = False) -> pl.Expr:

@@ -63,6 +63,9 @@ QUERIES = [
     "defineTable(query={longer=needle | groupBy(a)}, include=[a], name=t) | b=* "
     "| match(table=t, field=a) | count(as=n)",
     "head(3) | table([a, b])",
+    "b=* | join(query={a=needle}, field=longer, key=longer, include=[a]) | groupBy([longer, a])",
+    "longer=* | selfJoinFilter(longer, where=[{a=needle}, {b=*}]) | groupBy([longer, b])",
+    "timeChart(longer, function=count(as=n), span=10ms) | sort(n)",
 ]  # fmt: skip
 
 

@@ -95,7 +95,7 @@ def _pipeline(steps: Sequence[Step], made: frozenset[str]) -> tuple[Need, frozen
             case Not() | Boolean():
                 continue
             case Call() if not _is_filter(step):
-                needs += [key for name in _group_keys(step) if (key := _key(name, known))]
+                needs += [key for name in _key_fields(step) if (key := _key(name, known))]
                 known = None
             case FieldOperator(call=call) if not _is_filter(call):
                 known = None
@@ -107,9 +107,17 @@ def _pipeline(steps: Sequence[Step], made: frozenset[str]) -> tuple[Need, frozen
     return tuple(one for one in needs if len(one) <= MAX_TEXTS), known
 
 
-def _group_keys(call: Call) -> list[str]:
-    """Return the keys of an aggregate that drops events without one."""
-    return names(argument(call, "field")) if call.name.lower() in ("groupby", "top") else []
+_DROPS_WITHOUT = {
+    "groupby": "field", "top": "field", "bucket": "field", "timechart": "series",
+    "selfjoinfilter": "field", "match": "field", "join": "field",
+}  # fmt: skip
+
+
+def _key_fields(call: Call) -> list[str]:
+    """Return the fields without which an event is dropped by a step that is no filter."""
+    parameter = _DROPS_WITHOUT.get(call.name.lower())
+    keeps_misses = argument(call, "strict") is not None or argument(call, "mode") is not None
+    return names(argument(call, parameter)) if parameter and not keeps_misses else []
 
 
 def _is_filter(call: Call) -> bool:

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 from orchestrator.cql.catalogue import FunctionKind, find
 from orchestrator.cql.fields import (
-    after_step,
     argument,
-    fields_out,
     fields_read,
+    is_aggregate,
     names,
     reads_everything,
 )
@@ -36,6 +35,7 @@ from orchestrator.cql.nodes import (
     Pipeline,
     Query,
     SavedQuery,
+    StatsShorthand,
     Step,
     Subquery,
 )
@@ -50,14 +50,16 @@ from orchestrator.engine.value_functions import VALUES
 # Functions whose arguments say which fields they read, so that nothing else need be kept.
 NAMES_ITS_FIELDS = frozenset(
     (
-        "avg", "bucket", "cidr", "coalesce", "collect", "concat", "count", "default",
-        "defineTable", "drop", "dropEvent", "duration", "end", "eval", "format", "formatDuration",
-        "formatTime", "groupBy", "head", "if", "in", "join", "kvParse", "length", "lower", "match",
-        "max", "min", "now", "parseJson", "percentage", "percentile", "range", "regex", "rename",
-        "replace", "round", "select", "selectFromMax", "selectFromMin", "selectLast",
-        "selfJoinFilter", "sort", "splitString", "start", "stats", "stdDev", "sum", "table", "tail",
-        "test", "text:contains", "text:endsWith", "text:length", "text:startsWith",
-        "text:substring", "timeChart", "top", "upper",
+        "avg", "base64Decode", "bucket", "cidr", "coalesce", "collect", "concat", "count",
+        "default", "defineTable", "drop", "dropEvent", "duration", "end", "eval", "format",
+        "formatDuration", "formatTime", "groupBy", "head", "if", "in", "join", "kvParse",
+        "length", "lower", "match", "max", "min", "now", "parseInt", "parseJson",
+        "parseTimestamp", "percentage", "percentile", "range", "regex", "rename", "replace",
+        "round", "select", "selectFromMax", "selectFromMin", "selectLast", "selfJoinFilter",
+        "session", "shannonEntropy", "sort", "splitString", "start", "stats", "stdDev", "sum",
+        "table", "tail", "test", "text:contains", "text:endsWith", "text:length",
+        "text:positionOf", "text:startsWith", "text:substring", "text:trim", "timeChart", "top",
+        "upper", "urlDecode",
     )
 )  # fmt: skip
 _PIPELINES = {"definetable": "query", "join": "query"}
@@ -180,21 +182,33 @@ def _calls(step: Step, name: str) -> bool:
 def _fields(pipeline: Pipeline, wanted: Sequence[str]) -> frozenset[str] | None:
     """Return the event fields that matter to the pipeline's result; None: any may."""
     steps: list[Step] = []
+    is_closed = False
     for step in pipeline.steps:
         steps.append(step)
-        closed = after_step(step, None)
-        if closed is not None:
+        if _closes(step):
+            is_closed = True
             break
-    else:
-        closed = None
     if reads_everything(pipeline) or not _is_static(steps):
         return None
     read = fields_read(Pipeline(span=pipeline.span, steps=tuple(steps)))
-    if closed is None:
-        if not wanted or "*" in wanted or fields_out(pipeline) is not None:
-            return None
-        return read | frozenset(wanted)
-    return read
+    if is_closed:
+        return read
+    # Rows that are events: all of an event shows, unless the table made of them includes some.
+    return read | frozenset(wanted) if wanted and "*" not in wanted else None
+
+
+def _closes(step: Step) -> bool:
+    """Return whether no field of the events themselves is left behind the step."""
+    match step:
+        case StatsShorthand():
+            return True
+        case Assignment(value=Call() as call) | FieldOperator(call=call):
+            return is_aggregate(call)
+        case Call(name=name):
+            keeps = name.lower() in ("sort", "head", "tail")
+            return name.lower() == "select" or (is_aggregate(step) and not keeps)
+        case _:
+            return False
 
 
 def _is_static(steps: Iterable[Step]) -> bool:
@@ -204,7 +218,7 @@ def _is_static(steps: Iterable[Step]) -> bool:
             if not isinstance(node, Call):
                 continue
             function = find(node.name)
-            if function is None or function.name not in NAMES_ITS_FIELDS:
+            if function is None or not _names_its_fields(function.name):
                 return False
             for item in node.arguments:
                 name = item.name or function.unnamed
@@ -212,6 +226,10 @@ def _is_static(steps: Iterable[Step]) -> bool:
                 if hides and name not in _NAMES_NO_FIELD:
                     return False
     return True
+
+
+def _names_its_fields(name: str) -> bool:
+    return name in NAMES_ITS_FIELDS or name.startswith(("crypto:", "math:", "time:"))
 
 
 def _leading(steps: Sequence[Step]) -> tuple[Step, ...]:

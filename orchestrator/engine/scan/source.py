@@ -205,8 +205,9 @@ def _filtered(frame: pl.DataFrame, tap: Tap, query: Query, context: Context) -> 
     columns += [PLACE] if tap.fields is not None and EVENT_ID in tap.fields else []
     flow_frame = frame
     if not tap.has_own_window:
-        time = pl.col(INGEST_MS if context.use_ingest_time else TIME_MS)
-        flow_frame = frame.filter((time >= context.start_ms) & (time < context.end_ms))
+        name = INGEST_MS if context.use_ingest_time else TIME_MS
+        inside = frame.get_column(name).is_between(context.start_ms, context.end_ms, closed="left")
+        flow_frame = frame if inside.all() else frame.filter(inside)
     if not tap.filters or not flow_frame.height:
         return flow_frame.select(columns)
     execution = Execution(events=Events.from_rows(()), context=context)
