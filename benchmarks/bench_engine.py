@@ -72,8 +72,8 @@ def duck(shape: Shape, path: str) -> list[Row]:
         columns = {"ComputerName": "VARCHAR"}
     source = f"read_json('{path}', format='newline_delimited', columns={columns})"
     sql = _DUCK_SQL[shape.name].format(source=source)
-    duckdb.sql(f"set threads={os.cpu_count() or 1}")
-    return [tuple(None if c is None else str(c) for c in row) for row in duckdb.sql(sql).fetchall()]
+    rows = duckdb.connect().execute(sql).fetchall()
+    return [tuple(None if cell is None else str(cell) for cell in row) for row in rows]
 
 
 # ruff: noqa: E501 - a regex is one word

@@ -167,7 +167,8 @@ def _without_absent(value: Mapping[str, object]) -> dict[str, object]:
         elif isinstance(item, Mapping):
             found[name] = _without_absent(item)
         elif isinstance(item, list):
-            found[name] = list(_without_absent(dict(enumerate(item))).values())
+            numbered = {str(place): element for place, element in enumerate(item)}
+            found[name] = list(_without_absent(numbered).values())
         elif item is not None:
             found[name] = item
     return found

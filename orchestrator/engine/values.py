@@ -17,8 +17,6 @@ import polars as pl
 from orchestrator.engine.globs import EXACT_INTEGERS, Glob, format_number, parse_glob, parse_number
 from orchestrator.engine.regexes import Dialects
 
-_NOT_PRINTED = {"inf": None, "-inf": None, "NaN": None, "-0": "0"}
-
 
 class Kind(StrEnum):
     """What an expression's column holds."""
@@ -104,9 +102,9 @@ def text_number(text: pl.Expr) -> pl.Expr:
 
 def number_text(number: pl.Expr) -> pl.Expr:
     """Return a number's text: integral without a fraction, else the shortest round trip."""
-    # Names the number once: inside an aggregation each mention would be computed again.
-    text = number.cast(pl.String).str.replace(r"\.0$", "", literal=False)
-    return text.replace(_NOT_PRINTED)
+    # Few mentions of the number: inside an aggregation each of them is computed again.
+    text = number.cast(pl.String).str.strip_suffix(".0").replace("-0", "0")
+    return pl.when(number.is_finite()).then(text)
 
 
 def equals_any(value: Value, patterns: Iterable[str], *, ignore_case: bool = False) -> pl.Expr:

@@ -60,8 +60,7 @@ QUERIES = [
     "b<2 | stats([count(), sum(b), max(longer)])",
     'regex("(?<caught>need.)", field=a) | groupBy(caught)',
     "a := lower(a) | a=needle | count()",
-    "defineTable(query={longer=needle | groupBy(a)}, include=[a], name=t) | b=* "
-    "| match(table=t, field=a) | count(as=n)",
+    "defineTable(query={longer=needle}, include=[a], name=t) | match(table=t, field=a) | count()",
     "head(3) | table([a, b])",
     "b=* | join(query={a=needle}, field=longer, key=longer, include=[a]) | groupBy([longer, a])",
     "longer=* | selfJoinFilter(longer, where=[{a=needle}, {b=*}]) | groupBy([longer, b])",

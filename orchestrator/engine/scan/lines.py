@@ -145,7 +145,8 @@ class LineReader:
     def parse(self, decoded: pl.DataFrame, *, file_number: int) -> Parsed:
         """Return the events of some lines that were `decoded`; odd ones are read exactly."""
         odd = decoded.get_column(_ODD)
-        frame, problems, blank = decoded, [], 0
+        frame, blank = decoded, 0
+        problems: list[tuple[int, str]] = []
         if odd.any():
             exact, problems, blank = self._exactly(decoded.filter(odd))
             frame = pl.concat([decoded.filter(~odd).drop(_ODD), exact]).sort(NUMBER)
