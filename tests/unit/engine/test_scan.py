@@ -206,7 +206,9 @@ def test_what_the_engine_cannot_run_is_refused_before_reading(tmp_path: Path) ->
 
 
 def test_events_of_several_files_come_in_the_order_of_time(tmp_path: Path) -> None:
-    late = written(tmp_path / "a.ndjson", '{"timestamp":"30","a":"c"}', '{"timestamp":"10","a":"a"}')
+    late = written(
+        tmp_path / "a.ndjson", '{"timestamp":"30","a":"c"}', '{"timestamp":"10","a":"a"}'
+    )
     early = written(tmp_path / "b.ndjson.gz", '{"timestamp":"20","a":"b"}')
 
     rows = scan_query("select(a)", [late, early], context=ALL).result.rows
