@@ -96,12 +96,17 @@ class Events:
 
     @classmethod
     def from_times(cls, frame: pl.DataFrame | None, *, fields: Sequence[str] = ()) -> Events:
-        """Return events whose fields are text and whose hidden times are known; None: no events."""
+        """Return events whose fields are text and whose hidden times are known; None: no events.
+
+        Without the hidden ingest time, events were ingested when they happened.
+        """
         if frame is None:
             schema = dict.fromkeys(fields or (TIMESTAMP,), pl.String())
             frame = pl.DataFrame(schema=schema | dict.fromkeys((TIME_MS, INGEST_MS), pl.Int64()))
         if not frame.get_column(TIME_MS).is_sorted():
             frame = frame.sort(TIME_MS, maintain_order=True)
+        if INGEST_MS not in frame.columns:
+            frame = frame.with_columns(pl.col(TIME_MS).alias(INGEST_MS))
         return cls(frame=frame.with_columns(pl.col(TIME_MS).set_sorted()))
 
     @property

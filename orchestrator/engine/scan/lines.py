@@ -77,7 +77,7 @@ class Parsed:
     """One chunk's events that may matter, in the order of the file."""
 
     frame: pl.DataFrame
-    """The wanted fields as text, the hidden times, and where needed `LINE` and `PLACE`."""
+    """The wanted fields as text, their hidden times, and where needed `LINE` and `PLACE`."""
     events: int
     """Events, those that cannot matter too."""
     problems: tuple[tuple[int, str], ...]
@@ -92,6 +92,7 @@ class LineReader:
         self.wanted = wanted
         keys = dict.fromkeys(key for field in wanted.fields for key in keys_of(field))
         self._record = pl.Struct(dict.fromkeys(keys, pl.String()))
+        self._times = (TIME_MS, INGEST_MS)[: 2 if INGEST_TIMESTAMP in wanted.fields else 1]
         self._need = line_regexes(wanted.need)
         self._exact = _exactness(tuple(keys))
 
@@ -113,7 +114,7 @@ class LineReader:
     def decoded(self, lines: pl.LazyFrame) -> pl.LazyFrame:
         """Return the events of lines (`LINE`, `NUMBER`) as `self.columns`; odd lines are marked.
 
-        Computing it fails with a `PolarsError` if a line that looks like an event is none.
+        Computing it fails with a `ComputeError` if a line that looks like an event is none.
         """
         text = pl.col(LINE)
         closer = pl.when(text.str.contains(_SUSPICIOUS)).then(text).str.contains(self._exact)
@@ -127,9 +128,7 @@ class LineReader:
             .with_columns(pl.col(_ODD) | _NO_TIME)
         )
         kept = text if self.needs_lines else pl.when(_ODD).then(text).alias(LINE)
-        return self._timed(frame).select(
-            *self.wanted.fields, TIME_MS, INGEST_MS, kept, NUMBER, _ODD
-        )
+        return self._timed(frame).select(*self.wanted.fields, *self._times, kept, NUMBER, _ODD)
 
     def parse_chunk(self, chunk: Chunk, *, file_number: int) -> Parsed:
         """Return the events of the chunk that may matter."""
@@ -168,7 +167,7 @@ class LineReader:
         )
 
     def _shown(self, frame: pl.DataFrame, file_number: int) -> pl.DataFrame:
-        hidden: list[pl.Expr | str] = [TIME_MS, INGEST_MS]
+        hidden: list[pl.Expr | str] = [*self._times]
         if self.needs_lines:
             place = pl.col(NUMBER).cast(pl.Int64) + (file_number << _LINE_BITS)
             hidden.append(place.alias(PLACE))
@@ -183,7 +182,7 @@ class LineReader:
         """Return `decoded` lines; those that fail it are odd."""
         try:
             return self.decoded(lines.lazy()).collect()
-        except pl.exceptions.PolarsError:
+        except pl.exceptions.ComputeError:
             if lines.height <= _RETRY_LINES:
                 nothing = self.decoded(lines.clear().lazy()).collect()
                 marked = lines.with_columns(pl.lit(value=True).alias(_ODD))
@@ -223,7 +222,7 @@ class LineReader:
                 rows.append((*(row.get(field) for field in self.wanted.fields), line, number))
         return (
             self._timed(self._rows(rows).lazy())
-            .select(*self.wanted.fields, TIME_MS, INGEST_MS, LINE, NUMBER)
+            .select(*self.wanted.fields, *self._times, LINE, NUMBER)
             .collect(),
             problems,
             blank,
@@ -238,12 +237,11 @@ class LineReader:
         stamp = pl.col(TIMESTAMP)
         time = stamp.cast(pl.Int64, strict=False).fill_null(0)
         frame = frame.with_columns(stamp.fill_null("0"), time.alias(TIME_MS))
-        ingest = pl.col(TIME_MS)
-        if INGEST_TIMESTAMP in self.wanted.fields:
-            text = pl.col(INGEST_TIMESTAMP).fill_null(stamp)
-            frame = frame.with_columns(text)
-            ingest = pl.col(INGEST_TIMESTAMP).cast(pl.Int64, strict=False).fill_null(ingest)
-        return frame.with_columns(ingest.alias(INGEST_MS))
+        if INGEST_TIMESTAMP not in self.wanted.fields:
+            return frame
+        text = pl.col(INGEST_TIMESTAMP)
+        ingest = text.cast(pl.Int64, strict=False).fill_null(pl.col(TIME_MS))
+        return frame.with_columns(text.fill_null(stamp), ingest.alias(INGEST_MS))
 
 
 def _lines_of(chunk: Chunk) -> pl.DataFrame:

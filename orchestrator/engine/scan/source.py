@@ -200,7 +200,8 @@ def _read_lines(
 
 
 def _filtered(frame: pl.DataFrame, tap: Tap, query: Query, context: Context) -> pl.DataFrame:
-    columns = [TIME_MS, INGEST_MS]
+    times = [name for name in (TIME_MS, INGEST_MS) if name in frame.columns]
+    columns = list(times)
     columns += [LINE, PLACE] if tap.fields is None else list(tap.fields)
     columns += [PLACE] if tap.fields is not None and EVENT_ID in tap.fields else []
     flow_frame = frame
@@ -215,7 +216,7 @@ def _filtered(frame: pl.DataFrame, tap: Tap, query: Query, context: Context) -> 
         if isinstance(node, Parameter) and node.default is not None:
             execution.defaults.setdefault(node.name, node.default)
     place = execution.mark("place")
-    names = [*tap.filter_fields, TIME_MS, INGEST_MS]
+    names = [*tap.filter_fields, *times]
     numbered = flow_frame.select(list(dict.fromkeys(names))).with_row_index(place)
     flow = run_steps(tap.filters, source_flow(numbered, execution))
     passed = flow.frame.select(place).collect().to_series()
@@ -248,7 +249,7 @@ def _whole_events(frame: pl.DataFrame) -> pl.DataFrame:
         row = event_from_json(line)
         rows.append(row if isinstance(row, dict) else {})
     made = frame_of(rows).with_columns(
-        frame.get_column(name) for name in (TIME_MS, INGEST_MS, PLACE)
+        frame.get_column(name) for name in (TIME_MS, INGEST_MS, PLACE) if name in frame.columns
     )
     for name, otherwise in ((TIMESTAMP, pl.lit("0")), (INGEST_TIMESTAMP, pl.col(TIMESTAMP))):
         known = pl.col(name) if name in made.columns else pl.lit(None, pl.String)

@@ -73,7 +73,7 @@ def _streamed(file: EventFile, number: int, reading: Reading) -> Iterator[Parsed
             between = last + 1 - seen - batch.height if isinstance(last, int) else 0
             seen += between + batch.height
             yield replace(parsed, events=parsed.events + between)
-    except pl.exceptions.PolarsError as exc:
+    except pl.exceptions.ComputeError as exc:
         raise AnotherWay from exc
     reading.advance(file.size_bytes)
 

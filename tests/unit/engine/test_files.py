@@ -1,4 +1,4 @@
-"""Event files and their chunks: packings, damage, marks, long lines, and which files a path names."""
+"""Event files and their chunks: packings, damage, marks, long lines, what a path names."""
 
 from __future__ import annotations
 
