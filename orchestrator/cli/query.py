@@ -120,7 +120,8 @@ def run(
     try:
         tree = _parsed(source)
         if explains:
-            _show_plan(explain(plan_scan(tree, use_ingest_time=ingest_time), tree), output_format)
+            plan = plan_scan(tree, use_ingest_time=ingest_time)
+            _show_plan(explain(plan, tree, use_ingest_time=ingest_time), output_format)
             return
         context = _context(
             window=(start, end, now),
@@ -364,6 +365,7 @@ def _show_plan(entries: Sequence[Explained], output_format: str) -> None:
                 "fields": None if entry.fields is None else list(entry.fields),
                 "texts": [list(texts) for texts in entry.texts],
                 "filters": list(entry.filters),
+                "groups": entry.groups,
                 "window": entry.window,
             }
             for entry in entries
@@ -379,5 +381,7 @@ def _show_plan(entries: Sequence[Explained], output_format: str) -> None:
             click.echo(f"  lines    only those with {plain(' or '.join(texts))}")
         for text in entry.filters:
             click.echo(f"  filters  {plain(shortened(text))}")
+        if entry.groups:
+            click.echo("  groups   while reading: only the groups are kept")
         if entry.window == "own":
             click.echo("  window   its own, applied when the table is made")

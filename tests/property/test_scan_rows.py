@@ -6,11 +6,13 @@ import gzip
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.engine.events import Events
 from orchestrator.engine.run import Context, run_query
+from orchestrator.engine.scan import source, ways
 from orchestrator.engine.scan.run import scan_query
 
 CONTEXT = Context(start_ms=-10, end_ms=1_000_000, now_ms=1_000_000)
@@ -64,6 +66,10 @@ QUERIES = [
     "head(3) | table([a, b])",
     "b=* | join(query={a=needle}, field=longer, key=longer, include=[a]) | groupBy([longer, a])",
     "longer=* | selfJoinFilter(longer, where=[{a=needle}, {b=*}]) | groupBy([longer, b])",
+    "groupBy(longer)",
+    "groupBy([a, b], function=[count(x, as=n), sum(b), min(a, as=low), max(longer)], limit=3)",
+    'groupBy("a.b", function=max(@timestamp, as=last)) | sort(last, limit=2) | rename(last, as=l)',
+    "case { a=needle | k := one ; b<5 | k := two ; * | k := a } | groupBy(k) | _count>1",
     "timeChart(longer, function=count(as=n), span=10ms) | sort(n)",
 ]  # fmt: skip
 
@@ -74,9 +80,10 @@ QUERIES = [
     query=st.sampled_from(QUERIES),
     is_packed=st.booleans(),
     end=st.sampled_from([b"\n", b"\r\n"]),
+    gathered=st.sampled_from([1, 3, 250_000]),
 )
 def test_scan_gives_the_rows_of_a_run_over_all_events(
-    content: list[str], query: str, is_packed: bool, end: bytes
+    content: list[str], query: str, is_packed: bool, end: bytes, gathered: int
 ) -> None:
     data = end.join(text.encode("utf-8", "replace") for text in content)
     with TemporaryDirectory() as folder:
@@ -85,7 +92,10 @@ def test_scan_gives_the_rows_of_a_run_over_all_events(
         everything = Events.scan(path)
         expected = run_query(query, everything, context=CONTEXT)
 
-        scanned = scan_query(query, [path], context=CONTEXT)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(source, "GATHERED_EVENTS", gathered)
+            patch.setattr(ways, "BATCH_EVENTS", 2)
+            scanned = scan_query(query, [path], context=CONTEXT)
 
     def plain(rows: list[dict[str, str]]) -> list[dict[str, str]]:
         # An id says where an event stands, which the two count differently.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.cql.nodes import Query, Step
+from orchestrator.engine.scan.merge import mergeable
 from orchestrator.engine.scan.plan import ScanPlan, Tap
 
 
@@ -21,21 +22,28 @@ class Explained:
     """A line must hold one text of each group to be parsed."""
     filters: tuple[str, ...]
     """Steps applied while reading, as written."""
+    groups: bool
+    """Events are grouped while reading, and only the groups are kept."""
     window: str
     """`search`: the search's own window bounds it; `own`: the subquery's does, later."""
 
 
-def explain(plan: ScanPlan, query: Query) -> list[Explained]:
+def explain(plan: ScanPlan, query: Query, *, use_ingest_time: bool = False) -> list[Explained]:
     """Return one entry for each pipeline that reads events, the main query first."""
-    return [_explained(tap, query, is_main=number == 0) for number, tap in enumerate(plan.taps)]
+    groups = mergeable(query, plan, use_ingest_time=use_ingest_time) is not None
+    return [
+        _explained(tap, query, is_main=number == 0, groups=groups)
+        for number, tap in enumerate(plan.taps)
+    ]
 
 
-def _explained(tap: Tap, query: Query, *, is_main: bool) -> Explained:
+def _explained(tap: Tap, query: Query, *, is_main: bool, groups: bool) -> Explained:
     return Explained(
         pipeline="main query" if is_main else f"subquery {{{_shown(tap.pipeline.steps, query)}}}",
         fields=tap.fields,
         texts=tuple(tuple(sorted(texts)) for texts in tap.need),
         filters=tuple(_text_of(step, query) for step in tap.filters),
+        groups=groups,
         window="own" if tap.has_own_window else "search",
     )
 

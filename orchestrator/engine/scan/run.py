@@ -12,6 +12,7 @@ from orchestrator.engine.compile import execute
 from orchestrator.engine.context import Context, Result
 from orchestrator.engine.events import Events
 from orchestrator.engine.files import EventFile, find_files
+from orchestrator.engine.scan.merge import mergeable
 from orchestrator.engine.scan.plan import ScanPlan, plan_scan
 from orchestrator.engine.scan.source import read_events
 
@@ -28,7 +29,7 @@ class ScanResult:
     events: int
     """Events read, those that the query dropped too."""
     events_kept: int
-    """Events that the reading kept for the query."""
+    """Events that the reading kept for the query, or groups of them where it grouped already."""
     lines_skipped: int
     problems: tuple[str, ...]
     """What could not be read, the first of it by place and reason."""
@@ -61,7 +62,8 @@ def scan_query(
     # What the engine cannot run is refused before anything is read.
     execute(tree, Events.from_rows(()), context=context)
     plan = plan_scan(tree, use_ingest_time=context.use_ingest_time)
-    source = read_events(files, tree, plan, context=context, progress=progress)
+    merge = mergeable(tree, plan, use_ingest_time=context.use_ingest_time)
+    source = read_events(files, tree, plan, merge=merge, context=context, progress=progress)
     if context.start_ms == FIRST_MS or context.end_ms == LAST_MS:
         first, last = source.span_ms() or (0, 0)
         context = replace(
@@ -69,7 +71,8 @@ def scan_query(
             start_ms=first if context.start_ms == FIRST_MS else context.start_ms,
             end_ms=last + 1 if context.end_ms == LAST_MS else context.end_ms,
         )
-    result = execute(tree, source, context=context)
+    whole = tree if merge is None or not source.events_kept else merge.whole
+    result = execute(whole, source, context=context)
     return ScanResult(
         result=replace(result, events_scanned=source.events),
         files=len(files),

@@ -31,6 +31,7 @@ from orchestrator.engine.events import (
 )
 from orchestrator.engine.files import EventFile, Packing, Skipped
 from orchestrator.engine.scan.lines import LINE, PLACE, LineReader, Parsed, Wanted
+from orchestrator.engine.scan.merge import FIRST_SEEN, Merge
 from orchestrator.engine.scan.parquet import read_parquet
 from orchestrator.engine.scan.plan import ScanPlan, Tap
 from orchestrator.engine.scan.ways import AnotherWay, Reading, ways_to_read
@@ -63,6 +64,7 @@ class ScanSource:
     """The events of some files, as the pipelines of one query may need them."""
 
     plan: ScanPlan
+    merge: Merge | None
     kept: list[_Kept]
     events: int
     skipped: Skipped
@@ -86,7 +88,7 @@ class ScanSource:
     ) -> pl.DataFrame:
         """Return the events of `[start_ms, end_ms)` that the pipeline may need, oldest first."""
         number = 0
-        if not self.plan.whole:
+        if not self.plan.whole and self.merge is None:
             taps = [kept.tap.pipeline for kept in self.kept]
             number = next(i for i, known in enumerate(taps) if known is pipeline)
         if number not in self._sorted:
@@ -98,9 +100,11 @@ class ScanSource:
 class Gathering:
     """Events on their way from the files to the taps."""
 
-    def __init__(self, *, query: Query, plan: ScanPlan, context: Context) -> None:
+    def __init__(
+        self, *, query: Query, plan: ScanPlan, merge: Merge | None, context: Context
+    ) -> None:
         """Start with nothing."""
-        self._query, self._context = query, context
+        self._query, self._merge, self._context = query, merge, context
         self._frames: list[pl.DataFrame] = []
         self._count = 0
         self.events = 0
@@ -121,11 +125,23 @@ class Gathering:
             return
         frame = pl.concat(self._frames)
         for one in self.kept:
-            chosen = _filtered(frame, one.tap, self._query, self._context)
+            chosen = self._chosen(frame, one.tap)
             if chosen.height:
                 one.frames.append(chosen)
                 one.count += chosen.height
         self._frames, self._count = [], 0
+
+    def _chosen(self, frame: pl.DataFrame, tap: Tap) -> pl.DataFrame:
+        if self._merge is None:
+            return _filtered(frame, tap, self._query, self._context)
+        inside = _inside(frame, self._context)
+        execution = _execution(self._query, self._context)
+        events = Events.from_times(inside)
+        flow = run_steps(self._merge.parts, source_flow(events.frame, execution))
+        first = pl.col(FIRST_SEEN)
+        return flow.collect().with_columns(
+            first.alias(TIMESTAMP), first.cast(pl.Int64).alias(TIME_MS)
+        )
 
     def mark(self) -> _Mark:
         """Return where things stand, for `reset`."""
@@ -149,6 +165,7 @@ def read_events(
     query: Query,
     plan: ScanPlan,
     *,
+    merge: Merge | None,
     context: Context,
     progress: Callable[[int], None] | None = None,
 ) -> ScanSource:
@@ -158,6 +175,7 @@ def read_events(
         files: In the order in which events of equal time shall stand.
         query: Planned as `plan`.
         plan: What to read.
+        merge: How to group while reading, if at all.
         context: Its window bounds the taps that have none of their own.
         progress: Is told how many bytes were read since the last call.
 
@@ -165,7 +183,7 @@ def read_events(
         OSError: A file cannot be opened or read.
         CqlError: A leading filter cannot be run.
     """
-    gathering = Gathering(query=query, plan=plan, context=context)
+    gathering = Gathering(query=query, plan=plan, merge=merge, context=context)
     wanted = Wanted(fields=plan.columns, need=plan.need, keeps_lines=plan.keeps_lines)
     reading = Reading(reader=LineReader(wanted), skipped=Skipped(), progress=progress)
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -178,7 +196,11 @@ def read_events(
                 _read_lines(file, number, gathering, reading, pool)
     gathering.share_out()
     return ScanSource(
-        plan=plan, kept=gathering.kept, events=gathering.events, skipped=reading.skipped
+        plan=plan,
+        merge=merge,
+        kept=gathering.kept,
+        events=gathering.events,
+        skipped=reading.skipped,
     )
 
 
@@ -204,17 +226,10 @@ def _filtered(frame: pl.DataFrame, tap: Tap, query: Query, context: Context) -> 
     columns = list(times)
     columns += [LINE, PLACE] if tap.fields is None else list(tap.fields)
     columns += [PLACE] if tap.fields is not None and EVENT_ID in tap.fields else []
-    flow_frame = frame
-    if not tap.has_own_window:
-        name = INGEST_MS if context.use_ingest_time else TIME_MS
-        inside = frame.get_column(name).is_between(context.start_ms, context.end_ms, closed="left")
-        flow_frame = frame if inside.all() else frame.filter(inside)
+    flow_frame = frame if tap.has_own_window else _inside(frame, context)
     if not tap.filters or not flow_frame.height:
         return flow_frame.select(columns)
-    execution = Execution(events=Events.from_rows(()), context=context)
-    for node in walk(query):
-        if isinstance(node, Parameter) and node.default is not None:
-            execution.defaults.setdefault(node.name, node.default)
+    execution = _execution(query, context)
     place = execution.mark("place")
     names = [*tap.filter_fields, *times]
     numbered = flow_frame.select(list(dict.fromkeys(names))).with_row_index(place)
@@ -225,6 +240,20 @@ def _filtered(frame: pl.DataFrame, tap: Tap, query: Query, context: Context) -> 
     return flow_frame.select(columns)[passed]
 
 
+def _inside(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
+    times = frame.get_column(INGEST_MS if context.use_ingest_time else TIME_MS)
+    inside = times.is_between(context.start_ms, context.end_ms, closed="left")
+    return frame if inside.all() else frame.filter(inside)
+
+
+def _execution(query: Query, context: Context) -> Execution:
+    execution = Execution(events=Events.from_rows(()), context=context)
+    for node in walk(query):
+        if isinstance(node, Parameter) and node.default is not None:
+            execution.defaults.setdefault(node.name, node.default)
+    return execution
+
+
 def _sorted_events(kept: _Kept) -> Events:
     """Return what a tap kept, oldest first; whole events are read out of their lines only now."""
     if kept.tap.fields is None:
@@ -232,13 +261,12 @@ def _sorted_events(kept: _Kept) -> Events:
         return Events.from_times(
             pl.concat(frames, how="diagonal", rechunk=True) if frames else None
         )
-    frames = kept.frames
-    kept.frames = []
+    frames, kept.frames = kept.frames, []
     if not frames:
         return Events.from_times(None, fields=kept.tap.fields)
     # Grouping over many small pieces takes many times as long as over one.
     frame = pl.concat(frames, rechunk=True)
-    if EVENT_ID in kept.tap.fields:
+    if PLACE in frame.columns:
         frame = _with_ids(frame)
     return Events.from_times(frame, fields=kept.tap.fields)
 

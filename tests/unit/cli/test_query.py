@@ -183,6 +183,7 @@ def test_explain_says_what_is_read_without_reading() -> None:
 
     assert "reads    @timestamp, UserName, aid" in text.stdout
     assert 'filters  UserName="ann*"' in text.stdout
+    assert "groups   while reading" in text.stdout
     (entry,) = json.loads(data.stdout)
     assert entry["fields"] == ["@timestamp", "UserName", "aid"]
     assert entry["texts"] == [["annabel"], ['aid"']]

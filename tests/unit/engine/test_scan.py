@@ -13,6 +13,7 @@ from orchestrator.cql.parser import parse_or_raise
 from orchestrator.engine.context import Context
 from orchestrator.engine.scan import source, ways
 from orchestrator.engine.scan.explain import explain
+from orchestrator.engine.scan.merge import mergeable
 from orchestrator.engine.scan.need import line_regexes, need_of
 from orchestrator.engine.scan.plan import plan_scan
 from orchestrator.engine.scan.run import FIRST_MS, LAST_MS, ScanResult, scan_query
@@ -234,10 +235,52 @@ def test_filters_are_applied_while_events_gather(
     monkeypatch.setattr(ways, "BATCH_EVENTS", 5)
     lines = [f'{{"timestamp":"{n}","a":"{n % 50}","b":"x"}}' for n in range(200)]
 
-    found = scanned("a>=49 | groupBy(a)", written(tmp_path / "e.ndjson", *lines))
+    found = scanned("a>=49 | select([a, b])", written(tmp_path / "e.ndjson", *lines))
 
-    assert found.result.rows == [{"a": "49", "_count": "4"}]
+    assert found.result.rows == [{"a": "49", "b": "x"}] * 4
     assert found.events_kept == 4
+
+
+@pytest.mark.parametrize(
+    ("query", "groups"),
+    [
+        ("groupBy(a)", True),
+        ("b=1 | x := lower(b) | groupBy([a, x], function=[count(), max(c)]) | sort(_count)", True),
+        ("case { a=1 | k := 2 ; * } | groupBy(k, function=sum(c, as=s), limit=max)", True),
+        ("groupBy(a, function=collect(b))", False),
+        ("groupBy(a, function=count(b, distinct=true))", False),
+        ("count()", False),
+        ("@timestamp := b | groupBy(a)", False),
+        ("head(5) | groupBy(a)", False),
+        ("groupBy(a) | x := end()", False),
+    ],
+)
+def test_groups_are_made_while_reading_where_parts_can_be_put_together(
+    query: str, groups: bool
+) -> None:
+    tree = parse_or_raise(query)
+
+    assert (mergeable(tree, plan_scan(tree), use_ingest_time=False) is not None) is groups
+
+
+def test_groups_that_were_made_in_parts_are_whole_and_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "GATHERED_EVENTS", 10)
+    monkeypatch.setattr(ways, "BATCH_EVENTS", 5)
+    lines = [f'{{"timestamp":"{99 - n}","a":"{n % 3}","b":"{n}"}}' for n in range(100)]
+
+    found = scanned(
+        "groupBy(a, function=[count(as=n), sum(b), min(b), max(b)])",
+        written(tmp_path / "e.ndjson", *lines),
+    )
+
+    assert found.events_kept < 40
+    assert found.result.rows == [
+        {"a": "0", "n": "34", "_sum": "1683", "_min": "0", "_max": "99"},
+        {"a": "2", "n": "33", "_sum": "1650", "_min": "2", "_max": "98"},
+        {"a": "1", "n": "33", "_sum": "1617", "_min": "1", "_max": "97"},
+    ]
 
 
 def test_id_is_the_same_whatever_the_query_reads(tmp_path: Path) -> None:
