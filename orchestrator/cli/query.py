@@ -6,15 +6,14 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from orchestrator.cli.output import emit, format_option, plain
+from orchestrator.cli.query_inputs import context_of, files_of, lookups_of, pairs, saved_of
 from orchestrator.cli.rows import RowFormat, print_rows, shortened
-from orchestrator.clock import SystemClock
 from orchestrator.cql.catalogue import functions as catalogue
 from orchestrator.cql.diagnostics import Diagnostic, Level
 from orchestrator.cql.nodes import Query, SavedQuery
@@ -23,14 +22,12 @@ from orchestrator.cql.render import render
 from orchestrator.cql.span import Span
 from orchestrator.cql.walk import walk
 from orchestrator.engine.context import Context
-from orchestrator.engine.files import EventFile, find_files
-from orchestrator.engine.lookups import Lookup
+from orchestrator.engine.files import EventFile
 from orchestrator.engine.scan.explain import Explained, explain
 from orchestrator.engine.scan.plan import plan_scan
-from orchestrator.engine.scan.run import FIRST_MS, LAST_MS, ScanResult, scan_query
+from orchestrator.engine.scan.run import ScanResult, scan_query
 from orchestrator.engine.support import support_of
-from orchestrator.errors import CqlError, CqlSemanticError, CqlUnsupported
-from orchestrator.units import parse_duration, parse_instant, to_epoch_ms
+from orchestrator.errors import CqlError, CqlUnsupported
 
 INTERRUPTED = 130
 """The exit code of a program that Ctrl-C stopped, as shells have it."""
@@ -123,14 +120,14 @@ def run(
             plan = plan_scan(tree, use_ingest_time=ingest_time)
             _show_plan(explain(plan, tree, use_ingest_time=ingest_time), output_format)
             return
-        context = _context(
+        context = context_of(
             window=(start, end, now),
             use_ingest_time=ingest_time,
-            arguments=_pairs(arguments, "--arg"),
-            lookups=_lookups(lookups),
-            saved=_saved(saved),
+            arguments=pairs(arguments, "--arg"),
+            lookups=lookups_of(lookups),
+            saved=saved_of(saved),
         )
-        found = _scan(tree, _files(paths), context)
+        found = _scan(tree, files_of(paths), context)
     except CqlError as exc:
         _refuse(exc, source)
     except KeyboardInterrupt:
@@ -215,101 +212,6 @@ def _show_errors(errors: Sequence[Diagnostic], text: str) -> None:
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
     for error in errors:
         click.echo(render(error, text=text, path="", colour=colour) + "\n", err=True)
-
-
-# --- what the run is told -------------------------------------------------------------------
-
-
-def _context(
-    *,
-    window: tuple[str | None, str | None, str | None],
-    use_ingest_time: bool,
-    arguments: Mapping[str, str],
-    lookups: Mapping[str, Lookup],
-    saved: Mapping[str, str],
-) -> Context:
-    start, end, now = window
-    clock_now = SystemClock().now()
-    now_at = clock_now if now is None else _instant(now, "--now", clock_now)
-    now_ms = to_epoch_ms(now_at)
-    start_ms = FIRST_MS if start is None else to_epoch_ms(_instant(start, "--start", now_at))
-    end_ms = LAST_MS if end is None else to_epoch_ms(_instant(end, "--end", now_at))
-    if start_ms >= end_ms:
-        raise click.UsageError("--start must lie before --end")
-    return Context(
-        start_ms=start_ms,
-        end_ms=end_ms,
-        now_ms=now_ms,
-        use_ingest_time=use_ingest_time,
-        arguments=arguments,
-        lookups=lookups,
-        saved=saved,
-    )
-
-
-def _instant(text: str, option: str, now: datetime) -> datetime:
-    if text == "now":
-        return now
-    try:
-        back: timedelta = parse_duration(text)
-    except ValueError:
-        pass
-    else:
-        return now - back
-    try:
-        return parse_instant(text)
-    except ValueError as exc:
-        raise click.UsageError(
-            f"{option}: {plain(str(exc))}, epoch milliseconds, now, or a duration such as 24h"
-        ) from exc
-
-
-def _pairs(given: Sequence[str], option: str) -> dict[str, str]:
-    found = {}
-    for pair in given:
-        name, separator, value = pair.partition("=")
-        if not separator or not name:
-            raise click.UsageError(f"{option} takes NAME=VALUE, not {plain(pair)!r}")
-        found[name.removeprefix("?")] = value
-    return found
-
-
-def _lookups(given: Sequence[str]) -> dict[str, Lookup]:
-    found = {}
-    for text in given:
-        name, separator, rest = text.partition("=")
-        path = Path(text)
-        if separator and not path.exists():
-            path = Path(rest)
-        else:
-            name = path.name
-        try:
-            found[name] = Lookup.from_file(path)
-        except OSError as exc:
-            raise click.UsageError(f"--lookup {plain(str(path))}: {exc.strerror}") from exc
-        except CqlSemanticError as exc:
-            raise CqlSemanticError(f"{path}: {exc.problem}") from exc
-    return found
-
-
-def _saved(folder: Path | None) -> dict[str, str]:
-    if folder is None:
-        return {}
-    try:
-        return {
-            path.stem: path.read_text(encoding="utf-8-sig") for path in sorted(folder.glob("*.cql"))
-        }
-    except (OSError, UnicodeDecodeError) as exc:
-        raise click.UsageError(f"--saved {plain(str(folder))}: {exc}") from exc
-
-
-def _files(paths: Sequence[str]) -> list[EventFile]:
-    if not paths:
-        raise click.UsageError("name event files with --events PATH")
-    try:
-        return find_files(paths)
-    except OSError as exc:
-        raise click.UsageError(f"--events {plain(str(exc.filename))}: {exc.strerror}") from exc
 
 
 # --- running and telling --------------------------------------------------------------------

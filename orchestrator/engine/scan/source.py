@@ -210,15 +210,18 @@ def _read_lines(
     """Read a file of lines the fastest way that it allows."""
     before = gathering.mark()
     for way in ways_to_read(file, number, reading, pool):
+        # Noted once the way has led to the end: the next one meets the same lines again.
+        problems: list[tuple[int, str]] = []
         try:
             for parsed in way:
-                for line, reason in parsed.problems:
-                    reading.skipped.note(f"{file.name}:{line + 1}", reason)
+                problems += parsed.problems
                 gathering.add(parsed)
         except AnotherWay:
             gathering.reset(before)
-        else:
-            return
+            continue
+        for line, reason in problems:
+            reading.skipped.note(f"{file.name}:{line + 1}", reason)
+        return
 
 
 def _filtered(frame: pl.DataFrame, tap: Tap, query: Query, context: Context) -> pl.DataFrame:

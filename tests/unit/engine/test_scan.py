@@ -182,6 +182,12 @@ def test_broken_lines_are_counted_and_named_and_the_others_kept(tmp_path: Path, 
     assert "is not a number of milliseconds: 'noon'" in found.problems[2]
 
 
+def test_broken_lines_are_counted_once_though_the_file_is_read_again(tmp_path: Path) -> None:
+    found = scanned("a=*", written(tmp_path / "e.ndjson", "not json", "no", '{"a":1,}'))
+
+    assert found.lines_skipped == len(found.problems) == 3
+
+
 def test_text_that_is_no_utf8_is_read_with_marks_in_place(tmp_path: Path) -> None:
     path = tmp_path / "e.ndjson"
     path.write_bytes(b'{"a":"caf\xe9"}\r\n{"a":"b"}\r\n')
