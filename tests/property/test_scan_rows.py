@@ -70,6 +70,8 @@ QUERIES = [
     "groupBy([a, b], function=[count(x, as=n), sum(b), min(a, as=low), max(longer)], limit=3)",
     'groupBy("a.b", function=max(@timestamp, as=last)) | sort(last, limit=2) | rename(last, as=l)',
     "case { a=needle | k := one ; b<5 | k := two ; * | k := a } | groupBy(k) | _count>1",
+    "selfJoinFilter(longer, where=[{a=needle}, {b=*}]) | x=needle | groupBy(longer)",
+    "!join(query={a=needle}, field=longer, include=[]) | x=needle | groupBy(longer)",
     "timeChart(longer, function=count(as=n), span=10ms) | sort(n)",
 ]  # fmt: skip
 

@@ -35,7 +35,7 @@ from orchestrator.cql.nodes import (
 )
 from orchestrator.cql.walk import walk
 from orchestrator.engine.events import TIMESTAMP
-from orchestrator.engine.scan.plan import ScanPlan
+from orchestrator.engine.scan.plan import ScanPlan, is_row_wise
 
 # What puts the parts of a function's result together.
 _TOGETHER = {"count": "sum", "sum": "sum", "min": "min", "max": "max"}
@@ -61,7 +61,7 @@ def mergeable(query: Query, plan: ScanPlan, *, use_ingest_time: bool) -> Merge |
         return None
     steps = query.pipeline.steps
     at = next((n for n, step in enumerate(steps) if _is_group_by(step)), None)
-    if at is None or not all(_is_plain(step) for step in steps[:at]):
+    if at is None or not all(is_row_wise(step) and _is_plain(step) for step in steps[:at]):
         return None
     group_by = steps[at]
     if not isinstance(group_by, Call):

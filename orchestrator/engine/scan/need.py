@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from orchestrator.cql.catalogue import FunctionKind, find
+from orchestrator.cql.catalogue import find
 from orchestrator.cql.fields import argument, group_names, names
 from orchestrator.cql.nodes import (
     And,
@@ -33,6 +33,7 @@ from orchestrator.cql.nodes import (
 )
 from orchestrator.cql.walk import walk
 from orchestrator.engine.events import ALWAYS_THERE, FDR_NAMES
+from orchestrator.engine.filter_functions import FILTERS
 from orchestrator.engine.globs import parse_glob
 
 Need = tuple[frozenset[str], ...]
@@ -121,9 +122,9 @@ def _key_fields(call: Call) -> list[str]:
 
 
 def _is_filter(call: Call) -> bool:
+    """Return whether the call decides on one event alone; selfJoinFilter() looks at all."""
     function = find(call.name)
-    is_filter = function is not None and function.kind is FunctionKind.FILTER
-    return is_filter or call.name.lower() == "regex"
+    return function is not None and (function.name in FILTERS or function.name == "regex")
 
 
 def _caught(step: Node) -> frozenset[str]:

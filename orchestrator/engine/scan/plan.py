@@ -236,14 +236,15 @@ def _leading(steps: Sequence[Step]) -> tuple[Step, ...]:
     """Return the leading steps that look at one event alone, up to the last that drops some."""
     length = 0
     for number, step in enumerate(steps, start=1):
-        if not _is_row_wise(step):
+        if not is_row_wise(step):
             break
         if _drops(step):
             length = number
     return tuple(steps[:length])
 
 
-def _is_row_wise(step: Step) -> bool:
+def is_row_wise(step: Step) -> bool:
+    """Return whether the step looks at one event alone, whatever other events there are."""
     if isinstance(step, Match):
         return all(_all_row_wise(arm.body.steps) for arm in step.arms)
     if isinstance(step, Case):
@@ -254,7 +255,7 @@ def _is_row_wise(step: Step) -> bool:
 
 
 def _all_row_wise(steps: Iterable[Step]) -> bool:
-    return all(_is_row_wise(step) for step in steps)
+    return all(is_row_wise(step) for step in steps)
 
 
 def _is_row_function(call: Call) -> bool:

@@ -102,6 +102,8 @@ def test_subquery_has_fields_filters_and_a_window_of_its_own() -> None:
         ("match(file=f, field=a)", [{'a"'}]),
         ("match(file=f, field=a, strict=false)", []),
         ("not a=needle", []),
+        ("selfJoinFilter(a, where=[{b=1}]) | c=needle", [{'a"'}]),
+        ("head(5) | a=needle", []),
     ],
 )
 def test_need_is_what_every_kept_line_holds(query: str, texts: list[set[str]]) -> None:
@@ -258,6 +260,8 @@ def test_filters_are_applied_while_events_gather(
         ("count()", False),
         ("@timestamp := b | groupBy(a)", False),
         ("head(5) | groupBy(a)", False),
+        # A filter by its kind, and yet it looks at all events.
+        ("selfJoinFilter(a, where=[{b=1}, {b=2}]) | groupBy(a)", False),
         ("groupBy(a) | x := end()", False),
     ],
 )
@@ -267,6 +271,21 @@ def test_groups_are_made_while_reading_where_parts_can_be_put_together(
     tree = parse_or_raise(query)
 
     assert (mergeable(tree, plan_scan(tree), use_ingest_time=False) is not None) is groups
+
+
+def test_self_join_sees_all_events_however_few_gather_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "GATHERED_EVENTS", 2)
+    monkeypatch.setattr(ways, "BATCH_EVENTS", 2)
+    lines = [f'{{"timestamp":"{n}","a":"{n % 4}","b":"{n}"}}' for n in range(40)]
+
+    found = scanned(
+        "selfJoinFilter(a, where=[{b=1}, {b=37}]) | b>30 | groupBy(a)",
+        written(tmp_path / "e.ndjson", *lines),
+    )
+
+    assert found.result.rows == [{"a": "1", "_count": "2"}]
 
 
 def test_groups_that_were_made_in_parts_are_whole_and_in_order(
