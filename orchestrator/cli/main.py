@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "lint": ("lint", "lint", "Check rules and .cql files, offline."),
     "fmt": ("fmt", "fmt", "Lay queries out, one step a line."),
     "test": ("rules", "test", "Run the rules' own cases, offline."),
+    "query": ("query", "query", "Run CQL over event files, offline."),
     "plan": ("deploy", "plan", "Show what deploy would change, as a diff."),
     "deploy": ("deploy", "deploy", "Create or update the rules' assets in a repository."),
     "run": ("run", "run", "Run the windows that are due, once, and deliver."),

@@ -6,14 +6,17 @@ once over no events, so that what the engine cannot do is refused by name, with 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import polars as pl
+
 from orchestrator.cql.fields import fields_read
-from orchestrator.cql.nodes import Bad, Parameter, Pipeline, Query
+from orchestrator.cql.nodes import Bad, Parameter, Pipeline, Query, Step
 from orchestrator.cql.parser import parse_or_raise
 from orchestrator.cql.walk import walk
 from orchestrator.engine.arguments import semantic
-from orchestrator.engine.context import Context, Execution, Result
+from orchestrator.engine.context import Context, Execution, Result, Source
 from orchestrator.engine.events import Events
 from orchestrator.engine.flow import Engine, Flow
 from orchestrator.engine.pipeline import run_steps
@@ -54,7 +57,7 @@ def compile_query(query: Query | str) -> Compiled:
     return Compiled(query=tree, fields_read=fields_read(tree))
 
 
-def execute(query: Query, events: Events, *, context: Context) -> Result:
+def execute(query: Query, events: Source, *, context: Context) -> Result:
     """Run a tree over the events of the context's window."""
     context = time_interval(query.pipeline, context)
     execution = Execution(events=events, context=context)
@@ -90,12 +93,18 @@ def _run_query(query: Query, execution: Execution) -> Flow:
     return _run(query.pipeline, execution, context.start_ms, context.end_ms)
 
 
-def _run(pipeline: Pipeline, execution: Execution, start_ms: int, end_ms: int) -> Flow:
-    def search(inner: Pipeline, inner_start_ms: int, inner_end_ms: int) -> Flow:
-        return _run(inner, execution, inner_start_ms, inner_end_ms)
+def run_over(frame: pl.DataFrame, steps: Sequence[Step], execution: Execution) -> Flow:
+    """Run steps over these events; queries inside their arguments read the execution's source."""
 
-    use_ingest = execution.context.use_ingest_time
-    frame = execution.events.between(start_ms, end_ms, use_ingest_time=use_ingest)
-    execution.events_scanned += frame.height
+    def search(inner: Pipeline, start_ms: int, end_ms: int) -> Flow:
+        return _run(inner, execution, start_ms, end_ms)
+
     engine = Engine(apply=apply_steps, run_steps=run_steps, search=search)
-    return run_steps(pipeline.steps, source_flow(frame, execution, engine))
+    return run_steps(steps, source_flow(frame, execution, engine))
+
+
+def _run(pipeline: Pipeline, execution: Execution, start_ms: int, end_ms: int) -> Flow:
+    use_ingest = execution.context.use_ingest_time
+    frame = execution.events.read(pipeline, start_ms, end_ms, use_ingest_time=use_ingest)
+    execution.events_scanned += frame.height
+    return run_over(frame, pipeline.steps, execution)

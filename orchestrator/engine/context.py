@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from orchestrator.cql.nodes import Node, Parameter, Query, SavedQuery
+import polars as pl
+
+from orchestrator.cql.nodes import Node, Parameter, Pipeline, Query, SavedQuery
 from orchestrator.cql.parser import parse_or_raise
 from orchestrator.cql.walk import walk
-from orchestrator.engine.events import Events
 from orchestrator.engine.lookups import Lookup
 from orchestrator.engine.providers import Providers
 from orchestrator.errors import CqlSemanticError
@@ -24,6 +26,20 @@ class Limits:
     groups: int = 1_000_000
     rows: int = 200_000
     join_rows: int = 200_000
+
+
+class Source(Protocol):
+    """Where a run takes its events from."""
+
+    def read(
+        self, pipeline: Pipeline, start_ms: int, end_ms: int, *, use_ingest_time: bool
+    ) -> pl.DataFrame:
+        """Return the events of `[start_ms, end_ms)` that the pipeline may need, oldest first.
+
+        All columns are text but the hidden times; fields that the pipeline does not look at and
+        events that its leading filters drop may be missing.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +81,7 @@ class Result:
 class Execution:
     """One run under way: the events, tables made so far, warnings, bound parameters."""
 
-    events: Events
+    events: Source
     context: Context
     tables: dict[str, Lookup] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)

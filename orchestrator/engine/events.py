@@ -8,18 +8,18 @@ searching-data-event-fields.html.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import io
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import polars as pl
-import zstandard
 
+from orchestrator.cql.nodes import Pipeline
+from orchestrator.engine.files import EventFile, Packing, Skipped, find_files, read_chunks
+from orchestrator.engine.globs import format_number
 from orchestrator.errors import CqlSemanticError
 
 TIMESTAMP, INGEST_TIMESTAMP, EVENT_ID, RAWSTRING = (
@@ -31,8 +31,13 @@ TIMESTAMP, INGEST_TIMESTAMP, EVENT_ID, RAWSTRING = (
 TIME_MS, INGEST_MS = "\x00time", "\x00ingest"
 """Hidden columns: the two timestamps as Int64 milliseconds."""
 HIDDEN = "\x00"
-NAMED_PROBLEMS = 20
-_FDR_NAMES = {"event_simpleName": "#event_simpleName", "timestamp": TIMESTAMP}
+MAX_FIELDS = 10_000
+"""Fields of one event; LogScale keeps 1,000."""
+TOO_LONG = "the line is longer than an event can be"
+FDR_NAMES = {"event_simpleName": "#event_simpleName", "timestamp": TIMESTAMP}
+"""Falcon Data Replicator's names and LogScale's for the same."""
+ALWAYS_THERE = frozenset((TIMESTAMP, INGEST_TIMESTAMP, EVENT_ID, RAWSTRING))
+"""Fields that every event has, whether its line spells them or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,25 +46,14 @@ class Events:
 
     frame: pl.DataFrame
     problems: tuple[str, ...] = ()
-    """Lines that were left out, the first `NAMED_PROBLEMS` by place."""
+    """What could not be read, the first of it by place and reason."""
     lines_skipped: int = 0
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, str]]) -> Events:
         """Return events from flat rows of text; what LogScale always sets is added if absent."""
-        columns: dict[str, list[str | None]] = {}
-        count = 0
-        for row in rows:
-            for name, text in row.items():
-                if name not in columns:
-                    columns[name] = [None] * count
-                columns[name].append(text)
-            count += 1
-            for cells in columns.values():
-                if len(cells) < count:
-                    cells.append(None)
-        schema = dict.fromkeys(columns, pl.String)
-        return cls.from_frame(pl.DataFrame(columns, schema=schema, strict=False), count=count)
+        found = list(rows)
+        return cls.from_frame(frame_of(found), count=len(found))
 
     @classmethod
     def from_frame(cls, frame: pl.DataFrame, *, count: int | None = None) -> Events:
@@ -79,32 +73,53 @@ class Events:
 
     @classmethod
     def scan(cls, paths: Path | str | Sequence[Path | str]) -> Events:
-        """Read event files by their suffix: NDJSON (`.gz`, `.zst` packed) or Parquet.
+        """Read event files whole into memory: NDJSON, plain or packed, and Parquet.
 
         Raises:
             OSError: A file cannot be read.
-            CqlSemanticError: A timestamp is not a number of milliseconds.
+            CqlSemanticError: A timestamp of a Parquet file is not a number of milliseconds.
         """
-        files = [Path(paths)] if isinstance(paths, Path | str) else [Path(path) for path in paths]
-        frames, reading = [], _Reading()
-        for path in files:
-            if path.suffix == ".parquet":
-                frame = pl.read_parquet(path)
-                renames = {k: v for k, v in _FDR_NAMES.items() if k in frame.columns}
-                frames.append(cls.from_frame(frame.rename(renames)).frame)
+        given = [paths] if isinstance(paths, Path | str) else paths
+        frames, skipped = [], Skipped()
+        for file in find_files(given):
+            if file.packing is Packing.PARQUET:
+                rows = parquet_rows(pl.read_parquet(file.path))
             else:
-                frames.append(cls.from_rows(reading.rows(path)).frame)
+                rows = _rows_of(file, skipped)
+            frames.append(cls.from_rows(rows).frame)
         frame = pl.concat(frames, how="diagonal") if frames else cls.from_rows(()).frame
         return cls(
             frame=frame.sort(TIME_MS, maintain_order=True),
-            problems=tuple(reading.problems),
-            lines_skipped=reading.skipped,
+            problems=tuple(skipped.problems),
+            lines_skipped=skipped.lines,
         )
+
+    @classmethod
+    def from_times(cls, frame: pl.DataFrame | None, *, fields: Sequence[str] = ()) -> Events:
+        """Return events whose fields are text and whose hidden times are known; None: no events.
+
+        Without the hidden ingest time, events were ingested when they happened.
+        """
+        if frame is None:
+            schema = dict.fromkeys(fields or (TIMESTAMP,), pl.String())
+            frame = pl.DataFrame(schema=schema | dict.fromkeys((TIME_MS, INGEST_MS), pl.Int64()))
+        if not frame.get_column(TIME_MS).is_sorted():
+            frame = frame.sort(TIME_MS, maintain_order=True)
+        if INGEST_MS not in frame.columns:
+            frame = frame.with_columns(pl.col(TIME_MS).alias(INGEST_MS))
+        return cls(frame=frame.with_columns(pl.col(TIME_MS).set_sorted()))
 
     @property
     def fields(self) -> tuple[str, ...]:
         """Every field that some event has."""
         return tuple(name for name in self.frame.columns if not name.startswith(HIDDEN))
+
+    def read(
+        self, pipeline: Pipeline, start_ms: int, end_ms: int, *, use_ingest_time: bool
+    ) -> pl.DataFrame:
+        """Return the events of `[start_ms, end_ms)`, whichever pipeline asks."""
+        del pipeline
+        return self.between(start_ms, end_ms, use_ingest_time=use_ingest_time)
 
     def between(self, start_ms: int, end_ms: int, *, use_ingest_time: bool) -> pl.DataFrame:
         """Return the events of `[start_ms, end_ms)`, sorted by `@timestamp`."""
@@ -117,44 +132,121 @@ class Events:
         return self.frame.slice(first, max(0, last - first))
 
 
-@dataclass(slots=True, kw_only=True)
-class _Reading:
-    """Reads NDJSON files and keeps count of what it could not read."""
+def _rows_of(file: EventFile, skipped: Skipped) -> Iterator[dict[str, str]]:
+    for chunk in read_chunks(file, skipped=skipped):
+        lines = chunk.data.removesuffix(b"\n").split(b"\n")
+        for number, data in enumerate(lines, start=chunk.first_line + 1):
+            row = TOO_LONG if chunk.is_overlong else event_of_bytes(data)
+            if isinstance(row, dict):
+                yield row
+            elif row is not None:
+                skipped.note(f"{file.name}:{number}", row)
 
-    problems: list[str] = field(default_factory=list)
-    skipped: int = 0
 
-    def rows(self, path: Path) -> Iterator[dict[str, str]]:
-        with _open(path) as lines:
-            for number, line in enumerate(lines, start=1):
-                if not line.strip():
-                    continue
-                row = event_from_json(line)
-                if isinstance(row, dict):
-                    yield row
-                    continue
-                self.skipped += 1
-                if len(self.problems) < NAMED_PROBLEMS:
-                    self.problems.append(f"{path.name}:{number}: {row}")
+def event_of_bytes(data: bytes) -> dict[str, str] | str | None:
+    """Return the event of one line of a file, what is wrong with it, or None for a blank line."""
+    line = data.decode("utf-8", "replace").strip()
+    return event_from_json(line) if line else None
+
+
+def parquet_rows(frame: pl.DataFrame) -> Iterator[dict[str, str]]:
+    """Yield the events of a Parquet file: nested columns flat, null absent, instants in ms."""
+    frame = frame.with_columns(
+        pl.selectors.datetime().dt.epoch("ms"), pl.selectors.float().cast(pl.Float64)
+    )
+    for record in frame.iter_rows(named=True):
+        row = flatten(_without_absent(record))
+        for old, new in FDR_NAMES.items():
+            if old in row and new not in row:
+                row[new] = row.pop(old)
+        yield row
+
+
+def _without_absent(value: Mapping[str, object]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, item in value.items():
+        if isinstance(item, float):
+            found[name] = format_number(item)
+        elif isinstance(item, bytes):
+            found[name] = item.decode("utf-8", "replace")
+        elif isinstance(item, Mapping):
+            found[name] = _without_absent(item)
+        elif isinstance(item, list):
+            numbered = {str(place): element for place, element in enumerate(item)}
+            found[name] = list(_without_absent(numbered).values())
+        elif item is not None:
+            found[name] = item
+    return found
+
+
+def frame_of(rows: Iterable[Mapping[str, str]]) -> pl.DataFrame:
+    """Return rows as columns of text in order of first appearance; absent fields are null."""
+    columns: dict[str, list[str | None]] = {}
+    count = 0
+    for row in rows:
+        for name, text in row.items():
+            cells = columns.setdefault(name, [])
+            # Absent cells are made up for when the next one comes, not row by row.
+            if len(cells) < count:
+                cells.extend([None] * (count - len(cells)))
+            cells.append(text)
+        count += 1
+    for cells in columns.values():
+        cells.extend([None] * (count - len(cells)))
+    return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String), strict=False)
 
 
 def event_from_json(line: str) -> dict[str, str] | str:
-    """Return the flat event of one JSON line in LogScale's names, or what is wrong with it."""
+    """Return the flat event of one JSON line in LogScale's names, or what is wrong with it.
+
+    Of two members of one name the first counts.
+    """
     try:
-        record = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
+        record = _DECODER.decode(line)
+    except json.JSONDecodeError as exc:
+        return f"not JSON: {exc.msg} at character {exc.pos + 1}"
     except (ValueError, RecursionError) as exc:
         return f"not JSON: {exc}"
     if not isinstance(record, dict):
         return "not a JSON object"
     row = flatten(record)
-    for old, new in _FDR_NAMES.items():
+    if len(row) > MAX_FIELDS:
+        return f"more than {MAX_FIELDS} fields"
+    for old, new in FDR_NAMES.items():
         if old in row and new not in row:
             row[new] = row.pop(old)
     row.setdefault(RAWSTRING, line.strip())
+    if "\\u" in line:
+        # JSON can spell half a surrogate pair, which no UTF-8 text can hold.
+        row = {_encodable(name): _encodable(text) for name, text in row.items()}
     stamp = row.get(TIMESTAMP)
-    if stamp is not None and not stamp.removeprefix("-").isdecimal():
-        return f"{TIMESTAMP} is not a number of milliseconds: {stamp[:40]!r}"
+    if stamp is not None and not _WHOLE_NUMBER.match(stamp):
+        return not_a_time(stamp)
     return row
+
+
+def not_a_time(text: str) -> str:
+    """Return what is wrong with an event whose `@timestamp` is this text."""
+    return f"{TIMESTAMP} is not a number of milliseconds: {text[:40]!r}"
+
+
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else dict(reversed(pairs))
+
+
+def _no_constant(text: str) -> object:
+    raise ValueError(f"{text} is not a JSON value")
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}\Z")
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_members, parse_int=str, parse_float=str, parse_constant=_no_constant
+)
 
 
 def flatten(record: Mapping[str, object]) -> dict[str, str]:
@@ -176,23 +268,11 @@ def flatten(record: Mapping[str, object]) -> dict[str, str]:
     return row
 
 
-def _open(path: Path) -> IO[str]:
-    match path.suffix:
-        case ".gz":
-            return io.TextIOWrapper(gzip.open(path, "rb"), encoding="utf-8", errors="replace")
-        case ".zst":
-            stream = zstandard.ZstdDecompressor().stream_reader(
-                path.open("rb"), read_across_frames=True, closefd=True
-            )
-            return io.TextIOWrapper(stream, encoding="utf-8", errors="replace")
-        case _:
-            return path.open(encoding="utf-8", errors="replace")
-
-
 def _with_metadata(frame: pl.DataFrame) -> pl.DataFrame:
     """Add what each event has in LogScale: ingest time, raw text and an id."""
     stamp = pl.col(TIMESTAMP)
     ingest = pl.col(INGEST_TIMESTAMP) if INGEST_TIMESTAMP in frame.columns else None
+    frame = frame.with_columns(stamp.fill_null("0"))
     frame = frame.with_columns(
         (stamp if ingest is None else ingest.fill_null(stamp)).alias(INGEST_TIMESTAMP)
     )

@@ -18,8 +18,6 @@ import polars.selectors as cs
 from orchestrator.engine.globs import EXACT_INTEGERS, Glob, format_number, parse_glob, parse_number
 from orchestrator.engine.regexes import Dialects
 
-_PRINT_LIMIT = 1e15
-
 
 class Kind(StrEnum):
     """What an expression's column holds."""
@@ -107,13 +105,9 @@ def text_number(text: pl.Expr) -> pl.Expr:
 
 def number_text(number: pl.Expr) -> pl.Expr:
     """Return a number's text: integral without a fraction, else the shortest round trip."""
-    integral = (number == number.floor()) & (number.abs() < _PRINT_LIMIT)
-    return (
-        pl.when(integral)
-        .then(number.cast(pl.Int64, strict=False).cast(pl.String))
-        .when(number.is_finite())
-        .then(number.cast(pl.String).str.replace(r"\.0$", "", literal=False))
-    )
+    # Few mentions of the number: inside an aggregation each of them is computed again.
+    text = number.cast(pl.String).str.strip_suffix(".0").replace("-0", "0")
+    return pl.when(number.is_finite()).then(text)
 
 
 def equals_any(value: Value, patterns: Iterable[str], *, ignore_case: bool = False) -> pl.Expr:

@@ -117,3 +117,51 @@ def test_lookup_from_csv_reads_text_bytes_and_path_alike(tmp_path: Path) -> None
 def test_lookup_from_a_broken_csv_says_what_is_wrong(content: str | bytes, problem: str) -> None:
     with pytest.raises(CqlSemanticError, match=problem):
         Lookup.from_csv(content)
+
+
+def test_lookup_from_json_is_an_array_of_flat_objects(tmp_path: Path) -> None:
+    path = tmp_path / "f.json"
+    path.write_text('\ufeff[{"a": 1.0, "b": "x"}, {"a": true, "c": null}]', encoding="utf-8")
+
+    lookup = Lookup.from_file(path)
+
+    assert lookup.frame.to_dicts() == [
+        {"a": "1.0", "b": "x", "c": None}, {"a": "true", "b": None, "c": None},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"{", "not JSON"),
+        (b"{}", "an array of at least one object"),
+        (b"[]", "an array of at least one object"),
+        (b"[1]", "entry 1 of the lookup file is not an object"),
+        (b'[{"a": "x"}, {"a": [1]}]', "entry 2 of the lookup file holds more than texts"),
+        (b"\xff", "not UTF-8"),
+    ],
+)
+def test_lookup_from_broken_json_says_what_is_wrong(content: bytes, problem: str) -> None:
+    with pytest.raises(CqlSemanticError, match=problem):
+        Lookup.from_json(content)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('{"a": NaN}', "NaN is not a JSON value"),
+        ('{"timestamp": 1e12}', "is not a number of milliseconds: '1e12'"),
+        ('{"timestamp": "99999999999999999999"}', "is not a number of milliseconds"),
+        ("[" * 100_000, "not JSON"),
+        (json.dumps({"a": list(range(10_001))}), "more than 10000 fields"),
+    ],
+)
+def test_event_from_a_line_that_no_event_can_be(line: str, problem: str) -> None:
+    assert problem in str(event_from_json(line))
+
+
+def test_event_keeps_the_first_of_two_members_and_replaces_half_surrogates() -> None:
+    event = event_from_json('{"a":"1","a":"2","b":"\\ud800x"}')
+
+    assert isinstance(event, dict)
+    assert (event["a"], event["b"]) == ("1", "?x")
