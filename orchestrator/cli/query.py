@@ -12,7 +12,14 @@ from typing import NoReturn
 import click
 
 from orchestrator.cli.output import emit, format_option, plain
-from orchestrator.cli.query_inputs import context_of, files_of, lookups_of, pairs, saved_of
+from orchestrator.cli.query_inputs import (
+    context_of,
+    files_of,
+    lookups_of,
+    pairs,
+    providers_of,
+    saved_of,
+)
 from orchestrator.cli.rows import RowFormat, print_rows, shortened
 from orchestrator.cql.catalogue import functions as catalogue
 from orchestrator.cql.diagnostics import Diagnostic, Level
@@ -31,6 +38,8 @@ from orchestrator.errors import CqlError, CqlUnsupported
 
 INTERRUPTED = 130
 """The exit code of a program that Ctrl-C stopped, as shells have it."""
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group()
@@ -65,6 +74,14 @@ def query() -> None:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of NAME.cql files, for $NAME().",
 )
+@click.option("--geoip", type=_FILE, help="MaxMind City file, for ipLocation() and worldMap().")
+@click.option("--asn", type=_FILE, help="MaxMind ASN file, for asn().")
+@click.option(
+    "--iocs",
+    type=_FILE,
+    help="CSV or JSON of type, indicator, confidence and more, for ioc:lookup().",
+)
+@click.option("--host-names", type=_FILE, help="CSV or JSON of ip and name, for reverseDns().")
 @click.option(
     "--format",
     "output_format",
@@ -86,6 +103,10 @@ def run(
     arguments: tuple[str, ...],
     lookups: tuple[str, ...],
     saved: Path | None,
+    geoip: Path | None,
+    asn: Path | None,
+    iocs: Path | None,
+    host_names: Path | None,
     output_format: str,
     limit: int | None,
     exact_csv: bool,
@@ -126,6 +147,7 @@ def run(
             arguments=pairs(arguments, "--arg"),
             lookups=lookups_of(lookups),
             saved=saved_of(saved),
+            providers=providers_of(geoip=geoip, asn=asn, iocs=iocs, host_names=host_names),
         )
         found = _scan(tree, files_of(paths), context)
     except CqlError as exc:

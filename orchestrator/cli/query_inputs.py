@@ -12,7 +12,9 @@ from orchestrator.cli.output import plain
 from orchestrator.clock import SystemClock
 from orchestrator.engine.context import Context
 from orchestrator.engine.files import EventFile, find_files
+from orchestrator.engine.geoip import MaxMindFile
 from orchestrator.engine.lookups import Lookup
+from orchestrator.engine.providers import Indicator, Providers
 from orchestrator.engine.scan.run import FIRST_MS, LAST_MS
 from orchestrator.errors import CqlSemanticError
 from orchestrator.units import parse_duration, parse_instant, to_epoch_ms
@@ -25,6 +27,7 @@ def context_of(
     arguments: Mapping[str, str],
     lookups: Mapping[str, Lookup],
     saved: Mapping[str, str],
+    providers: Providers,
 ) -> Context:
     """Return the run's context; `window` is start, end and now, each as written or None.
 
@@ -47,6 +50,7 @@ def context_of(
         arguments=arguments,
         lookups=lookups,
         saved=saved,
+        providers=providers,
     )
 
 
@@ -100,6 +104,52 @@ def lookups_of(given: Sequence[str]) -> dict[str, Lookup]:
         except CqlSemanticError as exc:
             raise CqlSemanticError(f"{path}: {exc.problem}") from exc
     return found
+
+
+def providers_of(
+    *, geoip: Path | None, asn: Path | None, iocs: Path | None, host_names: Path | None
+) -> Providers:
+    """Return the outside data that some functions ask for, as far as files were given.
+
+    Raises:
+        ConfigError: A MaxMind file is none, or its library is not installed.
+        CqlSemanticError: A table is none, or lacks a column.
+    """
+    return Providers(
+        places=None if geoip is None else MaxMindFile(geoip),
+        networks=None if asn is None else MaxMindFile(asn),
+        indicators=None if iocs is None else _indicators(iocs),
+        host_names=None if host_names is None else _host_names(host_names),
+    )
+
+
+def _indicators(path: Path) -> tuple[Indicator, ...]:
+    return tuple(
+        Indicator(
+            type=row["type"],
+            indicator=row["indicator"],
+            confidence=row.get("confidence", ""),
+            columns={name: text for name, text in row.items() if text},
+        )
+        for row in _rows(path, "type", "indicator")
+    )
+
+
+def _host_names(path: Path) -> dict[str, str]:
+    return {row["ip"]: row["name"] for row in _rows(path, "ip", "name")}
+
+
+def _rows(path: Path, *columns: str) -> list[dict[str, str]]:
+    """Return a table's rows, each with a text in every column; those without `columns` refused."""
+    try:
+        table = Lookup.from_file(path)
+    except CqlSemanticError as exc:
+        raise CqlSemanticError(f"{path}: {exc.problem}") from exc
+    table.need(columns, file=str(path))
+    return [
+        {name: text or "" for name, text in row.items()}
+        for row in table.frame.iter_rows(named=True)
+    ]
 
 
 def saved_of(folder: Path | None) -> dict[str, str]:

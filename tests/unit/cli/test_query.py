@@ -218,3 +218,43 @@ def test_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
 
     assert process.returncode == 0
     assert "Traceback" not in talk
+
+
+def test_outside_data_comes_from_files(tmp_path: Path) -> None:
+    events = tmp_path / "day.ndjson"
+    events.write_text(
+        '{"timestamp":"1000","ip":"192.0.2.7"}\n{"timestamp":"2000","ip":"10.0.0.1"}\n'
+    )
+    iocs = tmp_path / "iocs.csv"
+    iocs.write_text("type,indicator,confidence,labels\nip_address,192.0.2.7,high,imds\n")
+    names = tmp_path / "names.json"
+    names.write_text('[{"ip": "10.0.0.1", "name": "web-1.example.com"}]')
+
+    hits = run(
+        'ioc:lookup(field=ip, type="ip_address", strict=true) | select([ip])',
+        "-e", events, "--iocs", iocs, "--format", "ndjson",
+    )  # fmt: skip
+    named = run(
+        "reverseDns(ip, as=name) | name=* | select([name])",
+        "-e", events, "--host-names", names, "--format", "ndjson",
+    )  # fmt: skip
+
+    assert json.loads(hits.stdout) == {"ip": "192.0.2.7"}
+    assert json.loads(named.stdout) == {"name": "web-1.example.com"}
+
+
+def test_outside_data_that_is_not_given_is_refused_with_the_option(events: Path) -> None:
+    result = run('ioc:lookup(field=aid, type="domain")', "-e", events)
+
+    assert result.exit_code == 5
+    assert "--iocs FILE" in result.stderr
+
+
+def test_table_of_indicators_without_its_columns_is_refused(events: Path, tmp_path: Path) -> None:
+    iocs = tmp_path / "iocs.csv"
+    iocs.write_text("kind,indicator\nip,1\n")
+
+    result = run('ioc:lookup(field=aid, type="domain")', "-e", events, "--iocs", iocs)
+
+    assert result.exit_code == 5
+    assert "has no column 'type'" in result.stderr

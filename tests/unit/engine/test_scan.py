@@ -359,3 +359,20 @@ def test_damaged_parquet_is_named(tmp_path: Path) -> None:
 
     assert found.result.rows == [{"_count": "0"}]
     assert found.problems[0].startswith("e.parquet: the Parquet file cannot be read")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'regex("(?<n>[0-9])", field=a, repeat=true) | groupBy(n) | sort(n, order=asc)',
+        "a=/(?<n>[0-9])/g | groupBy(n) | sort(n, order=asc)",
+    ],
+)
+def test_regex_that_makes_several_events_of_one_is_not_run_twice(
+    query: str, tmp_path: Path
+) -> None:
+    path = written(tmp_path / "e.ndjson", '{"@timestamp":"1","a":"1 2 1"}', '{"@timestamp":"2"}')
+
+    rows = scanned(query, path).result.rows
+
+    assert [(row["n"], row["_count"]) for row in rows] == [("1", "2"), ("2", "1")]
