@@ -22,6 +22,7 @@ from orchestrator.sandbox import (
     file_routes,
     gateway,
     ingest_routes,
+    page_routes,
     query_routes,
 )
 from orchestrator.sandbox.answers import Refusal, text_answer
@@ -71,12 +72,14 @@ def _routes() -> list[BaseRoute]:
         Route("/services/collector", ingest_routes.ingest_hec, methods=["POST"]),
         Route("/services/collector/event", ingest_routes.ingest_hec, methods=["POST"]),
         Route("/services/collector/raw", ingest_routes.ingest_hec_raw, methods=["POST"]),
-        Route("/_sandbox/state", control_routes.state),
+        Route("/_sandbox/overview", control_routes.show_overview),
         Route("/_sandbox/faults", control_routes.set_faults, methods=["POST"]),
         Route("/_sandbox/faults", control_routes.clear_faults, methods=["DELETE"]),
         Route("/_sandbox/hosts", control_routes.set_hosts, methods=["PUT"]),
         Route("/api/{rest:path}", control_routes.unknown_api, methods=["GET", "POST", "DELETE"]),
-        Route("/{rest:path}", control_routes.home),
+        Route("/", page_routes.start),
+        Route(page_routes.ASSETS_PATH, page_routes.asset),
+        Route("/{rest:path}", page_routes.elsewhere),
     ]
 
 

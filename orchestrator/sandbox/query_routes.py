@@ -19,7 +19,7 @@ from orchestrator.sandbox.job_wire import Page, event_to_wire, poll_answer
 from orchestrator.sandbox.query_jobs import Job, query_id
 from orchestrator.sandbox.requests import body_of, is_live, search_of
 from orchestrator.sandbox.search import refusal_text
-from orchestrator.sandbox.settings import Right
+from orchestrator.sandbox.settings import Right, TokenRole
 from orchestrator.sandbox.state import ALL_EVENTS, Sandbox
 
 _NDJSON = "application/x-ndjson"
@@ -29,12 +29,16 @@ _CHUNK_ROWS = 2_000
 
 async def start_job(request: Request) -> Response:
     """`POST …/queryjobs`: check the query, start it, answer with its id."""
-    sandbox, name = _reader(request)
+    sandbox, role, name = _reader(request)
     domain = sandbox.domain(name)
     body = body_of(await request.body())
     search = search_of(body, sandbox=sandbox, domain=domain, limit=sandbox.settings.filter_limit)
     job = sandbox.jobs.start(
-        domain.name, search, lambda: sandbox.snapshots(domain), is_live=is_live(body)
+        domain.name,
+        search,
+        lambda: sandbox.snapshots(domain),
+        is_live=is_live(body),
+        owner=role.name,
     )
     started = {"id": job.id, "queryOnView": search.checked.text}
     if not sandbox.settings.recorded_metadata_only:
@@ -69,7 +73,7 @@ async def delete_job(request: Request) -> Response:
 
 async def stream_query(request: Request) -> Response:
     """`POST …/query`: every row of the answer, none of its metadata."""
-    sandbox, name = _reader(request)
+    sandbox, _, name = _reader(request)
     domain = sandbox.domain(name)
     body = body_of(await request.body())
     search = search_of(body, sandbox=sandbox, domain=domain, limit=None)
@@ -92,15 +96,15 @@ async def stream_query(request: Request) -> Response:
     return text_answer(200, _as_text(answer.rows), headers)
 
 
-def _reader(request: Request) -> tuple[Sandbox, str]:
+def _reader(request: Request) -> tuple[Sandbox, TokenRole, str]:
     sandbox, role = caller_of(request)
     name = str(request.path_params.get("repository", ALL_EVENTS))
     demand(role, Right.READ, repository=name)
-    return sandbox, name
+    return sandbox, role, name
 
 
 def _job(request: Request) -> tuple[Sandbox, Job]:
-    sandbox, _ = _reader(request)
+    sandbox, _, _ = _reader(request)
     job_id = str(request.path_params["job_id"])
     job = sandbox.jobs.find(job_id, domain=request.path_params.get("repository"))
     if job is None:

@@ -57,6 +57,13 @@ class Snapshot:
         """Return the number of events."""
         return sum(run.frame.height for run in self.runs)
 
+    def bounds_ms(self) -> tuple[int, int] | None:
+        """Return the event times of the oldest and the newest event, None where there is none."""
+        times = [(run.event_ms[0], run.event_ms[-1]) for run in self.runs]
+        if not times:
+            return None
+        return min(oldest for oldest, _ in times), max(newest for _, newest in times)
+
     def frame(self, *, event: Span = EVERYTHING, ingest: Span = EVERYTHING) -> pl.DataFrame:
         """Return the events inside both spans; order is not promised, columns are strings."""
         parts = [part for run in self.runs if (part := _cut(run, event, ingest)).height]
