@@ -87,12 +87,13 @@ class Page:
         return answer["result"].get("value")
 
     async def until(self, condition: str) -> None:
-        """Wait until the expression is true, looked at again after each frame."""
+        """Wait until the expression is true, looked at again and again."""
         await self.run(
-            f"new Promise((resolve, reject) => {{ const end = performance.now() + {_PATIENCE_S * 500};"
-            f"  const look = () => {{ if ({condition}) resolve(true);"
-            "   else if (performance.now() > end) reject(new Error('never true'));"
-            "   else setTimeout(look, 10); }; look(); })"
+            "new Promise((resolve, reject) => {"
+            f" const end = performance.now() + {_PATIENCE_S * 500};"
+            f" const look = () => {{ if ({condition}) resolve(true);"
+            " else if (performance.now() > end) reject(new Error('never true'));"
+            " else setTimeout(look, 10); }; look(); })"
         )
 
     async def fill(self, selector: str, text: str) -> None:
@@ -102,9 +103,12 @@ class Page:
 
     async def press(self, key: str, code: int, *, modifiers: int = 0) -> None:
         """Press and release a key; modifiers: 1 Alt, 2 Ctrl, 8 Shift."""
-        for kind in ("rawKeyDown", "keyUp"):
+        # Only a key that makes text submits a form.
+        text = {"text": "\r"} if key == "Enter" and not modifiers else {}
+        for kind in ("keyDown", "keyUp"):
             await self.call(
                 "Input.dispatchKeyEvent",
+                **text,
                 type=kind,
                 key=key,
                 code=key,
