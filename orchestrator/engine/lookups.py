@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,40 @@ class Lookup:
     frame: pl.DataFrame
 
     @classmethod
+    def from_file(cls, path: Path) -> Lookup:
+        """Return the table of a file, read as JSON where its name ends in `.json`, else as CSV.
+
+        Raises:
+            OSError: It cannot be read.
+            CqlSemanticError: As for `from_csv` and `from_json`.
+        """
+        content = path.read_bytes()
+        is_json = path.suffix.lower() == ".json"
+        return cls.from_json(content) if is_json else cls.from_csv(content)
+
+    @classmethod
+    def from_json(cls, content: bytes) -> Lookup:
+        """Return the table of a JSON array of objects, UTF-8; a member that is missing is absent.
+
+        Raises:
+            CqlSemanticError: Not UTF-8, not JSON, or something other than flat objects.
+        """
+        try:
+            found = json.loads(_text(content), parse_int=str, parse_float=str, parse_constant=str)
+        except (ValueError, RecursionError) as exc:
+            raise CqlSemanticError(f"the lookup file is not JSON: {exc}") from exc
+        if not isinstance(found, list) or not found:
+            raise CqlSemanticError("the lookup file must be an array of at least one object")
+        rows = []
+        for number, item in enumerate(found, start=1):
+            if not isinstance(item, dict):
+                raise CqlSemanticError(f"entry {number} of the lookup file is not an object")
+            rows.append({name: _cell(value, number) for name, value in item.items()})
+        columns = dict.fromkeys(name for row in rows for name in row)
+        known = [{n: text for n, text in row.items() if text is not None} for row in rows]
+        return cls.from_rows(known, columns=list(columns))
+
+    @classmethod
     def from_csv(cls, source: str | bytes | Path) -> Lookup:
         """Return the table of a CSV file with a header line.
 
@@ -35,10 +70,7 @@ class Lookup:
         """
         content = source.read_bytes() if isinstance(source, Path) else source
         if isinstance(content, bytes):
-            try:
-                content = content.decode("utf-8-sig")
-            except UnicodeDecodeError as exc:
-                raise CqlSemanticError(f"the lookup file is not UTF-8: {exc.reason}") from exc
+            content = _text(content)
         reader = csv.reader(io.StringIO(content.removeprefix("\ufeff"), newline=""), strict=True)
         try:
             lines = [(reader.line_num, line) for line in reader if line]
@@ -47,8 +79,9 @@ class Lookup:
         if not lines:
             raise CqlSemanticError("the lookup file is empty; its first line must name the columns")
         header = [name.strip() for name in lines[0][1]]
-        if len(set(header)) != len(header):
-            raise CqlSemanticError("the lookup file names a column twice")
+        twice = next((name for name in header if header.count(name) > 1), None)
+        if twice is not None:
+            raise CqlSemanticError(f"the lookup file names the column {twice!r} twice")
         for number, line in lines[1:]:
             if len(line) != len(header):
                 raise CqlSemanticError(
@@ -74,3 +107,22 @@ class Lookup:
             if column not in self.frame.columns:
                 there = ", ".join(self.frame.columns)
                 raise CqlSemanticError(f"{file} has no column {column!r}; it has {there}")
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise CqlSemanticError(f"the lookup file is not UTF-8: {exc.reason}") from exc
+
+
+def _cell(value: object, number: int) -> str | None:
+    match value:
+        case None:
+            return None
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return value
+        case _:
+            raise CqlSemanticError(f"entry {number} of the lookup file holds more than texts")
