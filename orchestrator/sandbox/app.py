@@ -21,6 +21,7 @@ from orchestrator.sandbox import (
     control_routes,
     file_routes,
     gateway,
+    health_routes,
     ingest_routes,
     page_routes,
     query_routes,
@@ -112,12 +113,15 @@ def _rest_routes() -> list[BaseRoute]:
     ingest = "/api/v1/ingest"
     return [
         Route("/api/v1/status", control_routes.status),
+        Route("/api/v1/health", health_routes.health_text),
+        Route("/api/v1/health-json", health_routes.health_json),
         Route("/api/v1/users", control_routes.list_users),
         Route("/api/v1/users", control_routes.create_user, methods=["POST"]),
         Route("/api/v1/users/{user_id}", control_routes.delete_user, methods=["DELETE"]),
         Route(f"{ingest}/humio-structured", ingest_routes.ingest_structured, methods=["POST"]),
         Route(f"{ingest}/humio-unstructured", ingest_routes.ingest_unstructured, methods=["POST"]),
         Route(f"{ingest}/json", ingest_routes.ingest_json, methods=["POST"]),
+        Route(f"{ingest}/elastic-bulk", ingest_routes.ingest_elastic_bulk, methods=["POST"]),
         Route(f"{ingest}/raw", ingest_routes.ingest_raw, methods=["POST"]),
         Route(f"{ingest}/hec", ingest_routes.ingest_hec, methods=["POST"]),
         Route(f"{ingest}/hec/raw", ingest_routes.ingest_hec_raw, methods=["POST"]),

@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
-TOKEN = "page-token"  # noqa: S105 -- of a sandbox that lives as long as the test
+TOKEN = "page-token"
 HOSTILE = '<img src=x onerror="window.owned=1"><script>window.owned=1</script>\u202e&lt;"\'{{7*7}}'
 TOKENS = {
     TOKEN: TokenRole(name="admin"),
@@ -198,7 +198,7 @@ async def test_wrong_token_is_asked_for_again_and_not_kept(browser: Browser, url
 
 
 async def test_token_that_may_only_search_still_searches(browser: Browser, url: str) -> None:
-    page = await connect(browser, url, token="reader")  # noqa: S106
+    page = await connect(browser, url, token="reader")
 
     await search(page, "n=7 | table(n)")
 
