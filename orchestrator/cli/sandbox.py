@@ -43,7 +43,9 @@ def sandbox(
     repositories: tuple[str, ...],
     lookups: tuple[Path, ...],
 ) -> None:
-    """Serve a local LogScale: query jobs, ingest, GraphQL assets, lookup files.
+    """Serve a local LogScale: a page, query jobs, ingest, GraphQL assets, lookup files.
+
+    The page at / shows what is there and searches it; it asks for the token.
 
     Queries run through the same engine as the rules' cases. It is for trying things out on one
     machine and listens on loopback; it is not LogScale and holds what fits into memory.
@@ -54,5 +56,5 @@ def sandbox(
     from orchestrator.sandbox.settings import sandbox_settings
 
     settings = sandbox_settings(token=token, repositories=repositories, data_dir=data_dir)
-    click.echo(f"sandbox on http://{host}:{port}, token {token}; stop with Ctrl-C", err=True)
+    click.echo(f"sandbox on http://{host}:{port}/, token {token}; stop with Ctrl-C", err=True)
     run_async(serve(settings, host=host, port=port, lookups=lookups))

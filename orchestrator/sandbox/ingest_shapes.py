@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
@@ -45,7 +45,7 @@ def structured_rows(body: bytes) -> list[Row]:
             attributes = event.get("attributes", {})
             row = flat_row(attributes)
             rawstring = event.get("rawstring")
-            row["@rawstring"] = rawstring if isinstance(rawstring, str) else _rawstring(row.items())
+            row["@rawstring"] = rawstring if isinstance(rawstring, str) else _rawstring(row)
             row.update(tags)
             row[TIMESTAMP] = str(event_ms(event["timestamp"]))
             row["@timezone"] = str(event.get("timezone") or "Z")
@@ -191,7 +191,7 @@ def flat_row(raw: object) -> Row:
         BodyRefused: Not an object, or nested too deeply.
     """
     # The common case by far: nothing is nested, and everything is text already.
-    if isinstance(raw, dict) and all(type(value) is str for value in raw.values()):
+    if isinstance(raw, dict) and set(map(type, raw.values())) <= {str}:
         return dict(raw)
     return dict(_flat(raw))
 
@@ -226,10 +226,19 @@ def _flat_value(name: str, value: object, depth: int) -> Iterator[tuple[str, str
             yield name, str(value)
 
 
-def _rawstring(fields: Iterable[tuple[str, str]]) -> str:
+def _rawstring(fields: Mapping[str, str]) -> str:
     """Return the event as `key=value` text, quoted where a blank would split it."""
+    text = " ".join([f"{name}={value}" for name, value in fields.items()])
+    # The common case first, found out over all fields at once: nothing needs a quote.
+    # Of all white space only the blank is printable.
+    has_own_blanks = text.count(" ") != len(fields) - 1 or not text.isprintable()
+    if not has_own_blanks and '"' not in text and "" not in fields.values():
+        return text
     return " ".join(
-        [f"{name}={value if _PLAIN.match(value) else _quoted(value)}" for name, value in fields]
+        [
+            f"{name}={value if _PLAIN.match(value) else _quoted(value)}"
+            for name, value in fields.items()
+        ]
     )
 
 
