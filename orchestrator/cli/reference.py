@@ -14,6 +14,7 @@ import click
 from orchestrator.cli.main import cli
 from orchestrator.cql.catalogue.page import functions_page
 from orchestrator.cql.lint.page import checks_page
+from orchestrator.engine.support import support
 from orchestrator.rules.codes import all_codes
 
 _HEAD = """\
@@ -52,10 +53,20 @@ def checks() -> str:
     return checks_page(all_codes())
 
 
+def functions_of_cql() -> str:
+    """Return the page of all functions, with what the local engine makes of each."""
+    return functions_page(
+        support={
+            found.name: "runs." if found.supported else f"refused: {found.why}."
+            for found in support()
+        }
+    )
+
+
 PAGES: dict[Path, Callable[[], str]] = {
     Path("docs/cli.md"): reference,
     Path("docs/checks.md"): checks,
-    Path("docs/functions.md"): functions_page,
+    Path("docs/functions.md"): functions_of_cql,
 }
 """Each generated page and what makes it."""
 

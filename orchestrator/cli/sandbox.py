@@ -59,6 +59,8 @@ def sandbox(
 ) -> None:
     """Serve a local LogScale: query jobs, ingest, GraphQL assets, lookup files, alerts that fire.
 
+    The page at / shows what is there and searches it; it asks for the token.
+
     Queries run through the same engine as the rules' cases. It is for trying things out on one
     machine and listens on loopback; it is not LogScale and holds what fits into memory. What its
     alerts did is at /_sandbox/invocations, and their mail at /_sandbox/mail.
@@ -74,5 +76,5 @@ def sandbox(
         allow_outbound=allow_outbound,
         public_url=f"http://{host}:{port}",
     )
-    click.echo(f"sandbox on http://{host}:{port}, token {token}; stop with Ctrl-C", err=True)
+    click.echo(f"sandbox on http://{host}:{port}/, token {token}; stop with Ctrl-C", err=True)
     run_async(serve(settings, host=host, port=port, lookups=lookups))

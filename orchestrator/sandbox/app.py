@@ -22,7 +22,9 @@ from orchestrator.sandbox import (
     control_routes,
     file_routes,
     gateway,
+    health_routes,
     ingest_routes,
+    page_routes,
     query_routes,
 )
 from orchestrator.sandbox.answers import Refusal, text_answer
@@ -76,14 +78,16 @@ def _routes() -> list[BaseRoute]:
         Route("/services/collector", ingest_routes.ingest_hec, methods=["POST"]),
         Route("/services/collector/event", ingest_routes.ingest_hec, methods=["POST"]),
         Route("/services/collector/raw", ingest_routes.ingest_hec_raw, methods=["POST"]),
-        Route("/_sandbox/state", control_routes.state),
+        Route("/_sandbox/overview", control_routes.show_overview),
         Route("/_sandbox/faults", control_routes.set_faults, methods=["POST"]),
         Route("/_sandbox/faults", control_routes.clear_faults, methods=["DELETE"]),
         Route("/_sandbox/hosts", control_routes.set_hosts, methods=["PUT"]),
         Route("/_sandbox/invocations", control_routes.invocations),
         Route("/_sandbox/mail", control_routes.mail),
         Route("/api/{rest:path}", control_routes.unknown_api, methods=["GET", "POST", "DELETE"]),
-        Route("/{rest:path}", control_routes.home),
+        Route("/", page_routes.start),
+        Route(page_routes.ASSETS_PATH, page_routes.asset),
+        Route("/{rest:path}", page_routes.elsewhere),
     ]
 
 
@@ -116,12 +120,15 @@ def _rest_routes() -> list[BaseRoute]:
     ingest = "/api/v1/ingest"
     return [
         Route("/api/v1/status", control_routes.status),
+        Route("/api/v1/health", health_routes.health_text),
+        Route("/api/v1/health-json", health_routes.health_json),
         Route("/api/v1/users", control_routes.list_users),
         Route("/api/v1/users", control_routes.create_user, methods=["POST"]),
         Route("/api/v1/users/{user_id}", control_routes.delete_user, methods=["DELETE"]),
         Route(f"{ingest}/humio-structured", ingest_routes.ingest_structured, methods=["POST"]),
         Route(f"{ingest}/humio-unstructured", ingest_routes.ingest_unstructured, methods=["POST"]),
         Route(f"{ingest}/json", ingest_routes.ingest_json, methods=["POST"]),
+        Route(f"{ingest}/elastic-bulk", ingest_routes.ingest_elastic_bulk, methods=["POST"]),
         Route(f"{ingest}/raw", ingest_routes.ingest_raw, methods=["POST"]),
         Route(f"{ingest}/hec", ingest_routes.ingest_hec, methods=["POST"]),
         Route(f"{ingest}/hec/raw", ingest_routes.ingest_hec_raw, methods=["POST"]),

@@ -1,6 +1,6 @@
-"""Routes that LogScale does not have: status for all, state and faults for people and tests.
+"""Routes that LogScale does not have, for people and tests; and status, users, unknown paths.
 
-    GET    /_sandbox/state     counts of events, jobs, assets, and the faults still to come
+    GET    /_sandbox/overview  events, jobs, assets, files, and the faults still to come
     POST   /_sandbox/faults    {"pattern": "POST */queryjobs", "faults": [{"kind": "unavailable"}]}
     DELETE /_sandbox/faults    let everything pass again
     PUT    /_sandbox/hosts     [{"device_id": "…", "hostname": "…"}]: all hosts that there are
@@ -18,17 +18,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from orchestrator.ids import derive
-from orchestrator.sandbox.answers import Refusal, forbidden, json_answer, page
-from orchestrator.sandbox.auth import caller_of, demand, sandbox_of
-from orchestrator.sandbox.faults import fault_from_json, fault_to_json
+from orchestrator.sandbox.answers import Refusal, forbidden, json_answer
+from orchestrator.sandbox.auth import caller_of, demand
+from orchestrator.sandbox.faults import fault_from_json
+from orchestrator.sandbox.overview import overview, pending_faults
 from orchestrator.sandbox.requests import body_of
 from orchestrator.sandbox.settings import VERSION, Right
 from orchestrator.sandbox.state import Sandbox
-from orchestrator.units import format_instant
-
-_HOME = """<p>A local LogScale for trying things out. It speaks query jobs, ingest, lookup files and
-GraphQL under <code>/api/v1</code> and <code>/graphql</code>; it has no pages of its own.</p>
-<table><tr><th>repository</th><th>events</th></tr>{rows}</table>"""
 
 
 async def status(request: Request) -> Response:
@@ -74,27 +70,9 @@ async def delete_user(request: Request) -> Response:
     return json_answer(gone)
 
 
-async def state(request: Request) -> Response:
-    """`GET /_sandbox/state`."""
-    sandbox = _controlled(request)
-    domains = [
-        {
-            "name": domain.name,
-            "events": domain.log.count,
-            "files": sorted(domain.files),
-            "assets": {kind.value: len(found) for kind, found in domain.assets.items()},
-        }
-        for domain in sandbox.domains.values()
-    ]
-    return json_answer(
-        {
-            "now": format_instant(sandbox.clock.now()),
-            "domains": domains,
-            "jobs": sandbox.jobs.ids(),
-            "faults": _pending(sandbox),
-            "triggers": sandbox.triggers.summary(),
-        }
-    )
+async def show_overview(request: Request) -> Response:
+    """`GET /_sandbox/overview`."""
+    return json_answer(overview(_controlled(request)))
 
 
 async def set_faults(request: Request) -> Response:
@@ -108,7 +86,7 @@ async def set_faults(request: Request) -> Response:
         sandbox.faults.set(pattern, [fault_from_json(entry) for entry in raw])
     except ValueError as exc:
         raise Refusal(400, str(exc)) from exc
-    return json_answer({"faults": _pending(sandbox)})
+    return json_answer({"faults": pending_faults(sandbox)})
 
 
 async def clear_faults(request: Request) -> Response:
@@ -159,16 +137,6 @@ async def unknown_api(request: Request) -> Response:
     raise Refusal(404, "The requested resource could not be found.")
 
 
-async def home(request: Request) -> Response:
-    """Any other path: a page, as LogScale's web UI answers whatever it does not know."""
-    sandbox = sandbox_of(request)
-    rows = "".join(
-        f"<tr><td>{_escaped(domain.name)}</td><td>{domain.log.count}</td></tr>"
-        for domain in sandbox.domains.values()
-    )
-    return page("orchestrator sandbox", _HOME.format(rows=rows))
-
-
 def _controlled(request: Request) -> Sandbox:
     sandbox, role = caller_of(request)
     demand(role, Right.ADMIN)
@@ -177,12 +145,3 @@ def _controlled(request: Request) -> Sandbox:
 
 def _is_host(raw: object) -> bool:
     return isinstance(raw, dict) and isinstance(raw.get("device_id"), str)
-
-
-def _pending(sandbox: Sandbox) -> dict[str, object]:
-    pending = sandbox.faults.pending().items()
-    return {pattern: [fault_to_json(fault) for fault in queue] for pattern, queue in pending}
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")

@@ -1,4 +1,4 @@
-"""Routes of ingest: structured, unstructured, JSON, raw and HEC; all answer `{}`.
+"""Routes of ingest: structured, unstructured, JSON, raw, HEC and Elasticsearch bulk.
 
 An ingest token decides the repository. A user's token names it in the path, or, for HEC, as
 `index`; where the sandbox has one repository only, that one is meant.
@@ -20,6 +20,7 @@ from starlette.responses import Response
 from orchestrator.errors import StoreFull
 from orchestrator.sandbox.answers import Refusal, forbidden, json_answer
 from orchestrator.sandbox.auth import caller_of, demand
+from orchestrator.sandbox.elastic_bulk import bulk_answer, bulk_items
 from orchestrator.sandbox.ingest_shapes import (
     BodyRefused,
     Row,
@@ -61,6 +62,18 @@ async def ingest_json(request: Request) -> Response:
     rows = await _decoded(partial(json_rows, now_ms=sandbox.now_ms()), request)
     await _store(sandbox, repository, rows)
     return json_answer({})
+
+
+async def ingest_elastic_bulk(request: Request) -> Response:
+    """`ingest/elastic-bulk`: the answer says what became of each document."""
+    sandbox, role = _sender(request)
+    repository = _repository(request, sandbox, role)
+    began = sandbox.clock.monotonic()
+    read = partial(bulk_items, now_ms=sandbox.now_ms(), parser=role.parser)
+    items = await _decoded(read, request)
+    await _store(sandbox, repository, [item.row for item in items if item.row is not None])
+    took_ms = int((sandbox.clock.monotonic() - began) * 1000)
+    return json_answer(bulk_answer(items, took_ms=took_ms))
 
 
 async def ingest_raw(request: Request) -> Response:

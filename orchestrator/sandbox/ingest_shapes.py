@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
@@ -37,17 +37,17 @@ def structured_rows(body: bytes) -> list[Row]:
         BodyRefused: Not JSON, or not an array of `{tags, events}`.
     """
     rows: list[Row] = []
-    for group in _objects(_loads(body)):
+    for group in _objects(loads(body)):
         tags = {f"#{name.lstrip('#')}": value for name, value in _flat(group.get("tags") or {})}
         for event in _objects(group.get("events")):
             if "timestamp" not in event:
                 raise BodyRefused("an event needs a timestamp")
             attributes = event.get("attributes", {})
-            row = _flat_row(attributes)
+            row = flat_row(attributes)
             rawstring = event.get("rawstring")
-            row["@rawstring"] = rawstring if isinstance(rawstring, str) else _rawstring(row.items())
+            row["@rawstring"] = rawstring if isinstance(rawstring, str) else _rawstring(row)
             row.update(tags)
-            row[TIMESTAMP] = str(_event_ms(event["timestamp"]))
+            row[TIMESTAMP] = str(event_ms(event["timestamp"]))
             row["@timezone"] = str(event.get("timezone") or "Z")
             rows.append(row)
     return rows
@@ -62,7 +62,7 @@ def unstructured_rows(body: bytes, *, now_ms: int, parser: str | None) -> list[R
         BodyRefused: Not JSON, or not an array of `{messages}`.
     """
     rows: list[Row] = []
-    for group in _objects(_loads(body)):
+    for group in _objects(loads(body)):
         kind = parser or str(group.get("type") or DEFAULT_PARSER)
         messages = group.get("messages")
         if not isinstance(messages, list):
@@ -82,7 +82,7 @@ def json_rows(body: bytes, *, now_ms: int) -> list[Row]:
     Raises:
         BodyRefused: Not JSON, or something other than objects.
     """
-    raw = _loads(body)
+    raw = loads(body)
     events = [raw] if isinstance(raw, Mapping) else raw
     return [
         text_row(json.dumps(event, ensure_ascii=False), now_ms=now_ms, parser="json")
@@ -108,7 +108,7 @@ def text_row(text: str, *, now_ms: int, parser: str) -> Row:
     row = {TIMESTAMP: str(now_ms), "@timezone": "Z", "@rawstring": text, "#type": parser}
     if parser == "json":
         try:
-            parsed = _loads(text.encode("utf-8", "replace"))
+            parsed = loads(text.encode("utf-8", "replace"))
             row |= dict(_flat(parsed)) if isinstance(parsed, Mapping) else {}
         except BodyRefused as exc:
             row |= {"@error": "true", "@error_msg": str(exc)}
@@ -137,7 +137,12 @@ def _hec_row(raw: Mapping[str, object], now_ms: int) -> tuple[str | None, Row]:
     return (str(index) if index else None), row
 
 
-def _loads(body: bytes) -> object:
+def loads(body: bytes) -> object:
+    """Return the JSON value of `body`, its numbers as texts.
+
+    Raises:
+        BodyRefused: Not JSON.
+    """
     # Digits stay as sent: a 64-bit id must not pass through a float.
     try:
         return json.loads(body, parse_int=str, parse_float=str, parse_constant=_refuse_constant)
@@ -179,9 +184,14 @@ def _objects(raw: object) -> Iterator[Mapping[str, object]]:
         yield item
 
 
-def _flat_row(raw: object) -> Row:
+def flat_row(raw: object) -> Row:
+    """Return an object's fields by dotted name, as texts; what is null is left out.
+
+    Raises:
+        BodyRefused: Not an object, or nested too deeply.
+    """
     # The common case by far: nothing is nested, and everything is text already.
-    if isinstance(raw, dict) and all(type(value) is str for value in raw.values()):
+    if isinstance(raw, dict) and set(map(type, raw.values())) <= {str}:
         return dict(raw)
     return dict(_flat(raw))
 
@@ -216,10 +226,19 @@ def _flat_value(name: str, value: object, depth: int) -> Iterator[tuple[str, str
             yield name, str(value)
 
 
-def _rawstring(fields: Iterable[tuple[str, str]]) -> str:
+def _rawstring(fields: Mapping[str, str]) -> str:
     """Return the event as `key=value` text, quoted where a blank would split it."""
+    text = " ".join([f"{name}={value}" for name, value in fields.items()])
+    # The common case first, found out over all fields at once: nothing needs a quote.
+    # Of all white space only the blank is printable.
+    has_own_blanks = text.count(" ") != len(fields) - 1 or not text.isprintable()
+    if not has_own_blanks and '"' not in text and "" not in fields.values():
+        return text
     return " ".join(
-        [f"{name}={value if _PLAIN.match(value) else _quoted(value)}" for name, value in fields]
+        [
+            f"{name}={value if _PLAIN.match(value) else _quoted(value)}"
+            for name, value in fields.items()
+        ]
     )
 
 
@@ -232,8 +251,12 @@ def _unquoted(value: str) -> str:
         return value[1:-1]
 
 
-def _event_ms(raw: object) -> int:
-    """Return the time of an event: epoch ms, or ISO 8601 (without a zone: UTC)."""
+def event_ms(raw: object) -> int:
+    """Return the time of an event: epoch ms, or ISO 8601 (without a zone: UTC).
+
+    Raises:
+        BodyRefused: Neither.
+    """
     text = str(raw)
     if text.lstrip("-").isdecimal():
         return int(text)

@@ -81,6 +81,8 @@ def poll_answer(state: PollState, page: Page, *, recorded_only: bool) -> dict[st
     }
     if not recorded_only:
         wire["warnings"] = [warning.to_wire() for warning in state.warnings]
+        if state.answer is not None and state.answer.distribution is not None:
+            wire["queryEventDistribution"] = _distribution(state.answer.distribution)
     return wire
 
 
@@ -128,7 +130,7 @@ def _metadata(state: PollState, *, recorded_only: bool) -> dict[str, object]:
             "isLive": False,
             "isInteractive": False,
             "includeDeletedEvents": False,
-            "showQueryEventDistribution": False,
+            "showQueryEventDistribution": search.wants_distribution,
             "noResultUntilDone": False,
         },
         "isAggregate": search.checked.is_aggregate,
@@ -170,17 +172,26 @@ def _extra_data(search: Search, answer: Answer | None) -> dict[str, str]:
         return {"hasMoreEvents": "true" if answer is not None and answer.has_more else "false"}
     if not search.checked.is_timechart:
         return {}
-    extra = {"timechart": "true", "ui:suggested-widget": "time-chart"}
-    buckets = sorted({int(r["_bucket"]) for r in answer.rows if "_bucket" in r}) if answer else []
-    if len(buckets) > 1:
-        span_ms = min(b - a for a, b in pairwise(buckets))
-        extra |= {
-            "bucket_first_bucket": str(buckets[0]),
-            "bucket_last_bucket": str(buckets[-1]),
-            "bucket_span_millis": str(span_ms),
-            "bucket_span_humanized": _humanized(span_ms),
-        }
-    return extra
+    widget = {"timechart": "true", "ui:suggested-widget": "time-chart"}
+    return widget | _bucket_data(answer.rows if answer is not None else ())
+
+
+def _distribution(rows: Sequence[Mapping[str, str]]) -> dict[str, object]:
+    counts = [{"_bucket": row["_bucket"], "_count": row["_count"]} for row in rows]
+    return {"events": counts, "extraData": _bucket_data(rows)}
+
+
+def _bucket_data(rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    buckets = sorted({int(row["_bucket"]) for row in rows if "_bucket" in row})
+    if len(buckets) < 2:
+        return {}
+    span_ms = min(b - a for a, b in pairwise(buckets))
+    return {
+        "bucket_first_bucket": str(buckets[0]),
+        "bucket_last_bucket": str(buckets[-1]),
+        "bucket_span_millis": str(span_ms),
+        "bucket_span_humanized": _humanized(span_ms),
+    }
 
 
 def _humanized(span_ms: int) -> str:

@@ -12,11 +12,12 @@ import secrets
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from orchestrator.clock import Clock
 from orchestrator.errors import CqlError
 from orchestrator.sandbox.faults import Fault, FaultKind
+from orchestrator.sandbox.job_history import Gone, JobHistory, JobState, JobSummary
 from orchestrator.sandbox.job_wire import TOTAL_WORK, PollState, Warned
 from orchestrator.sandbox.search import Answer, Search, run
 from orchestrator.sandbox.settings import SandboxSettings
@@ -38,9 +39,14 @@ class Job:
     search: Search
     snapshots: Snapshots
     is_live: bool
+    owner: str
+    started_at: datetime
     started: float
     """Monotonic seconds."""
     polled: float
+    began: float | None = None
+    """When the work left the queue; monotonic seconds, as `ended`."""
+    ended: float | None = None
     polls: int = 0
     answer: Answer | None = None
     problem: str = ""
@@ -55,6 +61,7 @@ class QueryJobs:
     def __init__(self, settings: SandboxSettings, *, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
         self._jobs: dict[str, Job] = {}
+        self._history = JobHistory()
         self._slots = asyncio.Semaphore(settings.concurrent_queries)
 
     def __len__(self) -> int:
@@ -66,8 +73,17 @@ class QueryJobs:
         self._expire()
         return list(self._jobs)
 
-    def start(self, domain: str, search: Search, snapshots: Snapshots, *, is_live: bool) -> Job:
-        """Start a job and return at once."""
+    def recent(self) -> list[JobSummary]:
+        """Return the jobs that are alive and the last ones that are gone, newest first."""
+        self._expire()
+        alive = [_summary(job) for job in self._jobs.values()]
+        found = [*reversed(alive), *self._history.newest_first()]
+        return sorted(found, key=lambda summary: summary.started_at, reverse=True)
+
+    def start(
+        self, domain: str, search: Search, snapshots: Snapshots, *, is_live: bool, owner: str = ""
+    ) -> Job:
+        """Start a job and return at once; `owner` is whose it is, for the history."""
         self._expire()
         now = self._clock.monotonic()
         job = Job(
@@ -76,6 +92,8 @@ class QueryJobs:
             search=search,
             snapshots=snapshots,
             is_live=is_live,
+            owner=owner,
+            started_at=self._clock.now(),
             started=now,
             polled=now,
         )
@@ -89,9 +107,10 @@ class QueryJobs:
         job = self._jobs.get(job_id)
         return None if job is None or domain not in {None, job.domain} else job
 
-    def forget(self, job: Job) -> None:
+    def forget(self, job: Job, *, why: Gone = Gone.DELETED) -> None:
         """Stop the job and drop it; a search already in its thread runs to its end, unheard."""
-        self._jobs.pop(job.id, None)
+        if self._jobs.pop(job.id, None) is not None:
+            self._history.add(_summary(job, gone=why))
         if job.task is not None:
             job.task.cancel()
 
@@ -139,13 +158,15 @@ class QueryJobs:
     async def _work(self, job: Job) -> None:
         queued_at = self._clock.monotonic()
         async with self._slots:
-            job.queued_ms = int((self._clock.monotonic() - queued_at) * 1000)
+            job.began, job.ended = self._clock.monotonic(), None
+            job.queued_ms = int((job.began - queued_at) * 1000)
             try:
                 job.answer = await asyncio.to_thread(run, job.search, job.snapshots())
             except CqlError as exc:
                 job.problem = str(exc)
             except Exception as exc:  # noqa: BLE001 -- a fault of the engine ends this job, not the server
                 job.problem = f"the search failed: {type(exc).__name__}: {exc}"
+            job.ended = self._clock.monotonic()
 
     def _state(self, job: Job, *, is_held: bool) -> PollState:
         answer = None if is_held else job.answer
@@ -214,7 +235,33 @@ class QueryJobs:
             settings = self._settings
             life = settings.live_job_life if job.is_live else settings.static_job_life
             if now - job.polled > life / _SECOND:
-                self.forget(job)
+                self.forget(job, why=Gone.EXPIRED)
+
+
+def _summary(job: Job, *, gone: Gone | None = None) -> JobSummary:
+    if job.problem:
+        state = JobState.FAILED
+    elif job.answer is not None:
+        state = JobState.DONE
+    elif gone is not None:
+        state = JobState.STOPPED
+    else:
+        state = JobState.QUEUED if job.began is None else JobState.RUNNING
+    spent = None if job.began is None or job.ended is None else job.ended - job.began
+    return JobSummary(
+        id=job.id,
+        domain=job.domain,
+        query=job.search.checked.text,
+        owner=job.owner,
+        is_live=job.is_live,
+        started_at=job.started_at,
+        state=state,
+        duration_ms=None if spent is None else round(spent * 1000),
+        rows=None if job.answer is None else len(job.answer.rows),
+        problem=job.problem,
+        polls=job.polls,
+        gone=gone,
+    )
 
 
 def query_id() -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -14,27 +15,36 @@ from orchestrator.errors import CqlError
 from orchestrator.ids import derive
 from orchestrator.sandbox.answers import Refusal, json_answer, text_answer
 from orchestrator.sandbox.auth import caller_of, demand
+from orchestrator.sandbox.domains import Domain
 from orchestrator.sandbox.faults import FaultKind
 from orchestrator.sandbox.job_wire import Page, event_to_wire, poll_answer
+from orchestrator.sandbox.live_stream import LiveTail, moved, oldest_first, streamable
 from orchestrator.sandbox.query_jobs import Job, query_id
 from orchestrator.sandbox.requests import body_of, is_live, search_of
-from orchestrator.sandbox.search import refusal_text
-from orchestrator.sandbox.settings import Right
+from orchestrator.sandbox.search import Search, refusal_text
+from orchestrator.sandbox.settings import Right, TokenRole
 from orchestrator.sandbox.state import ALL_EVENTS, Sandbox
+from orchestrator.sandbox.storage import Snapshot
 
 _NDJSON = "application/x-ndjson"
 _MAX_INT = 2**31 - 1
 _CHUNK_ROWS = 2_000
 
+Rows = Sequence[Mapping[str, str]]
+
 
 async def start_job(request: Request) -> Response:
     """`POST …/queryjobs`: check the query, start it, answer with its id."""
-    sandbox, name = _reader(request)
+    sandbox, role, name = _reader(request)
     domain = sandbox.domain(name)
     body = body_of(await request.body())
     search = search_of(body, sandbox=sandbox, domain=domain, limit=sandbox.settings.filter_limit)
     job = sandbox.jobs.start(
-        domain.name, search, lambda: sandbox.snapshots(domain), is_live=is_live(body)
+        domain.name,
+        search,
+        lambda: sandbox.snapshots(domain),
+        is_live=is_live(body),
+        owner=role.name,
     )
     started = {"id": job.id, "queryOnView": search.checked.text}
     if not sandbox.settings.recorded_metadata_only:
@@ -68,14 +78,13 @@ async def delete_job(request: Request) -> Response:
 
 
 async def stream_query(request: Request) -> Response:
-    """`POST …/query`: every row of the answer, none of its metadata."""
-    sandbox, name = _reader(request)
+    """`POST …/query`: every row of the answer, none of its metadata; a live one stays open."""
+    sandbox, _, name = _reader(request)
     domain = sandbox.domain(name)
     body = body_of(await request.body())
     search = search_of(body, sandbox=sandbox, domain=domain, limit=None)
     if is_live(body):
-        # A live filter would stay open for ever; a live aggregate is an error on LogScale too.
-        raise Refusal(400, "the sandbox does not stream live queries; start a query job")
+        return _live(request, sandbox, domain, search)
     try:
         answer = await sandbox.jobs.finished(search, lambda: sandbox.snapshots(domain))
     except CqlError as exc:
@@ -92,15 +101,65 @@ async def stream_query(request: Request) -> Response:
     return text_answer(200, _as_text(answer.rows), headers)
 
 
-def _reader(request: Request) -> tuple[Sandbox, str]:
+def _live(request: Request, sandbox: Sandbox, domain: Domain, search: Search) -> Response:
+    """Return a stream that ends when the client leaves or the sandbox stops.
+
+    Raises:
+        Refusal: 400, the query is more than a filter, or an array is asked for, which never ends.
+    """
+    if not streamable(search.checked):
+        # LogScale refuses a live aggregate here too.
+        raise Refusal(400, "A live query that is streamed must be a filter; start a query job")
+    accept = request.headers.get("accept", "")
+    is_lines = _NDJSON in accept
+    if not is_lines and "application/json" in accept:
+        raise Refusal(400, f"A live query is streamed as {_NDJSON} or text/plain")
+    headers = {
+        "humio-query-id": query_id(),
+        # Compressed, rows would wait until a block of them is full.
+        "Content-Encoding": "identity",
+        "Cache-Control": "no-store",
+    }
+    return StreamingResponse(
+        _live_rows(sandbox, domain, search, _as_lines if is_lines else _as_text),
+        headers=headers,
+        media_type=_NDJSON if is_lines else "text/plain",
+    )
+
+
+async def _live_rows(
+    sandbox: Sandbox, domain: Domain, search: Search, written: Callable[[Rows], str]
+) -> AsyncGenerator[str]:
+    tail = LiveTail(sandbox.logs(domain))
+    sandbox.tails.add(tail)
+    try:
+        before = tail.open()
+        found = oldest_first(await sandbox.jobs.finished(search, lambda: before))
+        if found.rows:
+            yield written(found.rows)
+        async for batch in tail.batches():
+            now = moved(search, now_ms=sandbox.now_ms())
+            found = oldest_first(await sandbox.jobs.finished(now, partial(_alone, batch)))
+            if found.rows:
+                yield written(found.rows)
+    finally:
+        tail.end()
+        sandbox.tails.discard(tail)
+
+
+def _alone(batch: Snapshot) -> list[Snapshot]:
+    return [batch]
+
+
+def _reader(request: Request) -> tuple[Sandbox, TokenRole, str]:
     sandbox, role = caller_of(request)
     name = str(request.path_params.get("repository", ALL_EVENTS))
     demand(role, Right.READ, repository=name)
-    return sandbox, name
+    return sandbox, role, name
 
 
 def _job(request: Request) -> tuple[Sandbox, Job]:
-    sandbox, _ = _reader(request)
+    sandbox, _, _ = _reader(request)
     job_id = str(request.path_params["job_id"])
     job = sandbox.jobs.find(job_id, domain=request.path_params.get("repository"))
     if job is None:
@@ -131,7 +190,7 @@ def _count(parameters: Mapping[str, str], name: str) -> int | None:
     return int(text)
 
 
-def _export(rows: Sequence[Mapping[str, str]], mime: str, fields: Sequence[str]) -> Response:
+def _export(rows: Rows, mime: str, fields: Sequence[str]) -> Response:
     """Return the rows alone, in the form that `mimeType` names."""
     match mime:
         case "application/x-ndjson":
@@ -148,14 +207,18 @@ def _export(rows: Sequence[Mapping[str, str]], mime: str, fields: Sequence[str])
             raise Refusal(400, f"mimeType '{mime}' is not one of the exports")
 
 
-def _lines(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
+def _lines(rows: Rows) -> Iterator[str]:
     # Many lines a chunk: each chunk costs a hop to another thread.
     for start in range(0, len(rows), _CHUNK_ROWS):
         chunk = rows[start : start + _CHUNK_ROWS]
-        yield "".join(_dumps(event_to_wire(row)) + "\n" for row in chunk)
+        yield _as_lines(chunk)
 
 
-def _array(rows: Iterable[Mapping[str, str]]) -> str:
+def _as_lines(rows: Rows) -> str:
+    return "".join(_dumps(event_to_wire(row)) + "\n" for row in rows)
+
+
+def _array(rows: Rows) -> str:
     return _dumps([event_to_wire(row) for row in rows])
 
 
@@ -163,7 +226,7 @@ def _dumps(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _as_text(rows: Iterable[Mapping[str, str]]) -> str:
+def _as_text(rows: Rows) -> str:
     lines = (
         row.get("@rawstring") or ", ".join(f"{name}->{value}" for name, value in row.items())
         for row in rows
@@ -171,7 +234,7 @@ def _as_text(rows: Iterable[Mapping[str, str]]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _as_csv(rows: Iterable[Mapping[str, str]], fields: Sequence[str]) -> str:
+def _as_csv(rows: Rows, fields: Sequence[str]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, fields, extrasaction="ignore", restval="", lineterminator="\n")
     writer.writeheader()

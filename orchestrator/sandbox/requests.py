@@ -68,6 +68,7 @@ def search_of(body: Body, *, sandbox: Sandbox, domain: Domain, limit: int | None
         prefix=domain.prefix(),
         repository=domain.name,
         limit=sandbox.settings.aggregate_limit if checked.is_aggregate else limit,
+        wants_distribution=body.get("showQueryEventDistribution") is True,
     )
     try:
         return _timed(search, body)

@@ -84,6 +84,8 @@ class Search:
     repository: str = ""
     limit: int | None = None
     """Most rows to keep of a filter query, the newest; None keeps all."""
+    wants_distribution: bool = False
+    """Count the events that the leading filters match, over time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,8 @@ class Answer:
     warnings: Sequence[str]
     events_scanned: int
     bytes_scanned: int
+    distribution: Sequence[Mapping[str, str]] | None = None
+    """`_bucket` and `_count` over the whole window, None where it was not asked for."""
 
 
 @lru_cache(maxsize=256)
@@ -162,20 +166,12 @@ def run(search: Search, snapshots: Sequence[Snapshot]) -> Answer:
         CqlError: The engine cannot run it; `CqlUnsupported` names what.
     """
     frame = _frame(search, snapshots)
-    result = run_query(
-        _text_to_run(search),
-        Events.from_frame(frame),
-        context=Context(
-            start_ms=search.start_ms,
-            end_ms=search.end_ms,
-            now_ms=search.now_ms,
-            use_ingest_time=search.use_ingest_time,
-            arguments=search.arguments,
-            lookups=search.lookups,
-            saved=search.saved,
-            repository=search.repository,
-        ),
-    )
+    events, context = Events.from_frame(frame), _context(search)
+    result = run_query(_text_to_run(search), events, context=context)
+    distribution = None
+    if search.wants_distribution:
+        counted = f"{_prefixed(search, search.checked.filter_text)}\n| timeChart()"
+        distribution = run_query(counted, events, context=context).rows
     rows: Sequence[Mapping[str, str]] = result.rows
     is_aggregate = search.checked.is_aggregate
     has_more = False
@@ -196,13 +192,30 @@ def run(search: Search, snapshots: Sequence[Snapshot]) -> Answer:
         warnings=result.warnings,
         events_scanned=frame.height if has_more else result.events_scanned,
         bytes_scanned=int(frame.estimated_size()),
+        distribution=distribution,
     )
 
 
+def _context(search: Search) -> Context:
+    return Context(
+        start_ms=search.start_ms,
+        end_ms=search.end_ms,
+        now_ms=search.now_ms,
+        use_ingest_time=search.use_ingest_time,
+        arguments=search.arguments,
+        lookups=search.lookups,
+        saved=search.saved,
+        repository=search.repository,
+    )
+
+
+def _prefixed(search: Search, text: str) -> str:
+    has_prefix = search.prefix and search.prefix != "*"
+    return f"({search.prefix})\n| {text}" if has_prefix else text
+
+
 def _text_to_run(search: Search) -> str:
-    text = search.checked.text
-    if search.prefix and search.prefix != "*":
-        text = f"({search.prefix})\n| {text}"
+    text = _prefixed(search, search.checked.text)
     if not search.checked.is_aggregate and search.around is None and search.limit is not None:
         # One more than wanted, to know whether there were more.
         text = f"{text}\n| tail({search.limit + 1})"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -47,7 +48,7 @@ async def serve(
         log_level="warning",
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )
-    server = _Server(config)
+    server = Server(config, before_shutdown=sandbox.end_streams)
     try:
         with _stopping(server):
             await server.serve()
@@ -55,8 +56,17 @@ async def serve(
         app.state.sandbox.close()
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """A server that leaves signals to `_stopping`: uvicorn's own raises them again at its end."""
+
+    def __init__(self, config: uvicorn.Config, *, before_shutdown: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._before_shutdown = before_shutdown
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop; first end what would stay open by itself."""
+        self._before_shutdown()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -25,9 +25,10 @@ from orchestrator.sandbox.domains import AssetKind, Domain, Record, StoredFile, 
 from orchestrator.sandbox.faults import FaultPlan
 from orchestrator.sandbox.ingest_shapes import BodyRefused, Row
 from orchestrator.sandbox.journal import Journal
+from orchestrator.sandbox.live_stream import LiveTail
 from orchestrator.sandbox.query_jobs import QueryJobs
 from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole
-from orchestrator.sandbox.storage import INGEST_TIMESTAMP, TIMESTAMP, Snapshot, frame_of
+from orchestrator.sandbox.storage import INGEST_TIMESTAMP, TIMESTAMP, EventLog, Snapshot, frame_of
 from orchestrator.sandbox.triggers.runner import Triggers
 from orchestrator.units import to_epoch_ms
 
@@ -55,6 +56,7 @@ class Sandbox:
             StoreBusy: Another process holds the data directory.
         """
         self.settings, self.clock = settings, clock
+        self._started = clock.monotonic()
         self.tokens: dict[str, TokenRole] = dict(settings.tokens)
         self.domains: dict[str, Domain] = {}
         self.faults = FaultPlan(settings.faults)
@@ -67,6 +69,8 @@ class Sandbox:
         """By device id; the Falcon face's."""
         self.scrolls: dict[str, Scroll] = {}
         """By offset: listings of hosts that a client has not read to their end."""
+        self.tails: set[LiveTail] = set()
+        """The live streams that somebody reads."""
         self.users: dict[str, Record] = {}
         """By user id; the token's own user is not among them."""
         self._expiries: dict[str, float] = {}
@@ -80,10 +84,29 @@ class Sandbox:
         self.triggers.sync()
 
     def close(self) -> None:
-        """Stop the jobs and let go of the data directory."""
+        """Stop the jobs and streams and let go of the data directory."""
+        self.end_streams()
         self.jobs.close()
         if self._journal is not None:
             self._journal.close()
+
+    def end_streams(self) -> None:
+        """End every live stream; its reader sees the end."""
+        for tail in list(self.tails):
+            tail.end()
+
+    def logs(self, domain: Domain) -> list[EventLog]:
+        """Return the logs of the repositories that a search in `domain` reads."""
+        if not domain.is_view:
+            return [domain.log]
+        names = [c.repository for c in domain.connections or ()]
+        if domain.name == ALL_EVENTS and not names:
+            names = [d.name for d in self.domains.values() if not d.is_view]
+        return [self.domains[name].log for name in names if name in self.domains]
+
+    def uptime(self) -> timedelta:
+        """Return how long the sandbox has been open."""
+        return timedelta(seconds=self.clock.monotonic() - self._started)
 
     def now_ms(self) -> int:
         """Return the sandbox's wall time in epoch ms."""
@@ -115,24 +138,19 @@ class Sandbox:
 
     def snapshots(self, domain: Domain) -> Sequence[Snapshot]:
         """Return the events that a search in `domain` may see; at least one snapshot."""
-        if not domain.is_view:
-            return (domain.log.snapshot(),)
-        names = [c.repository for c in domain.connections or ()]
-        if domain.name == ALL_EVENTS and not names:
-            names = [d.name for d in self.domains.values() if not d.is_view]
-        found = [self.domains[name].log.snapshot() for name in names if name in self.domains]
-        return found or (Snapshot(()),)
+        return [log.snapshot() for log in self.logs(domain)] or [Snapshot(())]
 
     def lookups(self, domain: Domain) -> dict[str, Lookup]:
-        """Return the domain's CSV files, parsed once per content, by name."""
+        """Return the domain's lookup files, parsed once per content, by name."""
         found = {}
         for file in domain.files.values():
-            if file.name.endswith(".json"):
-                continue
-            key = file.content_hash
+            is_json = file.name.lower().endswith(".json")
+            # One content may be both: `[]` names a column as CSV and is no table as JSON.
+            key = f"{is_json}:{file.content_hash}"
             if key not in self._lookups:
+                parse = Lookup.from_json if is_json else Lookup.from_csv
                 try:
-                    self._lookups[key] = Lookup.from_csv(file.content)
+                    self._lookups[key] = parse(file.content)
                 except CqlError:
                     # An empty or odd file is no table; only a query that names it must fail.
                     continue

@@ -9,7 +9,8 @@ A snapshot is immutable: a query reads it in a thread while batches keep arrivin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +20,8 @@ TIMESTAMP = "@timestamp"
 INGEST_TIMESTAMP = "@ingesttimestamp"
 
 Row = Mapping[str, str]
+Listener = Callable[[pl.DataFrame], None]
+"""Is told of each batch, in the thread that appends it; must be quick."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,13 @@ class Snapshot:
         """Return the number of events."""
         return sum(run.frame.height for run in self.runs)
 
+    def bounds_ms(self) -> tuple[int, int] | None:
+        """Return the event times of the oldest and the newest event, None where there is none."""
+        times = [(run.event_ms[0], run.event_ms[-1]) for run in self.runs]
+        if not times:
+            return None
+        return min(oldest for oldest, _ in times), max(newest for _, newest in times)
+
     def frame(self, *, event: Span = EVERYTHING, ingest: Span = EVERYTHING) -> pl.DataFrame:
         """Return the events inside both spans; order is not promised, columns are strings."""
         parts = [part for run in self.runs if (part := _cut(run, event, ingest)).height]
@@ -70,6 +80,9 @@ class EventLog:
 
     def __init__(self) -> None:
         self._runs: tuple[SortedRun, ...] = ()
+        self._listeners: list[Listener] = []
+        # A listener starts exactly between two batches.
+        self._lock = threading.Lock()
 
     @property
     def count(self) -> int:
@@ -84,12 +97,32 @@ class EventLog:
         while len(runs) > 1 and _similar(runs[-2], runs[-1]):
             last, before = runs.pop(), runs.pop()
             runs.append(_merged(before, last))
-        # One assignment: a snapshot taken meanwhile sees all of the batch or none of it.
-        self._runs = tuple(runs)
+        with self._lock:
+            # One assignment: a snapshot taken meanwhile sees all of the batch or none of it.
+            self._runs = tuple(runs)
+            for listener in self._listeners:
+                listener(frame)
+
+    def listen(self, listener: Listener) -> Snapshot:
+        """Call `listener` with each batch from now on; return what was there before the first."""
+        with self._lock:
+            self._listeners.append(listener)
+            return self.snapshot()
+
+    def unlisten(self, listener: Listener) -> None:
+        """Call `listener` no more; once is enough, twice does no harm."""
+        with self._lock:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
 
     def snapshot(self) -> Snapshot:
         """Return what is there now; later appends do not change it."""
         return Snapshot(self._runs)
+
+
+def snapshot_of(frame: pl.DataFrame) -> Snapshot:
+    """Return a snapshot of one batch alone."""
+    return Snapshot((_sorted_run(frame),) if frame.height else ())
 
 
 def frame_of(rows: Sequence[Row]) -> pl.DataFrame:
@@ -127,7 +160,8 @@ def _sorted_run(frame: pl.DataFrame) -> SortedRun:
 
 
 def _merged(before: SortedRun, last: SortedRun) -> SortedRun:
-    return _sorted_run(pl.concat([before.frame, last.frame], how="diagonal"))
+    # In one piece: a query over many small pieces takes longer than copying them once.
+    return _sorted_run(pl.concat([before.frame, last.frame], how="diagonal", rechunk=True))
 
 
 def _cut(run: SortedRun, event: Span, ingest: Span) -> pl.DataFrame:

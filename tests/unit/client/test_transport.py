@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from orchestrator.client.scripted import ScriptedTransport, json_response
-from orchestrator.client.transport import HttpTransport, Request, Response, translate
+from orchestrator.client.transport import HttpTransport, Request, Response, translate, trust_for
 from orchestrator.errors import (
     ClientError,
     ConfigError,
@@ -313,3 +313,20 @@ async def test_stream_that_breaks_is_a_connection_failure() -> None:
         with pytest.raises(ConnectionFailed):
             async with transport.open(Request(method="GET", path="x")) as answer:
                 _ = [chunk async for chunk in answer.chunks]
+
+
+@pytest.mark.parametrize("address", ["https://x", "HTTPS://x", "x", ""])
+def test_authorities_are_read_wherever_tls_may_be_spoken(address: str) -> None:
+    trust = trust_for(address)
+
+    assert trust.verify_mode is ssl.CERT_REQUIRED
+    assert trust.check_hostname is True
+    assert trust.cert_store_stats() == ssl.create_default_context().cert_store_stats()
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:8080", "HTTP://x/prefix"])
+def test_nobody_is_trusted_where_no_tls_is_spoken(address: str) -> None:
+    trust = trust_for(address)
+
+    assert trust.verify_mode is ssl.CERT_REQUIRED
+    assert trust.cert_store_stats()["x509"] == 0

@@ -20,7 +20,7 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/graphql", {"json": {"query": "{ meta { version } }"}}),
     ("GET", "/api/v1/users", {}),
     ("GET", "/api/v1/nothing/here", {}),
-    ("GET", "/_sandbox/state", {}),
+    ("GET", "/_sandbox/overview", {}),
 ]
 
 

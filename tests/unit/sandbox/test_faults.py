@@ -138,7 +138,7 @@ async def test_control_route_sets_shows_and_clears_faults(client: Any) -> None:
     body = {"pattern": START, "faults": [{"kind": "unavailable", "count": -1}]}
     answer = await client.call("POST", "/_sandbox/faults", json=body)
     statuses = [(await start(client)).status_code for _ in range(3)]
-    state = (await client.call("GET", "/_sandbox/state")).json()
+    state = (await client.call("GET", "/_sandbox/overview")).json()
     cleared = await client.call("DELETE", "/_sandbox/faults")
 
     assert answer.status_code == 200
@@ -165,7 +165,7 @@ async def test_wrong_fault_is_refused(client: Any, body: dict[str, Any]) -> None
     answer = await client.call("POST", "/_sandbox/faults", json=body)
 
     assert answer.status_code == 400
-    assert (await client.call("GET", "/_sandbox/state")).json()["faults"] == {}
+    assert (await client.call("GET", "/_sandbox/overview")).json()["faults"] == {}
 
 
 def test_plan_skips_then_counts_then_passes() -> None:

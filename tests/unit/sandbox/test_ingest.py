@@ -48,6 +48,27 @@ async def test_structured_event_keeps_its_own_raw_string(client: Any) -> None:
     assert event["@rawstring"] == "as sent"
 
 
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({"a": "1", "b": "x=y"}, "a=1 b=x=y"),
+        ({"a": "", "b": "c"}, 'a="" b=c'),
+        ({"a": "\u00a0", "b": "c"}, 'a="\u00a0" b=c'),
+        ({"a b": "c"}, "a b=c"),
+        ({"a": 'say "hi"'}, 'a="say \\"hi\\""'),
+        ({}, ""),
+    ],
+)
+async def test_raw_string_is_quoted_where_it_would_be_misread(
+    client: Any, attributes: dict[str, str], expected: str
+) -> None:
+    body = [{"events": [{"timestamp": NOW_MS - 1, "attributes": attributes}]}]
+    await client.call("POST", "/api/v1/ingest/humio-structured", token="sender", json=body)
+
+    [event] = await events_of(client)
+    assert event["@rawstring"] == expected
+
+
 async def test_large_numbers_keep_their_digits(client: Any) -> None:
     raw = b'[{"events":[{"timestamp":%d,"attributes":{"id":18446744073709551615,"x":1.50}}]}]'
     await client.call(

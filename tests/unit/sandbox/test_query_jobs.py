@@ -357,16 +357,6 @@ async def test_stream_returns_every_row_as_lines(client: Any) -> None:
     assert answer.text.endswith("\n")
 
 
-async def test_stream_of_a_live_query_is_refused(client: Any) -> None:
-    answer = await client.call(
-        "POST",
-        "/api/v1/repositories/falcon/query",
-        json={"queryString": "count()", "isLive": True},
-    )
-
-    assert answer.status_code == 400
-
-
 async def test_many_jobs_at_once_all_finish(open_client: Any) -> None:
     async with open_client(concurrent_queries=1) as client:
         await client.ingest({"a": "1"})
@@ -378,6 +368,21 @@ async def test_many_jobs_at_once_all_finish(open_client: Any) -> None:
 
 
 # --- what the engine brings in ----------------------------------------------------------------
+
+
+async def test_query_reads_lookup_files_of_json(client: Any) -> None:
+    await client.ingest({"aid": "1"}, {"aid": "2"})
+    table = b'[{"aid": "1", "host": "web"}, {"aid": "3", "host": "db"}]'
+    for name, content in (("hosts.json", table), ("broken.json", b"{")):
+        await client.call(
+            "POST", "/api/v1/repositories/falcon/files", files={"file": (name, content)}
+        )
+
+    found = await client.search('match("hosts.json", field=aid)')
+    refused = await client.search('match("broken.json", field=aid)')
+
+    assert [(row["aid"], row["host"]) for row in found["events"]] == [("1", "web")]
+    assert (refused["cancelled"], refused["events"]) == (True, [])
 
 
 async def test_query_reads_the_repository_s_lookup_files(client: Any) -> None:

@@ -316,7 +316,7 @@ async def test_full_disk_stops_no_driver_and_shows(
         monkeypatch.setattr(Book, "save", full)
         async with driven(stage):
             await soon(met)
-            state = (await stage.client.call("GET", "/_sandbox/state")).json()
+            state = (await stage.client.call("GET", "/_sandbox/overview")).json()
 
         assert state["triggers"] == {"running": 1, "pending": 1, "problem": "StoreFull: dead"}
         assert stage.bodies() == []
