@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from orchestrator.cql.catalogue import (
     Function,
     FunctionParameter,
+    ParameterType,
     find,
     foreign,
     nearest,
@@ -15,7 +16,8 @@ from orchestrator.cql.catalogue import (
 from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.lint.base import Check, Context, Found
 from orchestrator.cql.lint.calls import calls, given_outside, unnamed
-from orchestrator.cql.nodes import Call, Quoted, Word
+from orchestrator.cql.nodes import Argument, Assignment, Call, Quoted, Word
+from orchestrator.cql.span import Span
 
 # What SPL, KQL and SQL call a parameter, by the name that it has here.
 _FOREIGN_PARAMETERS = {
@@ -30,6 +32,10 @@ _FOREIGN_PARAMETERS = {
     "on": "field",
     "top": "limit",
 }
+# Functions that give rows, and have no name for a result.
+_ROWS = frozenset(
+    ("groupBy", "bucket", "timeChart", "sort", "head", "tail", "table", "select", "stats")
+)
 _ORDERS = {"asc": "asc", "ascending": "asc", "desc": "desc", "descending": "desc"}
 
 
@@ -128,6 +134,8 @@ def _unknown_parameters(context: Context) -> Iterator[Found]:
             help_text = f"It takes {', '.join(known)}." if known else "It takes no arguments."
             if function.name in ("test", "if"):
                 help_text = "To compare, write `==`."
+            elif advice := _other_form(item, call, function, context):
+                help_text = advice
             elif item.name.lower() in _ORDERS and function.parameter("order"):
                 help_text = f"Write `order={_ORDERS[item.name.lower()]}`."
             elif meant := _meant_parameter(item.name, call, function) or next(iter(close), None):
@@ -141,9 +149,29 @@ def _unknown_parameters(context: Context) -> Iterator[Found]:
             )
 
 
+def _other_form(item: Argument, call: Call, function: Function, context: Context) -> str:
+    """Return what to write for an argument that is no argument: it is told as one mistake.
+
+    `rename(old=new)` is two arguments, `join(a=b, …)` a query without its braces.
+    """
+    if item.name is None or function.is_open or function.parameter(item.name):
+        return ""
+    given = {other.name for other in call.arguments}
+    if function.name == "rename" and len(call.arguments) == 1:
+        return f"Write `rename({item.name}, as={context.source(item.value.span)})`."
+    query = function.parameter(function.unnamed or "")
+    is_query = query is not None and query.type in (ParameterType.QUERY, ParameterType.QUERY_LIST)
+    if is_query and query is not None and not given & {None, query.name}:
+        shown = context.source(item.span)
+        return f"A query stands in braces: `{{ {shown if len(shown) <= 60 else '…'} }}`."
+    return ""
+
+
 def _missing_parameters(context: Context) -> Iterator[Found]:
     outside = given_outside(context)
     for call, function in calls(context):
+        if any(_other_form(item, call, function, context) for item in call.arguments):
+            continue
         missing = [
             parameter.name
             for parameter in _missing(call, function)
@@ -212,12 +240,67 @@ def _deprecated(context: Context) -> Iterator[Found]:
                 )
 
 
+def _eval_names(context: Context) -> Iterator[Found]:
+    for call, function in calls(context):
+        if function.name != "eval":
+            continue
+        for item in unnamed(call):
+            shown = context.source(item.span)
+            yield Found(
+                message="eval() assigns to fields, and this value has no field's name.",
+                span=item.span,
+                help=f"Write `eval(field={shown if len(shown) <= 60 else '…'})`.",
+            )
+
+
+def _assigned_rows(context: Context) -> Iterator[Found]:
+    """Find `users := groupBy(…)`: what gives rows with names of their own."""
+    for node in context.each(Assignment):
+        call = node.value
+        function = find(call.name) if isinstance(call, Call) else None
+        if not isinstance(call, Call) or function is None or function.name not in _ROWS:
+            continue
+        functions = "in its functions, `function=count(as=n)`"
+        yield Found(
+            message=f"{function.name}() gives rows and has no `as`: there is no value to assign.",
+            span=call.span,
+            help=f"Write `{function.name}(…)` as a step of its own; results are named with `as=` "
+            f"{functions if function.parameter('function') else 'where they are made'}.",
+        )
+
+
 def _twice(context: Context) -> Iterator[Found]:
-    for call, _ in calls(context):
+    for call, function in calls(context):
+        loose = unnamed(call)
+        named = {item.name for item in call.arguments}
+        if len(loose) == 1 and function.unnamed in named and function.unnamed is not None:
+            value = loose[0].value
+            # The field comes first in other languages.
+            is_field = isinstance(value, Word) and "field" not in named
+            can_name = is_field and function.parameter("field") is not None
+            yield Found(
+                message=f"`{function.unnamed}` is given twice: the argument without a name is "
+                "the same parameter.",
+                span=value.span,
+                help=f"Write `field={context.source(value.span)}`."
+                if can_name
+                else "Keep one of the two, or name this one.",
+                fix=Fix(
+                    span=Span(value.span.start, value.span.start),
+                    text="field=",
+                    label="name the field",
+                )
+                if can_name
+                else None,
+            )
         seen: set[str] = set()
         for item in call.arguments:
             if item.name is not None and item.name in seen:
-                yield Found(message=f"`{item.name}` is given twice.", span=item.span)
+                yield Found(
+                    message=f"`{item.name}` is given twice.",
+                    span=item.span,
+                    help="Keep one of the two.",
+                )
             if item.name is not None:
                 seen.add(item.name)
 
@@ -272,6 +355,24 @@ CHECKS = (
         about="A required parameter is not given, neither by name nor as the unnamed argument.",
         source="LogScale: query functions",
         find=_missing_parameters,
+    ),
+    Check(
+        code="eval-without-name",
+        level=Level.ERROR,
+        about="Each argument of eval() is an assignment: the name is the field, the value its "
+        "expression. A value alone goes nowhere.",
+        source="LogScale: eval()",
+        find=_eval_names,
+        needs_whole=True,
+    ),
+    Check(
+        code="rows-assigned",
+        level=Level.ERROR,
+        about="`name := f()` is short for `f(as=name)`. Functions that give whole rows, such as "
+        "groupBy(), sort() and table(), have no `as`: call them as a step of their own, and name "
+        "the results where they are made, `groupBy(a, function=count(as=n))`.",
+        source="LogScale: function syntax, assignment operator",
+        find=_assigned_rows,
     ),
     Check(
         code="drop-without-fields",
