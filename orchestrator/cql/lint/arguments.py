@@ -16,7 +16,7 @@ from orchestrator.cql.catalogue import (
 from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.lint.base import Check, Context, Found
 from orchestrator.cql.lint.calls import calls, given_outside, unnamed
-from orchestrator.cql.nodes import Argument, Assignment, Call, Quoted, Word
+from orchestrator.cql.nodes import Argument, Call, Quoted, Word
 from orchestrator.cql.span import Span
 
 # What SPL, KQL and SQL call a parameter, by the name that it has here.
@@ -32,10 +32,6 @@ _FOREIGN_PARAMETERS = {
     "on": "field",
     "top": "limit",
 }
-# Functions that give rows, and have no name for a result.
-_ROWS = frozenset(
-    ("groupBy", "bucket", "timeChart", "sort", "head", "tail", "table", "select", "stats")
-)
 _ORDERS = {"asc": "asc", "ascending": "asc", "desc": "desc", "descending": "desc"}
 
 
@@ -240,35 +236,6 @@ def _deprecated(context: Context) -> Iterator[Found]:
                 )
 
 
-def _eval_names(context: Context) -> Iterator[Found]:
-    for call, function in calls(context):
-        if function.name != "eval":
-            continue
-        for item in unnamed(call):
-            shown = context.source(item.span)
-            yield Found(
-                message="eval() assigns to fields, and this value has no field's name.",
-                span=item.span,
-                help=f"Write `eval(field={shown if len(shown) <= 60 else '…'})`.",
-            )
-
-
-def _assigned_rows(context: Context) -> Iterator[Found]:
-    """Find `users := groupBy(…)`: what gives rows with names of their own."""
-    for node in context.each(Assignment):
-        call = node.value
-        function = find(call.name) if isinstance(call, Call) else None
-        if not isinstance(call, Call) or function is None or function.name not in _ROWS:
-            continue
-        functions = "in its functions, `function=count(as=n)`"
-        yield Found(
-            message=f"{function.name}() gives rows and has no `as`: there is no value to assign.",
-            span=call.span,
-            help=f"Write `{function.name}(…)` as a step of its own; results are named with `as=` "
-            f"{functions if function.parameter('function') else 'where they are made'}.",
-        )
-
-
 def _twice(context: Context) -> Iterator[Found]:
     for call, function in calls(context):
         loose = unnamed(call)
@@ -355,24 +322,6 @@ CHECKS = (
         about="A required parameter is not given, neither by name nor as the unnamed argument.",
         source="LogScale: query functions",
         find=_missing_parameters,
-    ),
-    Check(
-        code="eval-without-name",
-        level=Level.ERROR,
-        about="Each argument of eval() is an assignment: the name is the field, the value its "
-        "expression. A value alone goes nowhere.",
-        source="LogScale: eval()",
-        find=_eval_names,
-        needs_whole=True,
-    ),
-    Check(
-        code="rows-assigned",
-        level=Level.ERROR,
-        about="`name := f()` is short for `f(as=name)`. Functions that give whole rows, such as "
-        "groupBy(), sort() and table(), have no `as`: call them as a step of their own, and name "
-        "the results where they are made, `groupBy(a, function=count(as=n))`.",
-        source="LogScale: function syntax, assignment operator",
-        find=_assigned_rows,
     ),
     Check(
         code="drop-without-fields",

@@ -171,6 +171,19 @@ def _is_span(function: Function, value: Expression) -> bool:
     return span is not None and plain and literal(value) != "auto" and fits(value, span)
 
 
+def _eval_names(context: Context) -> Iterator[Found]:
+    for call, function in calls(context):
+        if function.name != "eval":
+            continue
+        for item in unnamed(call):
+            shown = context.source(item.span)
+            yield Found(
+                message="eval() assigns to fields, and this value has no field's name.",
+                span=item.span,
+                help=f"Write `eval(field={shown if len(shown) <= 60 else '…'})`.",
+            )
+
+
 CHECKS = (
     Check(
         code="second-unnamed-argument",
@@ -195,5 +208,14 @@ CHECKS = (
         "that.",
         source="LogScale: function syntax, timeChart(), formatTime(), replace()",
         find=_unnamed_meaning,
+    ),
+    Check(
+        code="eval-without-name",
+        level=Level.ERROR,
+        about="Each argument of eval() is an assignment: the name is the field, the value its "
+        "expression. A value alone goes nowhere.",
+        source="LogScale: eval()",
+        find=_eval_names,
+        needs_whole=True,
     ),
 )

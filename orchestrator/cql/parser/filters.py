@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from orchestrator.cql.catalogue import FunctionKind, find
+from orchestrator.cql.catalogue import find
 from orchestrator.cql.diagnostics import Fix
 from orchestrator.cql.nodes import (
     And,
     Boolean,
-    Call,
     FieldName,
     Filter,
     FreeText,
@@ -32,16 +31,14 @@ from orchestrator.cql.parser.characters import (
     WORD,
     quote,
 )
-from orchestrator.cql.parser.comparisons import ComparisonParser
 from orchestrator.cql.parser.scanner import StepFailed
+from orchestrator.cql.parser.slips import RANGE, SlipParser
 from orchestrator.cql.span import Span
 
 _INFIX_IN = re.compile(
     r"(?:(not[ \t\r\n\f]+)?in(~)?[ \t\r\n\f]*(?=[(\[])|:[ \t]{1,4}(?=\([^()|\n]{1,200},))",
     re.IGNORECASE,
 )
-# A range of another language behind `field:`.
-_RANGE = re.compile(r"\[[ \t]{0,4}([\w.*-]{1,40})[ \t]{1,4}TO[ \t]{1,4}([\w.*-]{1,40})[ \t]{0,4}\]")
 _LIKE = re.compile(r"like(?=[ \t\r\n\f\"?])", re.IGNORECASE)
 _STATEMENT = re.compile(r"(?:case|match)[ \t\r\n\f]*\{", re.IGNORECASE)
 _RESERVED = frozenset({"case", "like", "match", "in"})
@@ -98,7 +95,7 @@ class _Group:
         )
 
 
-class FilterParser(ComparisonParser):
+class FilterParser(SlipParser):
     """Reads filters."""
 
     def filter(self) -> Filter:
@@ -243,7 +240,7 @@ class FilterParser(ComparisonParser):
         text, start = self.text, self.pos
         called = CALL_NAME.match(text, start)
         if called is not None and not KEYWORD.match(text, start):
-            return self._not_compared(self.call())
+            return self.not_compared(self.call())
         name, word = FIELD.match(text, start), WORD.match(text, start)
         if word is None:
             return self._no_operand(start)
@@ -258,27 +255,6 @@ class FilterParser(ComparisonParser):
             self.pos = word.end()
             return self._after_field(self._unquoted_field(word.group(), start))
         return self._free_word(word.group(), start)
-
-    def _not_compared(self, call: Call) -> Call:
-        """Return the call unless it is compared, as in `count() > 5`: no step does that."""
-        operator = OPERATOR.match(self.text, self.after_blank(call.span.end))
-        if operator is None or operator.group() in ("=>", ":=") or self.text[self.pos - 1] != ")":
-            return call
-        name, sign = call.name, operator.group()
-        sign = {"=": "==", "=~": "=="}.get(sign, sign)
-        function = find(name)
-        help_text = f"Write `test({name}(…) {sign} …)`."
-        if function is not None and function.kind in (
-            FunctionKind.AGGREGATE,
-            FunctionKind.SEQUENCE,
-        ):
-            help_text = f"Name the result, `{name}(…, as=n)`, and compare it in the next step."
-        raise self.fail(
-            "call-compared",
-            f"A filter compares a field; {name}() is a call.",
-            Span(call.span.start, operator.end()),
-            help=help_text,
-        )
 
     def _whole_array(self, span: Span) -> Filter:
         """Say that a filter cannot compare `name[]`, and read on as if it could."""
@@ -348,9 +324,9 @@ class FilterParser(ComparisonParser):
         if spaced is not None and self._is_call_with_space(spaced.group(1)):
             self.report_space(Span(start, spaced.end()), spaced.group(1))
             return self.call()
-        limits = _RANGE.match(text, end) if word.endswith(":") else None
+        limits = RANGE.match(text, end) if word.endswith(":") else None
         if limits is not None:
-            return self._range(Span(start, limits.end()), word[:-1], limits)
+            return self.range_in_brackets(Span(start, limits.end()), word[:-1], limits)
         self.pos = end
         span = Span(start, end)
         if word in ("true", "false"):
@@ -365,20 +341,6 @@ class FilterParser(ComparisonParser):
             )
         self._refuse_reserved(word, span)
         return FreeText(span=span, pattern=Word(span=span, text=word))
-
-    def _range(self, span: Span, name: str, limits: re.Match[str]) -> Filter:
-        """Report `field:[1 TO 9]`, and read it as a word."""
-        self.pos = span.end
-        shown = name if FIELD.fullmatch(name) else quote(name)
-        signs = ((">=", limits.group(1)), ("<=", limits.group(2)))
-        both = " ".join(f"{shown} {sign} {limit}" for sign, limit in signs if limit != "*")
-        self.report(
-            "range-in-brackets",
-            "CQL has no ranges in brackets; a number is compared with each of its limits.",
-            span,
-            help=f"Write `{both or f'{shown} = *'}`.",
-        )
-        return FreeText(span=span, pattern=Word(span=span, text=name))
 
     def _is_call_with_space(self, name: str) -> bool:
         function = find(name)
