@@ -32,6 +32,7 @@ _FOREIGN_PARAMETERS = {
     "on": "field",
     "top": "limit",
 }
+_QUERIES = (ParameterType.QUERY, ParameterType.QUERY_LIST)
 _ORDERS = {"asc": "asc", "ascending": "asc", "desc": "desc", "descending": "desc"}
 
 
@@ -117,9 +118,10 @@ def _meant_parameter(name: str, call: Call, function: Function) -> str | None:
 
 def _unknown_parameters(context: Context) -> Iterator[Found]:
     for call, function in calls(context):
-        if function.is_open:
-            continue
+        told = function.is_open
         for item in call.arguments:
+            if told:
+                break
             if item.name is None or item.name_span is None or function.parameter(item.name):
                 continue
             if function.name == "collect" and item.name == "as":
@@ -132,6 +134,7 @@ def _unknown_parameters(context: Context) -> Iterator[Found]:
                 help_text = "To compare, write `==`."
             elif advice := _other_form(item, call, function, context):
                 help_text = advice
+                told = function.name == "rename"
             elif item.name.lower() in _ORDERS and function.parameter("order"):
                 help_text = f"Write `order={_ORDERS[item.name.lower()]}`."
             elif meant := _meant_parameter(item.name, call, function) or next(iter(close), None):
@@ -153,11 +156,13 @@ def _other_form(item: Argument, call: Call, function: Function, context: Context
     if item.name is None or function.is_open or function.parameter(item.name):
         return ""
     given = {other.name for other in call.arguments}
-    if function.name == "rename" and len(call.arguments) == 1:
-        return f"Write `rename({item.name}, as={context.source(item.value.span)})`."
-    query = function.parameter(function.unnamed or "")
-    is_query = query is not None and query.type in (ParameterType.QUERY, ParameterType.QUERY_LIST)
-    if is_query and query is not None and not given & {None, query.name}:
+    if function.name == "rename" and not given & {None, "field", "as"}:
+        pairs = [(i.name or "", context.source(i.value.span)) for i in call.arguments[:3]]
+        if len(call.arguments) == 1:
+            return f"Write `rename({pairs[0][0]}, as={pairs[0][1]})`."
+        return f"Write `rename([{', '.join(f'[{old}, {new}]' for old, new in pairs)}])`."
+    query = next((p for p in function.parameters if p.required and p.type in _QUERIES), None)
+    if query is not None and not given & {None, query.name}:
         shown = context.source(item.span)
         return f"A query stands in braces: `{{ {shown if len(shown) <= 60 else '…'} }}`."
     return ""

@@ -43,6 +43,9 @@ class LeafParser(RecoveringScanner):
         end = place + 1 if rest is None else rest.end()
         whole = self.text[start:end]
         if rest is None or not rest.group(1):
+            if end == place + 1 and self.text[end : end + 1] not in ("{", '"'):
+                # A parameter without its name is told where it is read.
+                return
             self.report(
                 "question-mark",
                 "`?` starts a parameter, which is a filter of its own; it stands for no character.",

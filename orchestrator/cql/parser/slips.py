@@ -31,6 +31,8 @@ class SlipParser(ComparisonParser):
             FunctionKind.SEQUENCE,
         ):
             help_text = f"Name the result, `{name}(…, as=n)`, and compare it in the next step."
+        elif function is not None and function.kind is FunctionKind.FILTER:
+            help_text = f"{name}() is a filter: leave the comparison out, or write `!{name}(…)`."
         raise self.fail(
             "call-compared",
             f"A filter compares a field; {name}() is a call.",
