@@ -158,6 +158,9 @@ class ExpressionParser(CallParser):
         match = _BINARY.match(self.text, start)
         if match is None:
             return self._mistaken_operator()
+        if match.group() == "*" and self.text.startswith("=>", self.after_blank(match.end())):
+            # The guard of an arm before which a `;` is missing.
+            return None
         self.pos = match.end()
         if match.group() != "<=>":
             return BinaryOperator(match.group())

@@ -22,7 +22,7 @@ from orchestrator.cql.nodes import (
     Step,
     Word,
 )
-from orchestrator.cql.parser.characters import FIELD, STRING_ON_LINE, WORD
+from orchestrator.cql.parser.characters import CALL_NAME, FIELD, STRING_ON_LINE, WORD
 from orchestrator.cql.parser.clauses import CASE, CLAUSE_ENDS, MATCH, ClauseParser
 from orchestrator.cql.parser.scanner import StepFailed
 from orchestrator.cql.span import Span
@@ -125,7 +125,7 @@ class StepParser(ClauseParser):
         """Report a missing `;` if what stands here on a line of its own looks like a clause."""
         place = before.span.end
         in_clause = stops == CLAUSE_ENDS
-        is_arm = in_clause and _GUARD.match(self.text, self.pos) is not None
+        is_arm = in_clause and self._at_arm()
         if not is_arm and (
             not in_clause
             or "\n" not in self.text[place : self.pos]
@@ -142,6 +142,14 @@ class StepParser(ClauseParser):
         )
         self.clause_ended = True
         return True
+
+    def _at_arm(self) -> bool:
+        """Say whether a guard stands here, and behind it `=>`."""
+        called = CALL_NAME.match(self.text, self.pos)
+        if called is None:
+            return _GUARD.match(self.text, self.pos) is not None
+        closed = self.partner(called.end() - 1)
+        return closed is not None and self.text.startswith("=>", self.after_blank(closed + 1))
 
     def _missing_pipe(self, before: Step) -> None:
         """Report that two steps touch; reading goes on as if a pipe stood between them."""
