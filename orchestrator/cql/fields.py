@@ -161,7 +161,8 @@ def produced(call: Call, *, assigned: str | None = None) -> frozenset[str] | Non
             return _grouped(call, name)
         case "top":
             count = alias or ["_sum" if argument(call, "sum") else "_count"]
-            return frozenset((*names(argument(call, "field")), *count, "percent"))
+            share = ["percent"] if _may_be_true(argument(call, "percent")) else []
+            return frozenset((*names(argument(call, "field")), *count, *share))
         case "table" | "collect" | "selectLast":
             return frozenset((*names(argument(call, "fields")), *_loose(call)))
         case "selectFromMax" | "selectFromMin":
@@ -170,6 +171,10 @@ def produced(call: Call, *, assigned: str | None = None) -> frozenset[str] | Non
             return None
         case _:
             return frozenset(alias or [assigned or f"_{name.lower()}"])
+
+
+def _may_be_true(value: Expression | None) -> bool:
+    return value is not None and [name.lower() for name in names(value)] != ["false"]
 
 
 def _loose(call: Call) -> list[str]:

@@ -1,9 +1,9 @@
 """What is wrong with a query beyond its grammar: checks by topic, run in the order written here.
 
-A waiver in a comment, `// lint: allow CODE reason`, silences CODE on the rest of its line, on the
-next line that holds code, or (before the first step) in the whole query; `lint` takes more of
-them from its caller. Errors of the grammar cannot be waived, and a waiver that silences nothing is
-told.
+A waiver in a comment, `// lint: allow CODE reason`, silences CODE on its line and in the step or
+clause that ends there; on a line of its own, in the next line and the step or clause that begins
+there; before the first step, in the whole query. `lint` takes more of them from its caller. Errors
+of the grammar cannot be waived, and a waiver that silences nothing is told.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from orchestrator.cql.lint import (
     results,
     schema,
     signs,
+    texts,
     unnamed,
     values,
     words,
@@ -59,6 +60,7 @@ CHECKS: tuple[Check, ...] = (
     *unnamed.CHECKS,
     *values.CHECKS,
     *ranges.CHECKS,
+    *texts.CHECKS,
     *results.CHECKS,
     *branches.CHECKS,
     *aggregates.CHECKS,

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from orchestrator.cql.catalogue import (
     Function,
     FunctionParameter,
+    ParameterType,
     find,
     foreign,
     nearest,
@@ -15,7 +16,8 @@ from orchestrator.cql.catalogue import (
 from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.lint.base import Check, Context, Found
 from orchestrator.cql.lint.calls import calls, given_outside, unnamed
-from orchestrator.cql.nodes import Call, Quoted, Word
+from orchestrator.cql.nodes import Argument, Call, Quoted, Word
+from orchestrator.cql.span import Span
 
 # What SPL, KQL and SQL call a parameter, by the name that it has here.
 _FOREIGN_PARAMETERS = {
@@ -30,6 +32,7 @@ _FOREIGN_PARAMETERS = {
     "on": "field",
     "top": "limit",
 }
+_QUERIES = (ParameterType.QUERY, ParameterType.QUERY_LIST)
 _ORDERS = {"asc": "asc", "ascending": "asc", "desc": "desc", "descending": "desc"}
 
 
@@ -115,9 +118,10 @@ def _meant_parameter(name: str, call: Call, function: Function) -> str | None:
 
 def _unknown_parameters(context: Context) -> Iterator[Found]:
     for call, function in calls(context):
-        if function.is_open:
-            continue
+        told = function.is_open
         for item in call.arguments:
+            if told:
+                break
             if item.name is None or item.name_span is None or function.parameter(item.name):
                 continue
             if function.name == "collect" and item.name == "as":
@@ -128,6 +132,9 @@ def _unknown_parameters(context: Context) -> Iterator[Found]:
             help_text = f"It takes {', '.join(known)}." if known else "It takes no arguments."
             if function.name in ("test", "if"):
                 help_text = "To compare, write `==`."
+            elif advice := _other_form(item, call, function, context):
+                help_text = advice
+                told = function.name == "rename"
             elif item.name.lower() in _ORDERS and function.parameter("order"):
                 help_text = f"Write `order={_ORDERS[item.name.lower()]}`."
             elif meant := _meant_parameter(item.name, call, function) or next(iter(close), None):
@@ -141,9 +148,31 @@ def _unknown_parameters(context: Context) -> Iterator[Found]:
             )
 
 
+def _other_form(item: Argument, call: Call, function: Function, context: Context) -> str:
+    """Return what to write for an argument that is no argument: it is told as one mistake.
+
+    `rename(old=new)` is two arguments, `join(a=b, …)` a query without its braces.
+    """
+    if item.name is None or function.is_open or function.parameter(item.name):
+        return ""
+    given = {other.name for other in call.arguments}
+    if function.name == "rename" and not given & {None, "field", "as"}:
+        pairs = [(i.name or "", context.source(i.value.span)) for i in call.arguments[:3]]
+        if len(call.arguments) == 1:
+            return f"Write `rename({pairs[0][0]}, as={pairs[0][1]})`."
+        return f"Write `rename([{', '.join(f'[{old}, {new}]' for old, new in pairs)}])`."
+    query = next((p for p in function.parameters if p.required and p.type in _QUERIES), None)
+    if query is not None and not given & {None, query.name}:
+        shown = context.source(item.span)
+        return f"A query stands in braces: `{{ {shown if len(shown) <= 60 else '…'} }}`."
+    return ""
+
+
 def _missing_parameters(context: Context) -> Iterator[Found]:
     outside = given_outside(context)
     for call, function in calls(context):
+        if any(_other_form(item, call, function, context) for item in call.arguments):
+            continue
         missing = [
             parameter.name
             for parameter in _missing(call, function)
@@ -213,11 +242,37 @@ def _deprecated(context: Context) -> Iterator[Found]:
 
 
 def _twice(context: Context) -> Iterator[Found]:
-    for call, _ in calls(context):
+    for call, function in calls(context):
+        loose = unnamed(call)
+        named = {item.name for item in call.arguments}
+        if len(loose) == 1 and function.unnamed in named and function.unnamed is not None:
+            value = loose[0].value
+            # The field comes first in other languages.
+            is_field = isinstance(value, Word) and "field" not in named
+            can_name = is_field and function.parameter("field") is not None
+            yield Found(
+                message=f"`{function.unnamed}` is given twice: the argument without a name is "
+                "the same parameter.",
+                span=value.span,
+                help=f"Write `field={context.source(value.span)}`."
+                if can_name
+                else "Keep one of the two, or name this one.",
+                fix=Fix(
+                    span=Span(value.span.start, value.span.start),
+                    text="field=",
+                    label="name the field",
+                )
+                if can_name
+                else None,
+            )
         seen: set[str] = set()
         for item in call.arguments:
             if item.name is not None and item.name in seen:
-                yield Found(message=f"`{item.name}` is given twice.", span=item.span)
+                yield Found(
+                    message=f"`{item.name}` is given twice.",
+                    span=item.span,
+                    help="Keep one of the two.",
+                )
             if item.name is not None:
                 seen.add(item.name)
 

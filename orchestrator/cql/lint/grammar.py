@@ -40,6 +40,44 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
         source="LogScale: filters, field operator",
     ),
     GrammarCode(
+        code="call-compared",
+        about="A filter compares a field. What an aggregate gives gets a name with `as=`, and is "
+        "compared in the next step; test() compares what other functions return.",
+        source="LogScale: filters, test()",
+    ),
+    GrammarCode(
+        code="label-sign",
+        about="The queries inside correlate() are named with a colon, `name: { … }`; `=` is for "
+        "its other arguments.",
+        source="LogScale: correlate()",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="not-tilde",
+        about="A value or a regex is denied with `!=`. In other languages `!~` does so.",
+        source="LogScale: operators",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="question-mark",
+        about="A `?` starts a parameter wherever it stands without quotes: `cmd?.exe` is a value "
+        "and, beside it, a search for the parameter's text. One character is a dot of a regex.",
+        level=Level.WARNING,
+        source="LogScale: user parameters; grammar guide, appendix C",
+    ),
+    GrammarCode(
+        code="question-mark-in-value",
+        about="A `?` starts a parameter, so an address with a query string must be quoted.",
+        source="LogScale: user parameters; grammar guide, appendix C",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="range-in-brackets",
+        about="Other languages write a range of numbers in brackets, `port:[1 TO 9]`. In CQL each "
+        "limit is a comparison: `port >= 1 port <= 9`.",
+        source="LogScale: operators",
+    ),
+    GrammarCode(
         code="case-call",
         about="`case` is a statement with clauses in braces, as a step of its own. It returns "
         "nothing, so it can be neither called nor assigned; if() can.",

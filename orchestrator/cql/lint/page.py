@@ -24,7 +24,9 @@ if it is out of date. `orchestrator lint --explain CODE` shows one of them.
 ## Where a check is wrong
 
 A waiver names the code and says why. In the query, as a comment: behind code it counts for its
-line, on its own line for the next line that holds code, before the first step for the whole query.
+line and for the step (or the clause of a case or match) that ends there; on a line of its own, for
+the next line that holds code and the step or clause that begins there; before the first step, for
+the whole query.
 
 ```
 // lint: allow default-limit a host has few users

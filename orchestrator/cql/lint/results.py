@@ -32,6 +32,10 @@ _LOOK_IN_PLACE = frozenset(
 _DISTINCT = re.compile(r"(?i)(uniq|distinct)")
 # `%`, the index of a field, `<` for the last one again, flags and widths, the conversion.
 _CONVERSION = re.compile(r"%(?:(\d+)\$)?(<?)[-#+ 0,(]*\d*(?:\.\d*)?([tT][a-zA-Z]|[a-zA-Z%])")
+# Functions that give rows, and have no name for a result.
+_ROWS = frozenset(
+    ("groupBy", "bucket", "timeChart", "sort", "head", "tail", "table", "select", "stats")
+)
 _SEVERAL_FUNCTIONS = ("groupBy", "bucket", "timeChart", "stats")
 
 
@@ -169,6 +173,22 @@ def _wanted(pattern: str) -> int:
     return max(highest, place)
 
 
+def _assigned_rows(context: Context) -> Iterator[Found]:
+    """Find `users := groupBy(…)`: what gives rows with names of their own."""
+    for node in context.each(Assignment):
+        call = node.value
+        function = find(call.name) if isinstance(call, Call) else None
+        if not isinstance(call, Call) or function is None or function.name not in _ROWS:
+            continue
+        functions = "in its functions, `function=count(as=n)`"
+        yield Found(
+            message=f"{function.name}() gives rows and has no `as`: there is no value to assign.",
+            span=call.span,
+            help=f"Write `{function.name}(…)` as a step of its own; results are named with `as=` "
+            f"{functions if function.parameter('function') else 'where they are made'}.",
+        )
+
+
 CHECKS = (
     Check(
         code="result-elsewhere",
@@ -204,5 +224,14 @@ CHECKS = (
         "fields the rest prints as null; fields without a conversion are not printed at all.",
         source="LogScale: format()",
         find=_format_fields,
+    ),
+    Check(
+        code="rows-assigned",
+        level=Level.ERROR,
+        about="`name := f()` is short for `f(as=name)`. Functions that give whole rows, such as "
+        "groupBy(), sort() and table(), have no `as`: call them as a step of their own, and name "
+        "the results where they are made, `groupBy(a, function=count(as=n))`.",
+        source="LogScale: function syntax, assignment operator",
+        find=_assigned_rows,
     ),
 )

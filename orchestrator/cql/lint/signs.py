@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.lint.base import Check, Context, Found
 from orchestrator.cql.lint.phrases import word_of
-from orchestrator.cql.nodes import Comparison, ComparisonOperator, FieldName, FreeText, Regex, Word
+from orchestrator.cql.nodes import (
+    Bad,
+    Comparison,
+    ComparisonOperator,
+    FieldName,
+    FreeText,
+    Regex,
+    Word,
+)
 from orchestrator.cql.parser.characters import is_field_name, quote
 from orchestrator.cql.span import Span
 
@@ -98,11 +106,49 @@ def _is_stray(word: str) -> bool:
 
 
 def _odd_characters(context: Context) -> Iterator[Found]:
+    # A byte order mark, mostly; what else is odd in the first word comes up when it is gone.
+    begin = _invisible_at(context.query.text, 0)
+    if begin:
+        yield _invisible_start(Span(0, begin))
     for word in context.each(Word):
-        yield from _odd(word.text, word.span)
+        if word.span.start >= begin:
+            yield from _odd(word.text, word.span)
     for field in context.each(FieldName):
-        if not field.quoted:
+        if field.quoted and field.name[:1] in _INVISIBLE:
+            yield from _odd_name(field)
+        elif not field.quoted and field.span.start >= begin:
             yield from _odd(field.name, field.span)
+    for bad in context.each(Bad):
+        end = _invisible_at(bad.text, 0)
+        if end and bad.span.start >= begin:
+            yield _invisible_start(Span(bad.span.start, bad.span.start + end))
+
+
+def _invisible_at(text: str, place: int) -> int:
+    """Return where the invisible characters end that stand at a place."""
+    while text[place : place + 1] and text[place] in _INVISIBLE:
+        place += 1
+    return place
+
+
+def _invisible_start(span: Span) -> Found:
+    return Found(
+        message="An invisible character stands before the text, and is part of its first word.",
+        span=span,
+        help="Delete it.",
+        fix=Fix(span=span, text="", label="delete it"),
+    )
+
+
+def _odd_name(field: FieldName) -> Iterator[Found]:
+    bare = field.name.lstrip(_INVISIBLE)
+    if bare:
+        yield Found(
+            message="The name of this field begins with an invisible character.",
+            span=field.span,
+            help=f"Write `{quote(bare)}`.",
+            fix=Fix(span=field.span, text=quote(bare), label="write plain characters"),
+        )
 
 
 def _odd(text: str, span: Span) -> Iterator[Found]:
@@ -123,7 +169,7 @@ def _odd(text: str, span: Span) -> Iterator[Found]:
     yield Found(
         message="A typographic quote, a full-width or an invisible character is part of a word.",
         span=span,
-        help=f"Write `{bare}`." if fix is not None else 'Quote with `"`.',
+        help=f"Write `{bare}`." if fix else 'Quote with `"`.' if bare else "Delete it.",
         fix=fix,
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from orchestrator.cql.catalogue import Function, ParameterType
 from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.lint.base import Check, Context, Found
-from orchestrator.cql.lint.calls import calls, literal, unnamed
+from orchestrator.cql.lint.calls import calls, elements, is_aggregate_call, literal, unnamed
 from orchestrator.cql.lint.values import fits
 from orchestrator.cql.nodes import Argument, Call, Duration, Expression, Quoted, Word
 from orchestrator.cql.span import Span
@@ -16,7 +16,11 @@ from orchestrator.cql.span import Span
 # In the place of an array of these, published queries write several unnamed arguments.
 _LISTS = (ParameterType.FIELD_LIST, ParameterType.QUERY_LIST)
 # The unnamed argument of these is not the field, which comes first in other languages.
-_FIELD_NOT_FIRST = {"default": "value", "replace": "regex", "regex": "regex"}
+_FIELD_NOT_FIRST = {
+    "default": "value", "replace": "regex", "regex": "regex", "wildcard": "pattern",
+}  # fmt: skip
+_SHOWN = 60
+"""A longer value is not repeated in the help."""
 # Functions whose unnamed argument is not the field, and what it is instead.
 _FORMAT_FIRST = {"formatTime": "%", "format": "%"}
 _REGEX_FIRST = ("regex", "replace")
@@ -49,18 +53,31 @@ def _second(call: Call, function: Function, text: str) -> Found:
         return Found(
             message=f"The unnamed argument of {function.name}() is `{instead}`, not the field.",
             span=loose[1].span,
-            help=f"Write `field={loose[0].value.text}`.",
+            help=f"Write `field={loose[0].value.text}`; `{instead}=` may stand before the other.",
             fix=Fix(span=Span(start, start), text="field=", label="name the field"),
         )
     meant = _meant(call, function)
-    others = [p.name for p in function.parameters if not p.unnamed and p.name not in given]
-    known = meant or others[:4]
     return Found(
         message=f"Only one argument of {function.name}() may stand without its name.",
         span=loose[1].span,
-        help=f"Name it: {', '.join(f'`{name}=`' for name in known)}." if known else "",
+        help=_second_help(call, function, meant, text),
         fix=_naming(loose[1:], meant, text),
     )
+
+
+def _second_help(call: Call, function: Function, meant: list[str], text: str) -> str:
+    loose = unnamed(call)
+    shown = text[loose[1].span.start : loose[1].span.end]
+    given = {item.name: item.value for item in call.arguments}
+    function_value = given.get("function")
+    if function_value is not None and is_aggregate_call(loose[1].value):
+        first = [text[item.span.start : item.span.end] for item in elements(function_value)]
+        return f"Several functions stand in an array: `function=[{', '.join([*first, shown])}]`."
+    if len(meant) == 1 and len(shown) <= _SHOWN:
+        return f"Name it: `{meant[0]}={shown}`."
+    others = [p.name for p in function.parameters if not p.unnamed and p.name not in given]
+    known = meant or others[:4]
+    return f"Name it: {', '.join(f'`{name}=`' for name in known)}." if known else ""
 
 
 def _naming(loose: list[Argument], meant: list[str], text: str) -> Fix | None:
@@ -124,7 +141,8 @@ def _unnamed_meaning(context: Context) -> Iterator[Found]:
 def _misread(function: Function, value: Expression, call: Call) -> Iterator[Found]:
     given = {item.name for item in call.arguments}
     text = literal(value)
-    if text is None or not function.unnamed:
+    # Given by name too: told as given twice.
+    if text is None or not function.unnamed or function.unnamed in given:
         return
     sign = _FORMAT_FIRST.get(function.name)
     word = isinstance(value, Word) and "field" not in given
@@ -153,6 +171,19 @@ def _is_span(function: Function, value: Expression) -> bool:
     return span is not None and plain and literal(value) != "auto" and fits(value, span)
 
 
+def _eval_names(context: Context) -> Iterator[Found]:
+    for call, function in calls(context):
+        if function.name != "eval":
+            continue
+        for item in unnamed(call):
+            shown = context.source(item.span)
+            yield Found(
+                message="eval() assigns to fields, and this value has no field's name.",
+                span=item.span,
+                help=f"Write `eval(field={shown if len(shown) <= 60 else '…'})`.",
+            )
+
+
 CHECKS = (
     Check(
         code="second-unnamed-argument",
@@ -177,5 +208,14 @@ CHECKS = (
         "that.",
         source="LogScale: function syntax, timeChart(), formatTime(), replace()",
         find=_unnamed_meaning,
+    ),
+    Check(
+        code="eval-without-name",
+        level=Level.ERROR,
+        about="Each argument of eval() is an assignment: the name is the field, the value its "
+        "expression. A value alone goes nowhere.",
+        source="LogScale: eval()",
+        find=_eval_names,
+        needs_whole=True,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from orchestrator.cql.catalogue import FunctionParameter, ParameterType
+from orchestrator.cql.catalogue import FunctionParameter, ParameterType, find
 from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.lint.base import Check, Context, Found
 from orchestrator.cql.lint.calls import bound, calls, elements, is_aggregate_call, literal
@@ -115,6 +115,9 @@ def _wrong_type(value: Expression, parameter: FunctionParameter) -> str | None:
 
 
 def _type_help(text: str, parameter: FunctionParameter) -> str:
+    called = re.match(r"([A-Za-z_]\w*(?::[A-Za-z_]\w*)?)(\(.*\))?\Z", text)
+    if parameter.type in _FUNCTIONS and called is not None and find(called.group(1)):
+        return f"Write `{called.group(1)}{called.group(2) or '()'}`."
     if parameter.type not in (ParameterType.SPAN, ParameterType.DURATION):
         return ""
     if re.match(r"\d+ ?(M|mo|mos|Mon|month?s?)\Z", text):

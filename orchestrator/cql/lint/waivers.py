@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from orchestrator.cql.diagnostics import Diagnostic, Fix, Level
-from orchestrator.cql.nodes import Query
+from orchestrator.cql.nodes import Case, Match, Pipeline, Query
 from orchestrator.cql.span import LineIndex, Span
+from orchestrator.cql.walk import walk
 
+# What may stand between a part and a comment before or behind it.
+_OPENING = frozenset("|(! \t\r\n\f")
+_CLOSING = frozenset(";|) \t\r\n\f")
 _WAIVER = re.compile(r"lint:\s*allow\s+([A-Za-z0-9_-]+)[ \t]*(.*?)\s*(?:\*/)?\Z", re.DOTALL)
 
 
@@ -31,6 +35,14 @@ class _Written:
     span: Span
     line: int | None
     """The line that it is for; None for the whole query."""
+    part: Span | None = None
+    """The step, clause or arm that it is for, whose lines may be several."""
+
+    def covers(self, place: int, line: int) -> bool:
+        """Say whether it is for what stands at `place`, in `line`."""
+        if self.line in (None, line):
+            return True
+        return self.part is not None and self.part.start <= place < self.part.end
 
 
 def apply_waivers(
@@ -42,8 +54,10 @@ def apply_waivers(
 ) -> list[Diagnostic]:
     """Return what is not waived, and what is wrong with the waivers.
 
-    A waiver behind code counts for its line; one on its own line for the next line that holds
-    something; one before the first step, or in `waivers`, for the whole query.
+    A waiver behind code counts for its line, and for the step (or the clause of a case or match)
+    that ends before it; one on its own line for the next line that holds something, and for the
+    step or clause that begins there; one before the first step, or in `waivers`, for the whole
+    query.
 
     Args:
         found: What the checks said.
@@ -68,8 +82,9 @@ def apply_waivers(
     outside = {waiver.code for waiver in waivers if waiver.reason}
     silenced: set[str] = set()
     for diagnostic in found:
-        line = index.position(diagnostic.span.start).line
-        hits = [w for w in by_code.get(diagnostic.code, ()) if w.line is None or w.line == line]
+        place = diagnostic.span.start
+        line = index.position(place).line
+        hits = [w for w in by_code.get(diagnostic.code, ()) if w.covers(place, line)]
         used.update(id(hit) for hit in hits)
         if diagnostic.code in outside:
             silenced.add(diagnostic.code)
@@ -89,6 +104,7 @@ def _written(
     first = steps[0].span.start if steps else len(query.text)
     found: list[_Written] = []
     problems: list[Diagnostic] = []
+    parts = _Parts(query)
     for comment, code_at in zip(query.comments, _next_code(query), strict=True):
         match = _WAIVER.search(comment.text)
         if match is None:
@@ -101,16 +117,52 @@ def _written(
         elif not reason:
             problems.append(_without_reason(code, comment.span))
         else:
-            line = None
+            line, part = None, None
             if comment.span.end > first:
                 begun = _stands_behind_code(query.text, start)
                 line = index.position(start if begun else code_at).line
-            found.append(_Written(code=code, code_span=at, span=comment.span, line=line))
+                part = parts.ending_before(start) if begun else parts.starting_at(code_at)
+            found.append(_Written(code=code, code_span=at, span=comment.span, line=line, part=part))
     return found, problems
 
 
 def _stands_behind_code(text: str, place: int) -> bool:
-    return bool(text[text.rfind("\n", 0, place) + 1 : place].strip())
+    # A pipe alone begins the step that the comment stands before.
+    return text[text.rfind("\n", 0, place) + 1 : place].strip() not in ("", "|")
+
+
+class _Parts:
+    """The steps, clauses and arms of a query, by where they start and where they end."""
+
+    def __init__(self, query: Query) -> None:
+        self._text = query.text
+        self._by_start: dict[int, Span] = {}
+        self._by_end: dict[int, Span] = {}
+        # Parents come first: of several parts that start or end together the longest is kept.
+        for node in walk(query):
+            match node:
+                case Pipeline(steps=parts) | Case(clauses=parts) | Match(arms=parts):
+                    for part in parts:
+                        self._by_start.setdefault(part.span.start, part.span)
+                        self._by_end.setdefault(part.span.end, part.span)
+
+    def starting_at(self, place: int) -> Span | None:
+        """Return the part that starts at `place`, or behind its pipe or parentheses there."""
+        text = self._text
+        while place not in self._by_start:
+            if text[place : place + 1] not in _OPENING:
+                return None
+            place += 1
+        return self._by_start[place]
+
+    def ending_before(self, place: int) -> Span | None:
+        """Return the part that ends before `place`, or before the sign that ends it there."""
+        text = self._text
+        while place not in self._by_end:
+            if text[max(0, place - 1) : place] not in _CLOSING:
+                return None
+            place -= 1
+        return self._by_end[place]
 
 
 def _outside(
@@ -155,7 +207,7 @@ def _stale(code: str, span: Span) -> Diagnostic:
         level=Level.WARNING,
         message=f"This waiver of `{code}` silences nothing.",
         span=span,
-        help="Delete it; or put it on the line it is for, or the line above.",
+        help="Delete it; or put it behind the step it is for, or on the line above.",
     )
 
 

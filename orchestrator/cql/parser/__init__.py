@@ -1,7 +1,8 @@
 """Text to tree: a recursive-descent parser that reports every error of a query in one run.
 
 `parse` never raises. The areas, each on top of the one before: `characters` (tables), `scanner`
-(the reading head and recovery), `leaves`, `expressions`, `comparisons`, `filters`, `steps`.
+(the reading head and recovery), `leaves`, `expressions`, `comparisons`, `slips`, `filters`,
+`steps`.
 """
 
 from __future__ import annotations

@@ -30,6 +30,13 @@ from orchestrator.cql.span import Span
 
 _TOLD_INSIDE_CASE = ("case-call", "regex-in-expression")
 _NAME_IN_PARENTHESES = re.compile(rf"\([ \t\r\n\f]*(?={FIELD.pattern}[ \t\r\n\f]*=(?![=~>]))")
+_NAMED_BEHIND_COMMA = re.compile(r",[ \t\r\n\f]*[A-Za-z]+[ \t]*=(?![=~>])")
+_ATTRIBUTE = re.compile(r"(include)[ \t]*=")
+# A value of several words, perhaps behind its name.
+_PHRASE = re.compile(
+    r"([A-Za-z]{1,40}[ \t]{0,4}=[ \t]{0,4})?"
+    r"([\w.]{1,40}(?:[ \t]{1,4}[\w.]{1,40}){1,8})(?=[ \t]{0,4}[,)\]])"
+)
 _Item = TypeVar("_Item")
 
 
@@ -60,6 +67,8 @@ class CallParser(LeafParser, ABC):
         known = len(self.diagnostics)
         self.pos = self.after_blank(name_end)
         arguments = self.arguments()
+        if name == "correlate":
+            arguments = tuple(map(self._labelled, arguments))
         if name.lower() == "case":
             # Its arguments are another language's; only the regex literals are worth a word.
             for found in self.forget(known):
@@ -101,17 +110,21 @@ class CallParser(LeafParser, ABC):
             self.skip_blank()
             if self.peek() in (closer, "", "|", ";"):
                 break
-            depth = self.depth
+            depth, start = self.depth, self.pos
             try:
                 found.append(read())
                 self.skip_blank()
                 if self.peek() not in (",", closer, "") and not self._is_left_open(opened):
-                    raise self._unexpected_item(closer)
+                    raise self._unexpected_item(closer, start)
             except StepFailed:
                 self.depth = depth
                 self._skip_item(opened)
             if self.peek() != ",":
                 break
+            if closer == "]" and self._is_array_left_open(opened):
+                self.unclosed(opened, closer, code)
+                self.leave()
+                return found
             self._comma(closer)
         self._close(opened, closer, code)
         self.leave()
@@ -121,6 +134,11 @@ class CallParser(LeafParser, ABC):
         """Say whether a step ends here and nothing closes the bracket: it was forgotten."""
         return self.peek() in ("|", ";") and self.partner(opened) is None
 
+    def _is_array_left_open(self, opened: int) -> bool:
+        """Say whether a named argument stands behind this comma, and no bracket closes."""
+        behind = _NAMED_BEHIND_COMMA.match(self.text, self.pos)
+        return behind is not None and self.partner(opened) is None
+
     def _skip_item(self, opened: int) -> None:
         """Move to the next comma of these brackets, or to the one that closes them."""
         partner = self.partner(opened)
@@ -129,19 +147,55 @@ class CallParser(LeafParser, ABC):
             self.pos += 1
             self.skip_to(",)]}")
 
-    def _unexpected_item(self, closer: str) -> StepFailed:
+    def _unexpected_item(self, closer: str, item: int) -> StepFailed:
         start = self.pos
         help_text = ""
         if self.peek() == "|":
             help_text = "A pipeline as an argument stands in braces: `{ … | … }`."
+        elif self.peek(2) == ":=":
+            help_text = "An argument is named with `=`, not with `:=`."
         elif WORD.match(self.text, start):
-            help_text = "Separate arguments with `,`, or quote text that holds blanks."
+            help_text = self._word_advice(item)
         return self.fail(
             "unexpected-text",
             f"`,` or `{closer}` is expected here, not {self.found_here()}.",
             self.place(start),
             help=help_text,
         )
+
+    def _word_advice(self, item: int) -> str:
+        """Say what to write where a word follows the argument that starts at `item`."""
+        text, start = self.text, self.pos
+        word = text[start : self.place(start).end].lower()
+        if word in ("asc", "desc"):
+            return f"Write `, order={word}`."
+        if word == "like":
+            return (
+                'An expression has no `like`: write `text:contains(field, substring="…")`, or a '
+                'filter, `field like "…"`.'
+            )
+        if (attribute := _ATTRIBUTE.match(text, start)) is not None and text[item] != "{":
+            return f"Behind a labelled query a colon follows the name: `{attribute.group(1)}: […]`."
+        phrase = _PHRASE.match(text, item)
+        if phrase is not None and item < start < phrase.end():
+            return f'Separate arguments with `,`, or quote: `{phrase[1] or ""}"{phrase[2]}"`.'
+        return "Separate arguments with `,`, or quote text that holds blanks."
+
+    def _labelled(self, argument: Argument) -> Argument:
+        """Read `name={ … }` of correlate() as the labelled query that it means."""
+        value, name, span = argument.value, argument.name, argument.name_span
+        if not isinstance(value, Subquery) or value.label is not None or not name or not span:
+            return argument
+        sign = Span(span.end, value.span.start)
+        self.report(
+            "label-sign",
+            "A query of correlate() is named with a colon.",
+            Span(span.start, value.span.start),
+            help=f"Write `{name}: {{ … }}`.",
+            fix=Fix(span=sign, text=": ", label="write a colon"),
+        )
+        labelled = Subquery(span=argument.span, pipeline=value.pipeline, label=name, attributes=())
+        return Argument(span=argument.span, name=None, name_span=None, value=labelled)
 
     def _argument(self) -> Argument:
         start = self.pos

@@ -91,7 +91,7 @@ FLAGS = re.compile(r"[A-Za-z0-9]*")
 KEYWORD = re.compile(rf"(and|or|not)(?![{_WORD}/:\[])", re.IGNORECASE)
 """A logical operator as a whole word."""
 
-OPERATOR = re.compile(r"<=>|<>|:=|=~|==|=>|!=|<=|>=|=(?![=~>])|<|>")
+OPERATOR = re.compile(r"<=>|<>|:=|=~|==|=>|!~(?=[ \t]{0,9}[/\"])|!=|<=|>=|=(?![=~>])|<|>")
 """What may follow a field name, longest first."""
 
 PLACEHOLDER = re.compile(r"<[A-Za-z][^<>=|\n\"]{0,60}>(?![=~])")

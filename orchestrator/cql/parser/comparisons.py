@@ -64,10 +64,11 @@ class ComparisonParser(ExpressionParser):
         span = Span(start, self.pos)
         shown = ", ".join(text[value.span.start : value.span.end] for value in values)
         negated = "!" if infix.group(1) else ""
-        fixed = f"{negated}in({_as_field(word)}, values=[{shown}])"
+        case = ", ignoreCase=true" if infix.group(2) else ""
+        fixed = f"{negated}in({_as_field(word)}, values=[{shown}]{case})"
         self.report(
             "infix-in",
-            "CQL has no `in` between a field and a list; `in` is a function.",
+            "CQL has no operator between a field and a list; `in` is a function.",
             span,
             help=f"Write `{fixed}`.",
             fix=Fix(span=span, text=fixed, label="call in()"),
@@ -101,6 +102,9 @@ class ComparisonParser(ExpressionParser):
                 return self._compare(field, ComparisonOperator.EQUAL)
             case "<=>":
                 return self._link(field)
+            case "!~":
+                self._not_tilde(Span(start, self.pos))
+                return self._compare(field, ComparisonOperator.NOT_EQUAL)
             case "<>":
                 self._unequal(Span(start, self.pos))
                 return self._compare(field, ComparisonOperator.NOT_EQUAL)
@@ -114,6 +118,15 @@ class ComparisonParser(ExpressionParser):
             span,
             help="Write `=`, or `test(a == b)` to compare two fields.",
             fix=Fix(span=span, text="=", label="compare with ="),
+        )
+
+    def _not_tilde(self, span: Span) -> None:
+        self.report(
+            "not-tilde",
+            "CQL has no `!~`.",
+            span,
+            help="Write `!=`, with text or a regex.",
+            fix=Fix(span=span, text="!=", label="write !="),
         )
 
     def _unequal(self, span: Span) -> None:
@@ -182,8 +195,8 @@ class ComparisonParser(ExpressionParser):
             "call-as-value",
             "A filter compares with text, not with a function's result.",
             Span(start, self.pos),
-            help=f"Write `{field.name} =~ {name}(…)` to pass the field to the function, "
-            f"or `test({field.name} == {name}(…))` to compare.",
+            help=f"Write `{field.name} := {name}(…)` to assign, `{field.name} =~ {name}(…)` to "
+            f"pass the field to the function, or `test({field.name} == {name}(…))` to compare.",
         )
         negated = operator is ComparisonOperator.NOT_EQUAL
         return FieldOperator(span=field.span.to(call.span), field=field, negated=negated, call=call)
@@ -260,6 +273,8 @@ class ComparisonParser(ExpressionParser):
                 Span(start, self.pos),
                 help="Quote it.",
             )
+        elif self.peek() == "?":
+            self.question_mark(start)
         return Word(span=Span(start, self.pos), text=word.group())
 
     def _no_pattern(self, field: FieldName, operator: ComparisonOperator) -> Pattern:
@@ -285,6 +300,13 @@ class ComparisonParser(ExpressionParser):
 
     def _no_value(self, operator: ComparisonOperator) -> StepFailed:
         is_number = operator.value in _NUMERIC
+        if (
+            self.at_end()
+            and self.diagnostics
+            and (self.diagnostics[-1].code == "unterminated-comment")
+        ):
+            # The comment took the value, and is told.
+            return StepFailed()
         return self.fail(
             "missing-value",
             f"A value is missing after `{operator.value}`, before {self.found_here()}.",

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from orchestrator.cql.catalogue import find
 from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.nodes import (
+    Array,
+    Assignment,
     Bad,
     Binary,
     BinaryOperator,
@@ -94,11 +96,15 @@ class ExpressionParser(CallParser):
             node = self._operand()
             group.operands.append(_Read(node, start, self.end))
             self.skip_blank()
-            while outer and self.peek() == ")":
-                whole = _reduced(group, 0)
-                self.pos += 1
-                opened, group = group.opened, outer.pop()
-                group.operands.append(_Read(whole.node, opened, self.pos))
+            while outer and self._ends_group(group):
+                opened = group.opened
+                if self.peek() == ",":
+                    inner: Expression = self._array_in_parentheses(group)
+                else:
+                    inner = _reduced(group, 0).node
+                    self.pos += 1
+                group = outer.pop()
+                group.operands.append(_Read(inner, opened, self.pos))
                 self.skip_blank()
             operator, place = self._binary_operator(), self.pos
             if operator is None:
@@ -114,15 +120,37 @@ class ExpressionParser(CallParser):
         """Report what stands where a parenthesis of an expression should be closed."""
         if self.partner(opened) is None:
             return self.unclosed(opened, ")", "unclosed-parenthesis")
-        help_text = ""
-        if self.peek() == ",":
-            help_text = "An array stands in brackets: `[a, b]`."
         return self.fail(
             "unexpected-text",
             f"`)` or an operator is expected here, not {self.found_here()}.",
             self.place(self.pos),
-            help=help_text,
         )
+
+    def _ends_group(self, group: _Group) -> bool:
+        """Say whether its parenthesis is closed here, or a comma shows that it is an array."""
+        if self.peek() == ",":
+            return self.partner(group.opened) is not None
+        return self.peek() == ")"
+
+    def _array_in_parentheses(self, group: _Group) -> Array:
+        """Report `(a, b)`, whose comma stands here, and read it as the array that it means."""
+        self.report(
+            "unexpected-text",
+            "`)` or an operator is expected here, not `,`.",
+            self.place(self.pos),
+            help="An array stands in brackets: `[a, b]`.",
+        )
+        elements: list[Expression | Assignment] = [_reduced(group, 0).node]
+        self.enter(group.opened)
+        while self.peek() == ",":
+            self._comma(")")
+            if self.peek() == ")":
+                break
+            elements.append(self._element())
+            self.skip_blank()
+        self._close(group.opened, ")", "unclosed-parenthesis")
+        self.leave()
+        return Array(span=Span(group.opened, self.pos), elements=tuple(elements))
 
     def _binary_operator(self) -> BinaryOperator | None:
         """Read the next operator, if one follows."""
@@ -130,6 +158,9 @@ class ExpressionParser(CallParser):
         match = _BINARY.match(self.text, start)
         if match is None:
             return self._mistaken_operator()
+        if match.group() == "*" and self.text.startswith("=>", self.after_blank(match.end())):
+            # The guard of an arm before which a `;` is missing.
+            return None
         self.pos = match.end()
         if match.group() != "<=>":
             return BinaryOperator(match.group())

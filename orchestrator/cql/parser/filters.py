@@ -31,11 +31,14 @@ from orchestrator.cql.parser.characters import (
     WORD,
     quote,
 )
-from orchestrator.cql.parser.comparisons import ComparisonParser
 from orchestrator.cql.parser.scanner import StepFailed
+from orchestrator.cql.parser.slips import RANGE, SlipParser
 from orchestrator.cql.span import Span
 
-_INFIX_IN = re.compile(r"(not[ \t\r\n\f]+)?in[ \t\r\n\f]*(?=[(\[])", re.IGNORECASE)
+_INFIX_IN = re.compile(
+    r"(?:(not[ \t\r\n\f]+)?in(~)?[ \t\r\n\f]*(?=[(\[])|:[ \t]{1,4}(?=\([^()|\n]{1,200},))",
+    re.IGNORECASE,
+)
 _LIKE = re.compile(r"like(?=[ \t\r\n\f\"?])", re.IGNORECASE)
 _STATEMENT = re.compile(r"(?:case|match)[ \t\r\n\f]*\{", re.IGNORECASE)
 _RESERVED = frozenset({"case", "like", "match", "in"})
@@ -92,7 +95,7 @@ class _Group:
         )
 
 
-class FilterParser(ComparisonParser):
+class FilterParser(SlipParser):
     """Reads filters."""
 
     def filter(self) -> Filter:
@@ -120,7 +123,7 @@ class FilterParser(ComparisonParser):
                 if self._keyword("or"):
                     break
                 group.end_alternatives(end)
-                if not (self.at_filter_end() or self.at_statement()):
+                if not (self.at_filter_end() or self._statement_ends(group)):
                     group.explicit.append(self._keyword("and"))
                     break
                 node = group.whole(end)
@@ -148,6 +151,17 @@ class FilterParser(ComparisonParser):
             return True
         statement = _STATEMENT.match(self.text, place)
         return statement is not None and statement.group().lower().startswith("match")
+
+    def _statement_ends(self, group: _Group) -> bool:
+        """Say whether a statement begins here and ends the filter.
+
+        An assignment between parentheses does not: it is told where its sign stands.
+        """
+        if not self.at_statement():
+            return False
+        name = FIELD.match(self.text, self.pos)
+        inside = group.opened >= 0 and self.partner(group.opened) is not None
+        return not (inside and name and self.text.startswith(":=", self.after_blank(name.end())))
 
     def _keyword(self, word: str) -> bool:
         """Read `word` if it stands here as an operator rather than as a field's name."""
@@ -226,7 +240,7 @@ class FilterParser(ComparisonParser):
         text, start = self.text, self.pos
         called = CALL_NAME.match(text, start)
         if called is not None and not KEYWORD.match(text, start):
-            return self.call()
+            return self.not_compared(self.call())
         name, word = FIELD.match(text, start), WORD.match(text, start)
         if word is None:
             return self._no_operand(start)
@@ -310,6 +324,9 @@ class FilterParser(ComparisonParser):
         if spaced is not None and self._is_call_with_space(spaced.group(1)):
             self.report_space(Span(start, spaced.end()), spaced.group(1))
             return self.call()
+        limits = RANGE.match(text, end) if word.endswith(":") else None
+        if limits is not None:
+            return self.range_in_brackets(Span(start, limits.end()), word[:-1], limits)
         self.pos = end
         span = Span(start, end)
         if word in ("true", "false"):

@@ -19,6 +19,7 @@ from orchestrator.cql.nodes import (
 from orchestrator.cql.parser.characters import (
     FIELD,
     WORD,
+    quote,
 )
 from orchestrator.cql.parser.recovery import RecoveringScanner
 from orchestrator.cql.parser.scanner import StepFailed
@@ -26,11 +27,42 @@ from orchestrator.cql.span import Span
 
 _PARAMETER_NAME = re.compile(rf"{FIELD.pattern}")
 _FILTER_PARAMETER_NAME = re.compile(rf"(?:{FIELD.pattern})(?:-(?:{FIELD.pattern}))*")
+# What goes on behind a `?`, and whether it holds what no parameter can be followed by.
+_REST = re.compile(r"\?[^\s|;,(){}\[\]\"=<>!]*+([=<>!][^\s|;(){}\[\]\"]*+)?")
+_SHOWN = 60
 _SAVED_NAME = re.compile(r"[A-Za-z0-9_.@&~+\-*%#\\^/:\u00a1-\U0010ffff]+")
 
 
 class LeafParser(RecoveringScanner):
     """Reads what holds no expression and no filter."""
+
+    def question_mark(self, start: int) -> None:
+        """Report a `?` that touches the value from `start`; pass a text that goes on behind it."""
+        place = self.pos
+        rest = _REST.match(self.text, place)
+        end = place + 1 if rest is None else rest.end()
+        whole = self.text[start:end]
+        if rest is None or not rest.group(1):
+            if end == place + 1 and self.text[end : end + 1] not in ("{", '"'):
+                # A parameter without its name is told where it is read.
+                return
+            self.report(
+                "question-mark",
+                "`?` starts a parameter, which is a filter of its own; it stands for no character.",
+                Span(place, place + 1),
+                help=f"Quote a text that holds it, `{quote(whole)}`; any one character is the dot "
+                "of a regex, `/a.b/`.",
+                level=Level.WARNING,
+            )
+            return
+        self.pos = end
+        self.report(
+            "question-mark-in-value",
+            "`?` starts a parameter, and cannot stand in a text without quotes.",
+            Span(place, end),
+            help=f"Write `{quote(whole)}`." if len(whole) <= _SHOWN else "Quote the text.",
+            fix=Fix(span=Span(start, end), text=quote(whole), label="quote the text"),
+        )
 
     # --- parameters and saved queries -------------------------------------------------------
 

@@ -197,11 +197,14 @@ class Scanner:
         start = self.pos
         self.pos, closed = self._comment_end(start)
         if not closed:
+            help_text = "Close it with `*/`."
+            if self.text[:start].rstrip(" \t")[-1:] == "=":
+                help_text += " A regex cannot start with `*`: any text is `.*`."
             self.report(
                 "unterminated-comment",
                 "This comment is never closed.",
                 Span(start, start + 2),
-                help="Close it with `*/`.",
+                help=help_text,
             )
         text = self.text[start : self.pos].rstrip("\r")
         self.comments[start] = Comment(span=Span(start, start + len(text)), text=text)

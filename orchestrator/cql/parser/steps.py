@@ -22,11 +22,12 @@ from orchestrator.cql.nodes import (
     Step,
     Word,
 )
-from orchestrator.cql.parser.characters import FIELD, WORD
+from orchestrator.cql.parser.characters import CALL_NAME, FIELD, STRING_ON_LINE, WORD
 from orchestrator.cql.parser.clauses import CASE, CLAUSE_ENDS, MATCH, ClauseParser
 from orchestrator.cql.parser.scanner import StepFailed
 from orchestrator.cql.span import Span
 
+_GUARD = re.compile(rf"(?:{WORD.pattern}|{STRING_ON_LINE.pattern})[ \t\r\n\f]*=>")
 _BACK_QUOTED = re.compile(r"`([^`\n]+)`")
 
 
@@ -55,10 +56,13 @@ class StepParser(ClauseParser):
         message, help_text = f"`{char}` closes nothing here.", "Delete it."
         if char == ";":
             message = "`;` separates clauses of a case or match."
-            help_text = "Separate steps with `|`."
+            help_text = 'Separate steps with `|`, or quote the text that holds it: `"a;b"`.'
         elif char == ",":
             message = "`,` separates arguments and cannot stand between filters."
-            help_text = "Join filters with `and`, or quote the text that holds the comma."
+            help_text = (
+                "For one of several values write `in(field, values=[a, b])`; join filters with "
+                "`and`, or quote the text that holds the comma."
+            )
         elif char == "=":
             message, help_text = "`=>` belongs to a match statement.", "Separate steps with `|`."
             span = Span(self.pos, self.pos + 2)
@@ -120,8 +124,14 @@ class StepParser(ClauseParser):
     def _is_next_clause(self, before: Step, stops: str) -> bool:
         """Report a missing `;` if what stands here on a line of its own looks like a clause."""
         place = before.span.end
-        in_clause = stops == CLAUSE_ENDS and "\n" in self.text[place : self.pos]
-        if not in_clause or self.peek(2) == ":=" or self.at_statement():
+        in_clause = stops == CLAUSE_ENDS
+        is_arm = in_clause and self._at_arm()
+        if not is_arm and (
+            not in_clause
+            or "\n" not in self.text[place : self.pos]
+            or self.peek(2) == ":="
+            or self.at_statement()
+        ):
             return False
         self.report(
             "missing-semicolon",
@@ -132,6 +142,14 @@ class StepParser(ClauseParser):
         )
         self.clause_ended = True
         return True
+
+    def _at_arm(self) -> bool:
+        """Say whether a guard stands here, and behind it `=>`."""
+        called = CALL_NAME.match(self.text, self.pos)
+        if called is None:
+            return _GUARD.match(self.text, self.pos) is not None
+        closed = self.partner(called.end() - 1)
+        return closed is not None and self.text.startswith("=>", self.after_blank(closed + 1))
 
     def _missing_pipe(self, before: Step) -> None:
         """Report that two steps touch; reading goes on as if a pipe stood between them."""

@@ -226,6 +226,31 @@ def test_diagnostics_stand_in_order_of_place() -> None:
     assert starts == sorted(starts)
 
 
+@pytest.mark.parametrize(
+    ("text", "span", "mended"),
+    [
+        ("\ufeff#a=1", Span(0, 1), "#a=1"),
+        ("\ufeff#a=1 | b=2", Span(0, 1), "#a=1 | b=2"),
+        ("\ufeffcase { #a=1 }", Span(0, 1), "case { #a=1 }"),
+        ("\u200bgroupBy(a)", Span(0, 1), "groupBy(a)"),
+        ("\ufeff// x\n#a=1", Span(0, 1), "// x\n#a=1"),
+        ("#a=1 | \u200bb=2", Span(7, 9), "#a=1 | b=2"),
+        ("#a=1 | \u200bb := 2", Span(7, 9), "#a=1 | b := 2"),
+        ("#a=1 | \u200bcase { b=2 }", Span(7, 8), "#a=1 | case { b=2 }"),
+        ('#a=1 | "\u200bb"=2', Span(7, 11), '#a=1 | "b"=2'),
+    ],
+)
+def test_invisible_character_at_the_start_is_told_once_and_taken_away(
+    text: str, span: Span, mended: str
+) -> None:
+    said = lint(text, kind=QueryKind.SEARCH)
+
+    (found,) = [item for item in said if item.code == "typographic-character"]
+    assert found.span == span
+    assert found.fix is not None
+    assert text[: found.fix.span.start] + found.fix.text + text[found.fix.span.end :] == mended
+
+
 def test_codes_of_checks_are_unique_and_explained() -> None:
     codes = [check.code for check in CHECKS]
 
@@ -262,6 +287,39 @@ def test_waiver_that_a_comment_repeats_is_not_stale() -> None:
     text = "// lint: allow default-limit the table is small\ngroupBy(a)"
 
     assert lint(text, kind=QueryKind.SEARCH, waivers=[WAIVED]) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#a=1\n| groupBy(\n    a\n  ) // lint: allow default-limit few",
+        "#a=1\n| groupBy(\n    a\n  ) | // lint: allow default-limit few\n  b=1",
+        "#a=1\n// lint: allow default-limit few\n| stats(\n    [{ groupBy(a) }]\n  )",
+        "#a=1\n| // lint: allow default-limit few\n  groupBy(\n    a\n  )",
+        "#a=1\n| case {\n  c=1\n  | groupBy(a)\n  | d=1 ; // lint: allow default-limit few\n}",
+        "#a=1\n| case {\n  // lint: allow default-limit few\n  c=1\n  | groupBy(a) ;\n}",
+        "#a=1\n| x match {\n  c =>\n  groupBy(a)\n  | d=1 ; // lint: allow default-limit few\n}",
+    ],
+)
+def test_waiver_counts_for_all_lines_of_its_step_or_clause(text: str) -> None:
+    codes = {found.code for found in lint(text, kind=QueryKind.SEARCH)}
+
+    assert codes & {"default-limit", "stale-waiver"} == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#a=1\n| groupBy(a)\n| b=1 // lint: allow default-limit few",
+        "#a=1\n| groupBy(a)\n// lint: allow default-limit few\n| b=1",
+        "#a=1\n| case {\n  groupBy(a) ;\n  b=1\n  | c=1 ; // lint: allow default-limit few\n}",
+        "#a=1\n| groupBy(a)\n| b=1 | // lint: allow default-limit few\n  c=1",
+    ],
+)
+def test_waiver_does_not_count_for_another_step(text: str) -> None:
+    codes = {found.code for found in lint(text, kind=QueryKind.SEARCH)}
+
+    assert codes >= {"default-limit", "stale-waiver"}
 
 
 def test_unknown_waiver_names_the_nearest_code_and_the_fix_writes_it() -> None:
