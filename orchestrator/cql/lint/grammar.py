@@ -46,6 +46,11 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
         source="LogScale: conditional evaluation",
     ),
     GrammarCode(
+        code="comma-in-number",
+        about="Digits stand together: a comma between thousands ends the number.",
+        has_fix=True,
+    ),
+    GrammarCode(
         code="double-equals",
         about="A filter compares with one `=`. Two are the sign of expressions, inside test() and "
         "if() and right of `:=`.",
@@ -87,8 +92,15 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
     ),
     GrammarCode(
         code="infix-in",
-        about="`in` is a function: `in(field, values=[…])`, with `!` in front for the opposite.",
+        about="`in` is a function: `in(field, values=[…])`, with `!` in front for the opposite. "
+        "Relatives of other languages (`in~`, `has_any`, `has_all`) are written with it too.",
         source="LogScale: in()",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="infix-not-like",
+        about="`not` is a word before a filter: `not field like text`.",
+        source="LogScale: operators",
         has_fix=True,
     ),
     GrammarCode(
@@ -114,6 +126,20 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
         code="missing-arrow",
         about="An arm of match is `guard => steps`.",
         source="LogScale: conditional evaluation",
+    ),
+    GrammarCode(
+        code="mistaken-operator",
+        about="Signs such as `!~`, `=<`, `=!` and `!==` compare in other languages. CQL compares "
+        "with `=`, `!=`, `<`, `<=`, `>`, `>=` and `like`.",
+        source="LogScale: operators",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="number-before-field",
+        about="A comparison starts with its field and has one number on its right; a range is "
+        "two comparisons.",
+        source="LogScale: operators",
+        has_fix=True,
     ),
     GrammarCode(code="missing-field", about="An operator stands where a field's name is due."),
     GrammarCode(
@@ -330,8 +356,9 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
     ),
     GrammarCode(
         code="placeholder",
-        about="A mark that a template left for a value; it must be filled in.",
+        about="A mark that a template left for a value; it must be filled in, or be a parameter.",
         source="the vendor's published queries",
+        has_fix=True,
     ),
     GrammarCode(
         code="quoted-number",
@@ -360,6 +387,13 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
         about="`<>` is shown on one page of the documentation; everywhere else it is `!=`.",
         level=Level.WARNING,
         source="LogScale: operators",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="verbatim-string",
+        about='There is no `@"…"`: a string is `"…"`, with two backslashes for one.',
+        level=Level.WARNING,
+        source=_CHARACTERS,
         has_fix=True,
     ),
 )  # fmt: skip

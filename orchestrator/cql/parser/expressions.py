@@ -35,6 +35,7 @@ from orchestrator.cql.parser.characters import (
     NUMBER,
     PLACEHOLDER,
     SPACED_CALL_NAME,
+    TEMPLATE,
     UNIT_MS,
     WORD,
     quote,
@@ -184,6 +185,8 @@ class ExpressionParser(CallParser):
     def _operand(self) -> Expression:
         start, char = self.pos, self.peek()
         match char:
+            case "$" | "{" if (template := TEMPLATE.match(self.text, start)) is not None:
+                return self.template(template)
             case "{":
                 return self.subquery(label=None, start=start)
             case "[":

@@ -28,14 +28,15 @@ from orchestrator.cql.parser.characters import (
     OPERATOR,
     PLACEHOLDER,
     SPACED_CALL_NAME,
+    TEMPLATE,
     WORD,
     quote,
 )
 from orchestrator.cql.parser.comparisons import ComparisonParser
+from orchestrator.cql.parser.infix import INFIX_IN, MISTAKEN, NOT_LIKE
 from orchestrator.cql.parser.scanner import StepFailed
 from orchestrator.cql.span import Span
 
-_INFIX_IN = re.compile(r"(not[ \t\r\n\f]+)?in[ \t\r\n\f]*(?=[(\[])", re.IGNORECASE)
 _LIKE = re.compile(r"like(?=[ \t\r\n\f\"?])", re.IGNORECASE)
 _STATEMENT = re.compile(r"(?:case|match)[ \t\r\n\f]*\{", re.IGNORECASE)
 _RESERVED = frozenset({"case", "like", "match", "in"})
@@ -186,6 +187,9 @@ class FilterParser(ComparisonParser):
             case "?":
                 parameter = self.parameter(in_filter=True)
                 return FreeText(span=parameter.span, pattern=parameter)
+            case "$" | "{" if (template := TEMPLATE.match(self.text, start)) is not None:
+                word = self.template(template)
+                return FreeText(span=word.span, pattern=word)
             case "$":
                 return self.saved_query()
             case '"':
@@ -287,13 +291,22 @@ class FilterParser(ComparisonParser):
         return FieldName(span=span, name=name, quoted=True)
 
     def _operator_follows(self, end: int) -> bool:
-        operator = OPERATOR.match(self.text, self.after_blank(end))
+        place = self.after_blank(end)
+        if MISTAKEN.match(self.text, place):
+            return True
+        operator = OPERATOR.match(self.text, place)
         if operator is not None:
-            return operator.group() != "=>"
+            return operator.group() != "=>" or self._is_turned_sign(place)
         return self._like_follows(end)
 
+    def _is_turned_sign(self, place: int) -> bool:
+        """Say whether an arrow is `>=` the wrong way, outside of clauses and before a number."""
+        behind = self.after_blank(place + 2)
+        return not self.in_clause and self.text[behind : behind + 1].isdigit()
+
     def _like_follows(self, end: int) -> bool:
-        like = _LIKE.match(self.text, self.after_blank(end))
+        place = self.after_blank(end)
+        like = _LIKE.match(self.text, place) or NOT_LIKE.match(self.text, place)
         # `like = 1` is a comparison of a field that happens to have this name.
         return like is not None and not OPERATOR.match(self.text, self.after_blank(like.end()))
 
@@ -301,7 +314,7 @@ class FilterParser(ComparisonParser):
         """Read a word that no operator follows: free text, or another language's operator."""
         text = self.text
         end = start + len(word)
-        infix = _INFIX_IN.match(text, self.after_blank(end))
+        infix = INFIX_IN.match(text, self.after_blank(end))
         if infix is not None and word.lower() not in ("and", "or", "not"):
             found = self._infix_in(word, start, infix)
             if found is not None:
