@@ -34,10 +34,22 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
         has_fix=True,
     ),
     GrammarCode(
+        code="assignment-word",
+        about="`let`, `set` and their like begin no assignment in CQL: `field := value` is one.",
+        source="LogScale: expressions",
+        has_fix=True,
+    ),
+    GrammarCode(
         code="call-as-value",
         about="Right of `=` a filter reads text. A function gets the field through `=~`, and "
         "test() compares with what a function returns.",
         source="LogScale: filters, field operator",
+    ),
+    GrammarCode(
+        code="call-compared",
+        about="A filter compares a field. What an aggregate gives gets a name with `as=`, and is "
+        "compared in the next step; test() compares what other functions return.",
+        source="LogScale: filters, test()",
     ),
     GrammarCode(
         code="case-call",
@@ -48,6 +60,12 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
     GrammarCode(
         code="comma-in-number",
         about="Digits stand together: a comma between thousands ends the number.",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="compound-assignment",
+        about="`+=` and its like are written out: `x := x + 1`.",
+        source="LogScale: expressions",
         has_fix=True,
     ),
     GrammarCode(
@@ -88,6 +106,18 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
         about="`field =~ function()` passes the field to a function. To compare with a text or a "
         "regex, write `=`.",
         source="LogScale: operators",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="if-statement",
+        about="There is no `if` with braces: a case statement chooses between steps, and the "
+        "function if() between values.",
+        source="LogScale: conditional evaluation",
+    ),
+    GrammarCode(
+        code="increment",
+        about="`x++` and `x--` are written out: `x + 1`.",
+        source="LogScale: expressions",
         has_fix=True,
     ),
     GrammarCode(
@@ -370,6 +400,11 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
     GrammarCode(
         code="regex-spans-lines",
         about="A regex literal stands on one line; blanks and line breaks in it would count.",
+    ),
+    GrammarCode(
+        code="ternary",
+        about="`condition ? a : b` is the function if() here, or a case statement.",
+        source="LogScale: if()",
     ),
     GrammarCode(
         code="too-many-errors",

@@ -52,6 +52,12 @@ def _second(call: Call, function: Function, text: str) -> Found:
             help=f"Write `field={loose[0].value.text}`.",
             fix=Fix(span=Span(start, start), text="field=", label="name the field"),
         )
+    if function.name == "match" and isinstance(loose[0].value, Word) and "file" not in given:
+        return Found(
+            message="match() looks values up in a file; it tests no regex.",
+            span=loose[1].span,
+            help=f"Write `{loose[0].value.text} = /…/`.",
+        )
     meant = _meant(call, function)
     others = [p.name for p in function.parameters if not p.unnamed and p.name not in given]
     known = meant or others[:4]

@@ -30,6 +30,7 @@ from orchestrator.cql.span import Span
 
 _TOLD_INSIDE_CASE = ("case-call", "regex-in-expression")
 _NAME_IN_PARENTHESES = re.compile(rf"\([ \t\r\n\f]*(?={FIELD.pattern}[ \t\r\n\f]*=(?![=~>]))")
+_SQL_ADVICE = {"as": "Name the output inside the call: `sum(field, as=name)`."}
 _Item = TypeVar("_Item")
 
 
@@ -105,6 +106,10 @@ class CallParser(LeafParser, ABC):
             try:
                 found.append(read())
                 self.skip_blank()
+                if self.peek() != closer and self.closes_for_other(opened):
+                    self._other_closer(opened, closer, code)
+                    self.leave()
+                    return found
                 if self.peek() not in (",", closer, "") and not self._is_left_open(opened):
                     raise self._unexpected_item(closer)
             except StepFailed:
@@ -116,6 +121,22 @@ class CallParser(LeafParser, ABC):
         self._close(opened, closer, code)
         self.leave()
         return found
+
+    def _other_closer(self, opened: int, closer: str, code: str) -> None:
+        self.report(
+            code,
+            f"This `{self.text[opened]}` is closed by another kind of bracket.",
+            Span(opened, opened + 1),
+            help=f"Write `{closer}` instead of the `{self.peek()}` behind {self._before()}.",
+            fix=Fix(span=Span(self.pos, self.pos + 1), text=closer, label=f"write {closer}"),
+        )
+        self.pos += 1
+
+    def _before(self) -> str:
+        """Name the word that ends here."""
+        start = max(0, self.pos - 40)
+        words = self.text[start : self.end].split()
+        return f"`{words[-1]}`" if words and words[-1].isprintable() else "it"
 
     def _is_left_open(self, opened: int) -> bool:
         """Say whether a step ends here and nothing closes the bracket: it was forgotten."""
@@ -131,10 +152,14 @@ class CallParser(LeafParser, ABC):
 
     def _unexpected_item(self, closer: str) -> StepFailed:
         start = self.pos
-        help_text = ""
+        help_text, word = "", None
         if self.peek() == "|":
             help_text = "A pipeline as an argument stands in braces: `{ … | … }`."
-        elif WORD.match(self.text, start):
+        elif (word := WORD.match(self.text, start)) is not None:
+            help_text = _SQL_ADVICE.get(word.group().lower(), "")
+            if self.text[max(0, self.end - 9) : self.end].lower() in ("(distinct", " distinct"):
+                help_text = "Write `count(field, distinct=true)`."
+        if word is not None and not help_text:
             help_text = "Separate arguments with `,`, or quote text that holds blanks."
         return self.fail(
             "unexpected-text",

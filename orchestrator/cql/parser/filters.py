@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from orchestrator.cql.catalogue import find
+from orchestrator.cql.catalogue import FunctionKind, find
 from orchestrator.cql.diagnostics import Fix
 from orchestrator.cql.nodes import (
     And,
     Boolean,
+    Call,
     FieldName,
     Filter,
     FreeText,
@@ -40,6 +41,13 @@ from orchestrator.cql.span import Span
 _LIKE = re.compile(r"like(?=[ \t\r\n\f\"?])", re.IGNORECASE)
 _STATEMENT = re.compile(r"(?:case|match)[ \t\r\n\f]*\{", re.IGNORECASE)
 _RESERVED = frozenset({"case", "like", "match", "in"})
+_STATEMENTS = {
+    "if": 'Write `case { condition | field := "a" ; * | field := "b" }`.',
+    "case": "A case compares no field: write `field match { … }`, or `case { condition | … }`.",
+    "match": "The field stands before it: write `field match { … }`.",
+}
+_BACK_QUOTED = re.compile(r"`([\w.:-]+)[^`\n]*`")
+_SUBSEARCH = re.compile(r"\[[ \t\r\n\f]*(?:search|\||#|from)", re.IGNORECASE)
 _FILTER_ENDS = frozenset("|;)}],")
 
 
@@ -208,17 +216,28 @@ class FilterParser(ComparisonParser):
                     "unexpected-character",
                     "`[` can only stand as a step of its own, or inside a call.",
                     Span(start, start + 1),
-                    help="To compare with one of several values write `in(field, values=[…])`.",
+                    help="A search inside a search is `join({…}, field=key)`."
+                    if _SUBSEARCH.match(self.text, start)
+                    else "To compare with one of several values write `in(field, values=[…])`.",
                 )
             case "`":
                 raise self.fail(
                     "unexpected-character",
                     "Back-quotes are reserved.",
                     Span(start, start + 1),
-                    help='Quote with `"`; setField() assigns to a field whose name is computed.',
+                    help=self._back_quote_advice(),
                 )
             case _:
                 return self._word_operand_of_filter()
+
+    def _back_quote_advice(self) -> str:
+        named = _BACK_QUOTED.match(self.text, self.pos)
+        if named is not None and named.group(1).lower() == "comment":
+            return "A comment is `// …` or `/* … */`."
+        advice = 'Quote with `"`; setField() assigns to a field whose name is computed.'
+        if named is not None:
+            advice += f" A saved query is called with `${named.group(1)}()`."
+        return advice
 
     def _quoted_operand(self) -> Filter:
         string = self.quoted()
@@ -230,7 +249,7 @@ class FilterParser(ComparisonParser):
         text, start = self.text, self.pos
         called = CALL_NAME.match(text, start)
         if called is not None and not KEYWORD.match(text, start):
-            return self.call()
+            return self._not_compared(self.call())
         name, word = FIELD.match(text, start), WORD.match(text, start)
         if word is None:
             return self._no_operand(start)
@@ -245,6 +264,27 @@ class FilterParser(ComparisonParser):
             self.pos = word.end()
             return self._after_field(self._unquoted_field(word.group(), start))
         return self._free_word(word.group(), start)
+
+    def _not_compared(self, call: Call) -> Call:
+        """Return the call unless it is compared, as in `count() > 5`: no step does that."""
+        operator = OPERATOR.match(self.text, self.after_blank(call.span.end))
+        if operator is None or operator.group() in ("=>", ":=") or self.text[self.pos - 1] != ")":
+            return call
+        name, sign = call.name, operator.group()
+        sign = {"=": "==", "=~": "=="}.get(sign, sign)
+        function = find(name)
+        help_text = f"Write `test({name}(…) {sign} …)`."
+        if function is not None and function.kind in (
+            FunctionKind.AGGREGATE,
+            FunctionKind.SEQUENCE,
+        ):
+            help_text = f"Name the result, `{name}(…, as=n)`, and compare it in the next step."
+        raise self.fail(
+            "call-compared",
+            f"A filter compares a field; {name}() is a call.",
+            Span(call.span.start, operator.end()),
+            help=help_text,
+        )
 
     def _whole_array(self, span: Span) -> Filter:
         """Say that a filter cannot compare `name[]`, and read on as if it could."""
@@ -355,15 +395,19 @@ class FilterParser(ComparisonParser):
         if not known and word not in _RESERVED:
             return
         search = f'`"{word}"` to search for the text.'
+        advice = f"Write `{word}(…)` to call the function, or {search}"
+        if not known:
+            advice = f"Write {search}"
+        self.skip_blank()
+        statement = _STATEMENTS.get(word.lower()) if span.start == self.step_start else None
+        if statement is not None and not self.at_filter_end():
+            advice = statement
         self.report(
             "reserved-word",
             f"`{word}` is a reserved word and cannot stand alone.",
             span,
-            help=f"Write `{word}(…)` to call the function, or {search}"
-            if known
-            else f"Write {search}",
+            help=advice,
         )
-        self.skip_blank()
         if span.start == self.step_start and not self.at_filter_end():
             # A command of another language: what belongs to it is no second mistake.
             raise StepFailed

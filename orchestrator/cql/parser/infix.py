@@ -25,7 +25,8 @@ from orchestrator.cql.span import Span
 
 INFIX_IN = re.compile(
     r"(?P<negation>not[ \t\r\n\f]+|![ \t]*)?"
-    r"(?:in(?P<any_case>~)?|(?P<part>has_any|has_all))[ \t\r\n\f]*(?=[(\[])",
+    r"(?:in(?P<any_case>~)?|(?P<part>has_any|has_all))[ \t\r\n\f]*(?=[(\[])"
+    r"|:[ \t]{1,4}(?=\([^()|\n]{1,200},)",
     re.IGNORECASE,
 )
 """What stands between a field and a list where it is written as an operator."""
