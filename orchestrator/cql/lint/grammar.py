@@ -148,9 +148,10 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
     ),
     GrammarCode(
         code="logic-in-expression",
-        about="Expressions have no `and`, `or` and `&&`. Conditions are joined as filters, in "
-        "steps or in the clauses of a case.",
+        about="Expressions have no `and`, `or`, `not` and `&&`. Conditions are joined as filters, "
+        "in steps or in the clauses of a case.",
         source="LogScale: expressions",
+        has_fix=True,
     ),
     GrammarCode(
         code="missing-arrow",
@@ -271,6 +272,7 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
     GrammarCode(
         code="stray-character",
         about="A closing bracket, `;`, `,` or `=>` that belongs to nothing.",
+        has_fix=True,
     ),
     GrammarCode(
         code="too-deep",
@@ -285,7 +287,7 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
         has_fix=True,
     ),
     GrammarCode(code="unclosed-brace", about="A `{` without its `}`."),
-    GrammarCode(code="unclosed-bracket", about="A `[` without its `]`."),
+    GrammarCode(code="unclosed-bracket", about="A `[` without its `]`.", has_fix=True),
     GrammarCode(code="unclosed-parenthesis", about="A `(` without its `)`."),
     GrammarCode(
         code="unescaped-slash",

@@ -30,6 +30,7 @@ from orchestrator.cql.span import Span
 
 _TOLD_INSIDE_CASE = ("case-call", "regex-in-expression")
 _NAME_IN_PARENTHESES = re.compile(rf"\([ \t\r\n\f]*(?={FIELD.pattern}[ \t\r\n\f]*=(?![=~>]))")
+_LAST_WORD = re.compile(r"[\w.#@]+\Z")
 _SQL_ADVICE = {"as": "Name the output inside the call: `sum(field, as=name)`."}
 _Item = TypeVar("_Item")
 
@@ -135,12 +136,12 @@ class CallParser(LeafParser, ABC):
     def _before(self) -> str:
         """Name the word that ends here."""
         start = max(0, self.pos - 40)
-        words = self.text[start : self.end].split()
-        return f"`{words[-1]}`" if words and words[-1].isprintable() else "it"
+        word = _LAST_WORD.search(self.text[start : self.end])
+        return f"`{word.group()}`" if word is not None else "the last element"
 
     def _is_left_open(self, opened: int) -> bool:
-        """Say whether a step ends here and nothing closes the bracket: it was forgotten."""
-        return self.peek() in ("|", ";") and self.partner(opened) is None
+        """Say whether something else ends here and nothing closes the bracket: it was forgotten."""
+        return self.peek() in ("|", ";", ")", "]", "}") and self.partner(opened) is None
 
     def _skip_item(self, opened: int) -> None:
         """Move to the next comma of these brackets, or to the one that closes them."""

@@ -197,6 +197,9 @@ class FilterParser(ComparisonParser):
                 return FreeText(span=parameter.span, pattern=parameter)
             case "$" | "{" if (template := TEMPLATE.match(self.text, start)) is not None:
                 word = self.template(template)
+                if self._operator_follows(self.pos):
+                    name = FieldName(span=word.span, name=word.text, quoted=True)
+                    return self._after_field(name)
                 return FreeText(span=word.span, pattern=word)
             case "$":
                 return self.saved_query()

@@ -31,6 +31,8 @@ class OperatorParser(CallParser):
         if _STEP.match(self.text, start) and self._is_increment(start + 2):
             return None
         self.pos = match.end()
+        if match.group() in ("==", "!=") and self.peek() == "=":
+            return self._third_sign(start, match.group())
         if match.group() != "<=>":
             return BinaryOperator(match.group())
         self.report(
@@ -40,6 +42,18 @@ class OperatorParser(CallParser):
             help="Compare with `==`.",
         )
         return BinaryOperator.EQUAL
+
+    def _third_sign(self, start: int, sign: str) -> BinaryOperator:
+        self.pos += 1
+        span = Span(start, self.pos)
+        self.report(
+            "mistaken-operator",
+            f"CQL has no operator `{sign}=`.",
+            span,
+            help=f"Write `{sign}`.",
+            fix=Fix(span=span, text=sign, label=f"write {sign}"),
+        )
+        return BinaryOperator(sign)
 
     def _is_increment(self, end: int) -> bool:
         """Report `x++` and move over it if the expression ends with it."""
@@ -63,8 +77,7 @@ class OperatorParser(CallParser):
         """Report an operator that expressions do not have, and read on past it."""
         start = self.pos
         if self.peek() == "=" and self.peek(2) != "=>":
-            length = 3 if self.peek(3) == "===" else 2 if self.peek(2) == "=~" else 1
-            span = Span(start, start + length)
+            span = Span(start, start + (2 if self.peek(2) == "=~" else 1))
             self.pos = span.end
             self.report(
                 "single-equals",
