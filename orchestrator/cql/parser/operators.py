@@ -15,6 +15,8 @@ from orchestrator.cql.span import Span
 
 _BINARY = re.compile(r"==|!=|<=>|<=|>=|<|>|[-+*/%]")
 _NOT = re.compile(r"not[ \t]+(?=[A-Za-z0-9_@#\"(])", re.IGNORECASE)
+_ALONE = re.compile(r"\(|[A-Za-z_@#][\w.@#]*+[ \t\r\n\f]*+(?:[|;),\]}]|\Z)")
+"""An operand that `!` before it denies as `not` would: no comparison goes on behind it."""
 _TERNARY = re.compile(r"\?(?=[ \t\r\n\f\"'0-9(])")
 _STEP = re.compile(r"\+\+|--")
 
@@ -107,12 +109,13 @@ class OperatorParser(CallParser):
         if match is None or KEYWORD.match(self.text, match.end()):
             return False
         span = Span(match.start(), match.start() + len("not"))
+        denied = Fix(span=Span(match.start(), match.end()), text="!", label="write !")
         self.report(
             "logic-in-expression",
             "Expressions have no `not`.",
             span,
             help="Write `!`, with parentheses around a comparison.",
-            fix=Fix(span=Span(match.start(), match.end()), text="!", label="write !"),
+            fix=denied if _ALONE.match(self.text, match.end()) else None,
         )
         self.pos = match.end()
         return True
