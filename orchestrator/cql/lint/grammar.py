@@ -34,6 +34,12 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
         has_fix=True,
     ),
     GrammarCode(
+        code="assignment-word",
+        about="`let`, `set` and their like begin no assignment in CQL: `field := value` is one.",
+        source="LogScale: expressions",
+        has_fix=True,
+    ),
+    GrammarCode(
         code="call-as-value",
         about="Right of `=` a filter reads text. A function gets the field through `=~`, and "
         "test() compares with what a function returns.",
@@ -50,12 +56,6 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
         about="The queries inside correlate() are named with a colon, `name: { … }`; `=` is for "
         "its other arguments.",
         source="LogScale: correlate()",
-        has_fix=True,
-    ),
-    GrammarCode(
-        code="not-tilde",
-        about="A value or a regex is denied with `!=`. In other languages `!~` does so.",
-        source="LogScale: operators",
         has_fix=True,
     ),
     GrammarCode(
@@ -82,6 +82,17 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
         about="`case` is a statement with clauses in braces, as a step of its own. It returns "
         "nothing, so it can be neither called nor assigned; if() can.",
         source="LogScale: conditional evaluation",
+    ),
+    GrammarCode(
+        code="comma-in-number",
+        about="Digits stand together: a comma between thousands ends the number.",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="compound-assignment",
+        about="`+=` and its like are written out: `x := x + 1`.",
+        source="LogScale: expressions",
+        has_fix=True,
     ),
     GrammarCode(
         code="double-equals",
@@ -124,9 +135,28 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
         has_fix=True,
     ),
     GrammarCode(
+        code="if-statement",
+        about="There is no `if` with braces: a case statement chooses between steps, and the "
+        "function if() between values.",
+        source="LogScale: conditional evaluation",
+    ),
+    GrammarCode(
+        code="increment",
+        about="`x++` and `x--` are written out: `x + 1`.",
+        source="LogScale: expressions",
+        has_fix=True,
+    ),
+    GrammarCode(
         code="infix-in",
-        about="`in` is a function: `in(field, values=[…])`, with `!` in front for the opposite.",
+        about="`in` is a function: `in(field, values=[…])`, with `!` in front for the opposite. "
+        "Relatives of other languages (`in~`, `has_any`, `has_all`) are written with it too.",
         source="LogScale: in()",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="infix-not-like",
+        about="`not` is a word before a filter: `not field like text`.",
+        source="LogScale: operators",
         has_fix=True,
     ),
     GrammarCode(
@@ -144,14 +174,29 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
     ),
     GrammarCode(
         code="logic-in-expression",
-        about="Expressions have no `and`, `or` and `&&`. Conditions are joined as filters, in "
-        "steps or in the clauses of a case.",
+        about="Expressions have no `and`, `or`, `not` and `&&`. Conditions are joined as filters, "
+        "in steps or in the clauses of a case.",
         source="LogScale: expressions",
+        has_fix=True,
     ),
     GrammarCode(
         code="missing-arrow",
         about="An arm of match is `guard => steps`.",
         source="LogScale: conditional evaluation",
+    ),
+    GrammarCode(
+        code="mistaken-operator",
+        about="Signs such as `!~`, `=<`, `=!` and `!==` compare in other languages. CQL compares "
+        "with `=`, `!=`, `<`, `<=`, `>`, `>=` and `like`.",
+        source="LogScale: operators",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="number-before-field",
+        about="A comparison starts with its field and has one number on its right; a range is "
+        "two comparisons.",
+        source="LogScale: operators",
+        has_fix=True,
     ),
     GrammarCode(code="missing-field", about="An operator stands where a field's name is due."),
     GrammarCode(
@@ -253,6 +298,7 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
     GrammarCode(
         code="stray-character",
         about="A closing bracket, `;`, `,` or `=>` that belongs to nothing.",
+        has_fix=True,
     ),
     GrammarCode(
         code="too-deep",
@@ -267,7 +313,7 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
         has_fix=True,
     ),
     GrammarCode(code="unclosed-brace", about="A `{` without its `}`."),
-    GrammarCode(code="unclosed-bracket", about="A `[` without its `]`."),
+    GrammarCode(code="unclosed-bracket", about="A `[` without its `]`.", has_fix=True),
     GrammarCode(code="unclosed-parenthesis", about="A `(` without its `)`."),
     GrammarCode(
         code="unescaped-slash",
@@ -368,8 +414,9 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
     ),
     GrammarCode(
         code="placeholder",
-        about="A mark that a template left for a value; it must be filled in.",
+        about="A mark that a template left for a value; it must be filled in, or be a parameter.",
         source="the vendor's published queries",
+        has_fix=True,
     ),
     GrammarCode(
         code="quoted-number",
@@ -381,6 +428,11 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
     GrammarCode(
         code="regex-spans-lines",
         about="A regex literal stands on one line; blanks and line breaks in it would count.",
+    ),
+    GrammarCode(
+        code="ternary",
+        about="`condition ? a : b` is the function if() here, or a case statement.",
+        source="LogScale: if()",
     ),
     GrammarCode(
         code="too-many-errors",
@@ -398,6 +450,13 @@ GRAMMAR_CODES: tuple[GrammarCode, ...] = (
         about="`<>` is shown on one page of the documentation; everywhere else it is `!=`.",
         level=Level.WARNING,
         source="LogScale: operators",
+        has_fix=True,
+    ),
+    GrammarCode(
+        code="verbatim-string",
+        about='There is no `@"…"`: a string is `"…"`, with two backslashes for one.',
+        level=Level.WARNING,
+        source=_CHARACTERS,
         has_fix=True,
     ),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from orchestrator.cql.nodes import (
     Comparison,
     ComparisonOperator,
     FieldName,
+    Filter,
     FreeText,
     Regex,
     Word,
@@ -19,7 +20,7 @@ from orchestrator.cql.nodes import (
 from orchestrator.cql.parser.characters import is_field_name, quote
 from orchestrator.cql.span import Span
 
-_INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
+_INVISIBLE = "\u200b\u200c\u200d\u2028\u2029\u2060\ufeff"
 _MATHEMATICS = {"≥": ">=", "≤": "<=", "≠": "!="}
 _INDENT = 80
 """So far at most a line of a list is indented."""
@@ -68,7 +69,7 @@ def _stray_signs(context: Context) -> Iterator[Found]:
             yield Found(
                 message=f"`{word}` is free text here, not an operator.",
                 span=term.span,
-                help=_advice(word),
+                help=_advice(word, phrase[place - 1] if place else None),
                 fix=fix,
             )
 
@@ -81,7 +82,11 @@ def _is_joined(context: Context, span: Span) -> bool:
     return "and" in (word.lower() for word in (*before[-1:], *behind[:1]))
 
 
-def _advice(word: str) -> str:
+def _advice(word: str, before: Filter | None) -> str:
+    if word == "#" and before is None:
+        return "A comment begins with `//`."
+    if word in ("+", "-", "*", "/", "%") and isinstance(before, Comparison):
+        return "A filter does not compute: assign first, `x := a + b`, then compare."
     if word in _MATHEMATICS:
         return f"Write `{_MATHEMATICS[word]}`."
     if word == "*/":
@@ -164,12 +169,15 @@ def _odd(text: str, span: Span) -> Iterator[Found]:
     if bare[:1] in _CURLY and bare[-1:] in _CURLY and len(bare) > 2:
         bare = quote(bare[1:-1])
     # A full-width sign may make anything of the word; it is shown, and not put in.
-    if bare and not any(char in _CURLY for char in bare):
-        fix = Fix(span=span, text=bare, label="write plain characters")
+    help_text = 'Quote with `"`.'
+    if not any(char in _CURLY for char in bare):
+        # The blank keeps apart what the character did.
+        fix = Fix(span=span, text=bare or " ", label="write plain characters")
+        help_text = f"Write `{bare}`." if bare else "Delete it."
     yield Found(
         message="A typographic quote, a full-width or an invisible character is part of a word.",
         span=span,
-        help=f"Write `{bare}`." if fix else 'Quote with `"`.' if bare else "Delete it.",
+        help=help_text,
         fix=fix,
     )
 

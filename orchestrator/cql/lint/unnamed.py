@@ -56,6 +56,12 @@ def _second(call: Call, function: Function, text: str) -> Found:
             help=f"Write `field={loose[0].value.text}`; `{instead}=` may stand before the other.",
             fix=Fix(span=Span(start, start), text="field=", label="name the field"),
         )
+    if function.name == "match" and isinstance(loose[0].value, Word) and "file" not in given:
+        return Found(
+            message="match() looks values up in a file; it tests no regex.",
+            span=loose[1].span,
+            help=f"Write `{loose[0].value.text} = /…/`.",
+        )
     meant = _meant(call, function)
     return Found(
         message=f"Only one argument of {function.name}() may stand without its name.",

@@ -148,11 +148,13 @@ def _expressions(context: Context) -> Iterator[Found]:
                         message=f"`{parameter.name}` of {function.name}() takes the name of a "
                         "field and no expression.",
                         span=item.span,
-                        help=_expression_help(item),
+                        help=_expression_help(item, function.name),
                     )
 
 
-def _expression_help(value: Expression) -> str:
+def _expression_help(value: Expression, function: str) -> str:
+    if function == "sort" and isinstance(value, Unary) and isinstance(value.operand, Word):
+        return f"Write `sort({value.operand.text}, order=desc)`."
     if isinstance(value, Binary) and isinstance(value.left, Word) and isinstance(value.right, Word):
         name = f"{value.left.text}{value.operator}{value.right.text}"
         return f'Assign it to a field first: `x := …`. If it is one name, quote it: `"{name}"`.'

@@ -37,6 +37,8 @@ _PHRASE = re.compile(
     r"([A-Za-z]{1,40}[ \t]{0,4}=[ \t]{0,4})?"
     r"([\w.]{1,40}(?:[ \t]{1,4}[\w.]{1,40}){1,8})(?=[ \t]{0,4}[,)\]])"
 )
+_LAST_WORD = re.compile(r"[\w.#@]+\Z")
+_SQL_ADVICE = {"as": "Name the output inside the call: `sum(field, as=name)`."}
 _Item = TypeVar("_Item")
 
 
@@ -114,6 +116,10 @@ class CallParser(LeafParser, ABC):
             try:
                 found.append(read())
                 self.skip_blank()
+                if self.peek() != closer and self.closes_for_other(opened):
+                    self._other_closer(opened, closer, code)
+                    self.leave()
+                    return found
                 if self.peek() not in (",", closer, "") and not self._is_left_open(opened):
                     raise self._unexpected_item(closer, start)
             except StepFailed:
@@ -130,9 +136,25 @@ class CallParser(LeafParser, ABC):
         self.leave()
         return found
 
+    def _other_closer(self, opened: int, closer: str, code: str) -> None:
+        self.report(
+            code,
+            f"This `{self.text[opened]}` is closed by another kind of bracket.",
+            Span(opened, opened + 1),
+            help=f"Write `{closer}` instead of the `{self.peek()}` behind {self._before()}.",
+            fix=Fix(span=Span(self.pos, self.pos + 1), text=closer, label=f"write {closer}"),
+        )
+        self.pos += 1
+
+    def _before(self) -> str:
+        """Name the word that ends here."""
+        start = max(0, self.pos - 40)
+        word = _LAST_WORD.search(self.text[start : self.end])
+        return f"`{word.group()}`" if word is not None else "the last element"
+
     def _is_left_open(self, opened: int) -> bool:
-        """Say whether a step ends here and nothing closes the bracket: it was forgotten."""
-        return self.peek() in ("|", ";") and self.partner(opened) is None
+        """Say whether something else ends here and nothing closes the bracket: it was forgotten."""
+        return self.peek() in ("|", ";", ")", "]", "}") and self.partner(opened) is None
 
     def _is_array_left_open(self, opened: int) -> bool:
         """Say whether a named argument stands behind this comma, and no bracket closes."""
@@ -149,12 +171,16 @@ class CallParser(LeafParser, ABC):
 
     def _unexpected_item(self, closer: str, item: int) -> StepFailed:
         start = self.pos
-        help_text = ""
+        help_text, word = "", None
         if self.peek() == "|":
             help_text = "A pipeline as an argument stands in braces: `{ … | … }`."
         elif self.peek(2) == ":=":
             help_text = "An argument is named with `=`, not with `:=`."
-        elif WORD.match(self.text, start):
+        elif (word := WORD.match(self.text, start)) is not None:
+            help_text = _SQL_ADVICE.get(word.group().lower(), "")
+            if self.text[max(0, self.end - 9) : self.end].lower() in ("(distinct", " distinct"):
+                help_text = "Write `count(field, distinct=true)`."
+        if word is not None and not help_text:
             help_text = self._word_advice(item)
         return self.fail(
             "unexpected-text",

@@ -97,6 +97,12 @@ OPERATOR = re.compile(r"<=>|<>|:=|=~|==|=>|!~(?=[ \t]{0,9}[/\"])|!=|<=|>=|=(?![=
 PLACEHOLDER = re.compile(r"<[A-Za-z][^<>=|\n\"]{0,60}>(?![=~])")
 """What templates write where a value is to be put in: `<user name>`."""
 
+TEMPLATE = re.compile(r"\{\{[ \t]*(\w[\w.-]*)[ \t]*\}\}|\$\{(\w[\w.-]*)\}|\$(\w+)\$(?!\w)")
+"""What templates of other tools write where a value is to be put in: `{{name}}`, `${name}`."""
+
+VERBATIM = re.compile(r'@("(?:[^"\n]|"")*+")')
+"""Another language's string without escapes."""
+
 REGEX_FLAGS = "imdgF"
 """Flags of a regex literal. Source: LogScale, regular expression flags."""
 

@@ -1,26 +1,19 @@
-"""Comparisons: what stands behind a field's name in a filter, and `in` where it cannot stand."""
+"""Comparisons: what stands behind a field's name in a filter."""
 
 from __future__ import annotations
 
 import re
 
-from orchestrator.cql.catalogue import find
 from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.nodes import (
-    Argument,
-    Array,
-    Assignment,
-    Call,
     Comparison,
     ComparisonOperator,
-    Expression,
     FieldName,
     FieldOperator,
     Filter,
     Not,
     Number,
     Pattern,
-    Quoted,
     Word,
 )
 from orchestrator.cql.parser.characters import (
@@ -29,52 +22,18 @@ from orchestrator.cql.parser.characters import (
     KEYWORD,
     OPERATOR,
     PLACEHOLDER,
-    SIGNED_NUMBER,
+    TEMPLATE,
+    VERBATIM,
     WORD,
 )
-from orchestrator.cql.parser.expressions import ExpressionParser
+from orchestrator.cql.parser.infix import MISTAKEN, NOT_LIKE, as_field, meant
+from orchestrator.cql.parser.numbers import NUMERIC, NumberParser
 from orchestrator.cql.parser.scanner import StepFailed
 from orchestrator.cql.span import Span
 
-_NUMERIC = frozenset({"<", "<=", ">", ">="})
 
-
-class ComparisonParser(ExpressionParser):
+class ComparisonParser(NumberParser):
     """Reads an operator and its value."""
-
-    # --- infix in ---------------------------------------------------------------------------
-
-    def _infix_in(self, word: str, start: int, infix: re.Match[str]) -> Filter | None:
-        """Read `field in (…)` as the in() it means; None if it is a text beside a real in()."""
-        text, opened = self.text, infix.end()
-        self.pos = opened
-        known = len(self.diagnostics)
-        if text[opened] == "[":
-            values: tuple[Expression | Assignment, ...] = self.array().elements
-        else:
-            arguments = self.arguments()
-            if any(argument.name is not None for argument in arguments):
-                # A call of in() beside a text. It is read here once: the operand that follows
-                # takes it over, so that calls inside calls are not read twice each.
-                self.arguments_ahead[opened] = (arguments, self.pos)
-                self.pos = start
-                return None
-            values = _listed(arguments)
-        self.forget(known)
-        span = Span(start, self.pos)
-        shown = ", ".join(text[value.span.start : value.span.end] for value in values)
-        negated = "!" if infix.group(1) else ""
-        case = ", ignoreCase=true" if infix.group(2) else ""
-        fixed = f"{negated}in({_as_field(word)}, values=[{shown}]{case})"
-        self.report(
-            "infix-in",
-            "CQL has no operator between a field and a list; `in` is a function.",
-            span,
-            help=f"Write `{fixed}`.",
-            fix=Fix(span=span, text=fixed, label="call in()"),
-        )
-        call = _call_of_in(word, Span(start, start + len(word)), values, span)
-        return Not(span=span, operand=call, bang=True) if negated else call
 
     # --- comparisons ------------------------------------------------------------------------
 
@@ -82,10 +41,16 @@ class ComparisonParser(ExpressionParser):
         """Read the operator and the value behind a field's name."""
         self.skip_blank()
         start = self.pos
+        mistaken = MISTAKEN.match(self.text, start)
+        if mistaken is not None:
+            return self._mistaken_comparison(field, mistaken)
         operator = OPERATOR.match(self.text, start)
         if operator is None:
             return self._like(field)
         text = operator.group()
+        turned = self._number_first(field, operator)
+        if turned is not None:
+            return turned
         self.pos = operator.end()
         match text:
             case "=~":
@@ -102,14 +67,36 @@ class ComparisonParser(ExpressionParser):
                 return self._compare(field, ComparisonOperator.EQUAL)
             case "<=>":
                 return self._link(field)
-            case "!~":
-                self._not_tilde(Span(start, self.pos))
-                return self._compare(field, ComparisonOperator.NOT_EQUAL)
             case "<>":
                 self._unequal(Span(start, self.pos))
                 return self._compare(field, ComparisonOperator.NOT_EQUAL)
+            case "=>":
+                self._mistaken(Span(start, self.pos), ">=")
+                return self._compare(field, ComparisonOperator.GREATER_OR_EQUAL)
             case _:
                 return self._compare(field, ComparisonOperator(text))
+
+    def _mistaken_comparison(self, field: FieldName, found: re.Match[str]) -> Filter:
+        written = Span(found.start(), found.end())
+        self.pos = written.end
+        sign = meant(found.group())
+        if found.group() == "===":
+            self._double_equals(written)
+            return self._compare(field, ComparisonOperator.EQUAL)
+        if "~" in found.group() and CALL_NAME.match(self.text, self.after_blank(self.pos)):
+            self.report(
+                "mistaken-operator",
+                f"CQL has no operator `{found.group()}`.",
+                written,
+                help="Behind `=~` a call is negated: write `=~ !function(…)`.",
+            )
+            self.skip_blank()
+            call = self.call()
+            return FieldOperator(
+                span=field.span.to(call.span), field=field, negated=True, call=call
+            )
+        self._mistaken(written, sign)
+        return self._compare(field, ComparisonOperator(sign))
 
     def _double_equals(self, span: Span) -> None:
         self.report(
@@ -118,15 +105,6 @@ class ComparisonParser(ExpressionParser):
             span,
             help="Write `=`, or `test(a == b)` to compare two fields.",
             fix=Fix(span=span, text="=", label="compare with ="),
-        )
-
-    def _not_tilde(self, span: Span) -> None:
-        self.report(
-            "not-tilde",
-            "CQL has no `!~`.",
-            span,
-            help="Write `!=`, with text or a regex.",
-            fix=Fix(span=span, text="!=", label="write !="),
         )
 
     def _unequal(self, span: Span) -> None:
@@ -142,6 +120,9 @@ class ComparisonParser(ExpressionParser):
 
     def _like(self, field: FieldName) -> Filter:
         start = self.pos
+        negation = NOT_LIKE.match(self.text, start)
+        if negation is not None:
+            return self._not_like(field, negation)
         self.pos += len("like")
         if self.text[start : self.pos] != "like":
             self.report(
@@ -153,6 +134,21 @@ class ComparisonParser(ExpressionParser):
                 fix=Fix(span=Span(start, self.pos), text="like", label="lower case"),
             )
         return self._compare(field, ComparisonOperator.LIKE)
+
+    def _not_like(self, field: FieldName, found: re.Match[str]) -> Filter:
+        self.pos = found.end()
+        compared = self._compare(field, ComparisonOperator.LIKE)
+        span = Span(found.start(), found.end())
+        end = compared.span.end
+        meant_text = f"not {as_field(field.name)} like{self.text[span.end : end]}"
+        self.report(
+            "infix-not-like",
+            "`not` stands before the field, not before `like`.",
+            span,
+            help=f"Write `{meant_text}`.",
+            fix=Fix(span=Span(field.span.start, end), text=meant_text, label="put not first"),
+        )
+        return Not(span=compared.span, operand=compared, bang=False)
 
     def _link(self, field: FieldName) -> Filter:
         self.skip_blank()
@@ -175,11 +171,9 @@ class ComparisonParser(ExpressionParser):
 
     def _compare(self, field: FieldName, operator: ComparisonOperator) -> Filter:
         self.skip_blank()
-        start = self.pos
-        called = CALL_NAME.match(self.text, start)
-        if called is not None and find(called.group(1)) is not None:
+        if self._is_known_call():
             return self._call_as_value(field, operator)
-        if operator.value in _NUMERIC:
+        if operator.value in NUMERIC:
             value: Pattern | Number = self._number(operator)
         else:
             value = self._pattern(field, operator)
@@ -201,47 +195,6 @@ class ComparisonParser(ExpressionParser):
         negated = operator is ComparisonOperator.NOT_EQUAL
         return FieldOperator(span=field.span.to(call.span), field=field, negated=negated, call=call)
 
-    def _number(self, operator: ComparisonOperator) -> Pattern | Number:
-        start = self.pos
-        if self.peek() == "?":
-            return self.parameter(in_filter=True)
-        word = WORD.match(self.text, start)
-        if word is not None and SIGNED_NUMBER.match(word.group()):
-            self.pos = word.end()
-            return Number(span=Span(start, self.pos), text=word.group())
-        value: Pattern
-        if self.peek() == '"':
-            string = self.quoted()
-            if SIGNED_NUMBER.match(string.value):
-                return self._quoted_number(string)
-            value = string
-        elif (placeholder := PLACEHOLDER.match(self.text, start)) is not None:
-            return self.placeholder(placeholder)
-        elif word is not None:
-            self.pos = word.end()
-            value = Word(span=Span(start, self.pos), text=word.group())
-        else:
-            raise self._no_value(operator)
-        self.report(
-            "number-expected",
-            f"Right of `{operator.value}` a filter takes a number.",
-            value.span,
-            help="Compare two fields with `test(a < b)`.",
-        )
-        return value
-
-    def _quoted_number(self, string: Quoted) -> Number:
-        # The vendor's own dashboards hold it, and mean the number.
-        self.report(
-            "quoted-number",
-            "A number is compared without quotes.",
-            string.span,
-            help=f"Write `{string.value}`.",
-            level=Level.WARNING,
-            fix=Fix(span=string.span, text=string.value, label="take the quotes away"),
-        )
-        return Number(span=string.span, text=string.value)
-
     def _pattern(self, field: FieldName, operator: ComparisonOperator) -> Pattern:
         start = self.pos
         match self.peek():
@@ -262,10 +215,15 @@ class ComparisonParser(ExpressionParser):
                 return self.single_quoted()
             case "?":
                 return self.parameter(in_filter=True)
+        verbatim = VERBATIM.match(self.text, start)
+        if verbatim is not None:
+            return self.verbatim(verbatim)
         word = WORD.match(self.text, start)
         if word is None:
             return self._no_pattern(field, operator)
         self.pos = word.end()
+        if word.group().isdigit():
+            return Word(span=Span(start, self.pos), text=self._with_thousands(word))
         if word.group().endswith("//"):
             self.report(
                 "word-ends-in-slashes",
@@ -284,11 +242,14 @@ class ComparisonParser(ExpressionParser):
                 "list-as-value",
                 "A filter compares with one value.",
                 Span(start, start + 1),
-                help=f"Write `in({_as_field(name)}, values=[…])` or `{name} = /^(a|b)$/`.",
+                help=f"Write `in({as_field(name)}, values=[…])` or `{name} = /^(a|b)$/`.",
             )
         placeholder = PLACEHOLDER.match(self.text, start)
         if placeholder is not None:
             return self.placeholder(placeholder)
+        template = TEMPLATE.match(self.text, start)
+        if template is not None:
+            return self.template(template)
         if self.peek() in ("$", "<", ">", "`"):
             raise self.fail(
                 "unexpected-character",
@@ -299,7 +260,7 @@ class ComparisonParser(ExpressionParser):
         raise self._no_value(operator)
 
     def _no_value(self, operator: ComparisonOperator) -> StepFailed:
-        is_number = operator.value in _NUMERIC
+        is_number = operator.value in NUMERIC
         if (
             self.at_end()
             and self.diagnostics
@@ -347,36 +308,11 @@ class ComparisonParser(ExpressionParser):
             "field-operator-value",
             "`=~` passes the field to a function; it does not compare.",
             sign,
-            help="Write `=`." if is_pattern else "Write `field =~ function(…)`.",
+            help="Write `=`; to ignore case, `= /…/i`."
+            if is_pattern
+            else "Write `field =~ function(…)`.",
             fix=Fix(span=sign, text="=", label="compare with =") if is_pattern else None,
         )
         if is_pattern or WORD.match(self.text, start):
             return self._compare(field, ComparisonOperator.EQUAL)
         raise self._no_value(ComparisonOperator.EQUAL)
-
-
-def _as_field(name: str) -> str:
-    return name if FIELD.fullmatch(name) else f'"{name}"'
-
-
-def _listed(arguments: tuple[Argument, ...]) -> tuple[Expression | Assignment, ...]:
-    """Return the values of `(a, b)` or of `([a, b])`."""
-    if len(arguments) == 1 and isinstance(arguments[0].value, Array):
-        return arguments[0].value.elements
-    return tuple(argument.value for argument in arguments)
-
-
-def _call_of_in(
-    field: str, at: Span, values: tuple[Expression | Assignment, ...], span: Span
-) -> Call:
-    name = Quoted(span=at, value=field, raw=f'"{field}"')
-    array = Array(span=span, elements=values)
-    return Call(
-        span=span,
-        name="in",
-        name_span=span,
-        arguments=(
-            Argument(span=at, name="field", name_span=at, value=name),
-            Argument(span=span, name="values", name_span=span, value=array),
-        ),
-    )

@@ -8,7 +8,6 @@ Source: LogScale's syntax grammar guide and its appendix A (quirks).
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 from orchestrator.cql.catalogue import find
@@ -27,24 +26,23 @@ from orchestrator.cql.nodes import (
     UnaryOperator,
     Word,
 )
-from orchestrator.cql.parser.calls import CallParser
 from orchestrator.cql.parser.characters import (
     CALL_NAME,
     DURATION,
     FIELD,
-    KEYWORD,
     LABEL,
     NUMBER,
     PLACEHOLDER,
     SPACED_CALL_NAME,
+    TEMPLATE,
     UNIT_MS,
     WORD,
     quote,
 )
+from orchestrator.cql.parser.operators import OperatorParser
 from orchestrator.cql.parser.scanner import StepFailed
 from orchestrator.cql.span import Span
 
-_BINARY = re.compile(r"==|!=|<=>|<=|>=|<|>|[-+*/%]")
 _LEVEL = {
     "==": 1, "!=": 1, "<": 1, "<=": 1, ">": 1, ">=": 1,
     "+": 2, "-": 2,
@@ -73,7 +71,7 @@ class _Group:
     """Level, operator and place of each operator that waits for its right operand."""
 
 
-class ExpressionParser(CallParser):
+class ExpressionParser(OperatorParser):
     """Reads expressions."""
 
     # --- levels -----------------------------------------------------------------------------
@@ -96,6 +94,7 @@ class ExpressionParser(CallParser):
             node = self._operand()
             group.operands.append(_Read(node, start, self.end))
             self.skip_blank()
+            self.skip_ternary()
             while outer and self._ends_group(group):
                 opened = group.opened
                 if self.peek() == ",":
@@ -106,7 +105,8 @@ class ExpressionParser(CallParser):
                 group = outer.pop()
                 group.operands.append(_Read(inner, opened, self.pos))
                 self.skip_blank()
-            operator, place = self._binary_operator(), self.pos
+                self.skip_ternary()
+            operator, place = self.binary_operator(), self.pos
             if operator is None:
                 break
             _reduced(group, _LEVEL[operator.value])
@@ -152,59 +152,17 @@ class ExpressionParser(CallParser):
         self.leave()
         return Array(span=Span(group.opened, self.pos), elements=tuple(elements))
 
-    def _binary_operator(self) -> BinaryOperator | None:
-        """Read the next operator, if one follows."""
-        start = self.pos
-        match = _BINARY.match(self.text, start)
-        if match is None:
-            return self._mistaken_operator()
-        if match.group() == "*" and self.text.startswith("=>", self.after_blank(match.end())):
-            # The guard of an arm before which a `;` is missing.
-            return None
-        self.pos = match.end()
-        if match.group() != "<=>":
-            return BinaryOperator(match.group())
-        self.report(
-            "link-in-expression",
-            "`<=>` links the queries of correlate(); an expression has no such operator.",
-            Span(start, self.pos),
-            help="Compare with `==`.",
-        )
-        return BinaryOperator.EQUAL
-
-    def _mistaken_operator(self) -> BinaryOperator | None:
-        """Report an operator that expressions do not have, and read on past it."""
-        start = self.pos
-        if self.peek() == "=" and self.peek(2) != "=>":
-            span = Span(start, start + (2 if self.peek(2) == "=~" else 1))
-            self.pos = span.end
-            self.report(
-                "single-equals",
-                "An expression compares with `==`; a single `=` is a filter's.",
-                span,
-                help="Write `==`.",
-                fix=Fix(span=span, text="==", label="compare with =="),
-            )
-            return BinaryOperator.EQUAL
-        keyword = KEYWORD.match(self.text, start)
-        length = keyword.end() - start if keyword else 2
-        if (keyword and keyword.group(1).lower() != "not") or self.peek(2) == "&&":
-            span = Span(start, start + length)
-            self.pos = span.end
-            self.report(
-                "logic-in-expression",
-                f"Expressions have no `{self.text[start : span.end]}`.",
-                span,
-                help="Use two steps, nested if() or a case { … }.",
-            )
-            return BinaryOperator.EQUAL
-        return None
-
     def _prefixes(self, group: _Group) -> int:
         """Read `-` and `!`, and return their number."""
         waiting = len(group.operators)
         self.skip_blank()
-        while self.peek() in ("-", "!") and self.peek(2) != "!=":
+        while True:
+            start = self.pos
+            if self.not_word():
+                group.operators.append((_PREFIX_LEVEL, UnaryOperator.NOT, start))
+                continue
+            if self.peek() not in ("-", "!") or self.peek(2) == "!=":
+                break
             group.operators.append((_PREFIX_LEVEL, UnaryOperator(self.peek()), self.pos))
             self.pos += 1
             self.skip_blank()
@@ -215,6 +173,8 @@ class ExpressionParser(CallParser):
     def _operand(self) -> Expression:
         start, char = self.pos, self.peek()
         match char:
+            case "$" | "{" if (template := TEMPLATE.match(self.text, start)) is not None:
+                return self.template(template)
             case "{":
                 return self.subquery(label=None, start=start)
             case "[":

@@ -28,20 +28,25 @@ from orchestrator.cql.parser.characters import (
     OPERATOR,
     PLACEHOLDER,
     SPACED_CALL_NAME,
+    TEMPLATE,
     WORD,
     quote,
 )
+from orchestrator.cql.parser.infix import INFIX_IN, MISTAKEN, NOT_LIKE
 from orchestrator.cql.parser.scanner import StepFailed
 from orchestrator.cql.parser.slips import RANGE, SlipParser
 from orchestrator.cql.span import Span
 
-_INFIX_IN = re.compile(
-    r"(?:(not[ \t\r\n\f]+)?in(~)?[ \t\r\n\f]*(?=[(\[])|:[ \t]{1,4}(?=\([^()|\n]{1,200},))",
-    re.IGNORECASE,
-)
 _LIKE = re.compile(r"like(?=[ \t\r\n\f\"?])", re.IGNORECASE)
 _STATEMENT = re.compile(r"(?:case|match)[ \t\r\n\f]*\{", re.IGNORECASE)
 _RESERVED = frozenset({"case", "like", "match", "in"})
+_STATEMENTS = {
+    "if": 'Write `case { condition | field := "a" ; * | field := "b" }`.',
+    "case": "A case compares no field: write `field match { … }`, or `case { condition | … }`.",
+    "match": "The field stands before it: write `field match { … }`.",
+}
+_BACK_QUOTED = re.compile(r"`([\w.:-]+)[^`\n]*`")
+_SUBSEARCH = re.compile(r"\[[ \t\r\n\f]*(?:search|\||#|from)", re.IGNORECASE)
 _FILTER_ENDS = frozenset("|;)}],")
 
 
@@ -200,6 +205,12 @@ class FilterParser(SlipParser):
             case "?":
                 parameter = self.parameter(in_filter=True)
                 return FreeText(span=parameter.span, pattern=parameter)
+            case "$" | "{" if (template := TEMPLATE.match(self.text, start)) is not None:
+                word = self.template(template)
+                if self._operator_follows(self.pos):
+                    name = FieldName(span=word.span, name=word.text, quoted=True)
+                    return self._after_field(name)
+                return FreeText(span=word.span, pattern=word)
             case "$":
                 return self.saved_query()
             case '"':
@@ -218,17 +229,28 @@ class FilterParser(SlipParser):
                     "unexpected-character",
                     "`[` can only stand as a step of its own, or inside a call.",
                     Span(start, start + 1),
-                    help="To compare with one of several values write `in(field, values=[…])`.",
+                    help="A search inside a search is `join({…}, field=key)`."
+                    if _SUBSEARCH.match(self.text, start)
+                    else "To compare with one of several values write `in(field, values=[…])`.",
                 )
             case "`":
                 raise self.fail(
                     "unexpected-character",
                     "Back-quotes are reserved.",
                     Span(start, start + 1),
-                    help='Quote with `"`; setField() assigns to a field whose name is computed.',
+                    help=self._back_quote_advice(),
                 )
             case _:
                 return self._word_operand_of_filter()
+
+    def _back_quote_advice(self) -> str:
+        named = _BACK_QUOTED.match(self.text, self.pos)
+        if named is not None and named.group(1).lower() == "comment":
+            return "A comment is `// …` or `/* … */`."
+        advice = 'Quote with `"`; setField() assigns to a field whose name is computed.'
+        if named is not None:
+            advice += f" A saved query is called with `${named.group(1)}()`."
+        return advice
 
     def _quoted_operand(self) -> Filter:
         string = self.quoted()
@@ -301,13 +323,22 @@ class FilterParser(SlipParser):
         return FieldName(span=span, name=name, quoted=True)
 
     def _operator_follows(self, end: int) -> bool:
-        operator = OPERATOR.match(self.text, self.after_blank(end))
+        place = self.after_blank(end)
+        if MISTAKEN.match(self.text, place):
+            return True
+        operator = OPERATOR.match(self.text, place)
         if operator is not None:
-            return operator.group() != "=>"
+            return operator.group() != "=>" or self._is_turned_sign(place)
         return self._like_follows(end)
 
+    def _is_turned_sign(self, place: int) -> bool:
+        """Say whether an arrow is `>=` the wrong way, outside of clauses and before a number."""
+        behind = self.after_blank(place + 2)
+        return not self.in_clause and self.text[behind : behind + 1].isdigit()
+
     def _like_follows(self, end: int) -> bool:
-        like = _LIKE.match(self.text, self.after_blank(end))
+        place = self.after_blank(end)
+        like = _LIKE.match(self.text, place) or NOT_LIKE.match(self.text, place)
         # `like = 1` is a comparison of a field that happens to have this name.
         return like is not None and not OPERATOR.match(self.text, self.after_blank(like.end()))
 
@@ -315,7 +346,7 @@ class FilterParser(SlipParser):
         """Read a word that no operator follows: free text, or another language's operator."""
         text = self.text
         end = start + len(word)
-        infix = _INFIX_IN.match(text, self.after_blank(end))
+        infix = INFIX_IN.match(text, self.after_blank(end))
         if infix is not None and word.lower() not in ("and", "or", "not"):
             found = self._infix_in(word, start, infix)
             if found is not None:
@@ -359,15 +390,19 @@ class FilterParser(SlipParser):
         if not known and word not in _RESERVED:
             return
         search = f'`"{word}"` to search for the text.'
+        advice = f"Write `{word}(…)` to call the function, or {search}"
+        if not known:
+            advice = f"Write {search}"
+        self.skip_blank()
+        statement = _STATEMENTS.get(word.lower()) if span.start == self.step_start else None
+        if statement is not None and not self.at_filter_end():
+            advice = statement
         self.report(
             "reserved-word",
             f"`{word}` is a reserved word and cannot stand alone.",
             span,
-            help=f"Write `{word}(…)` to call the function, or {search}"
-            if known
-            else f"Write {search}",
+            help=advice,
         )
-        self.skip_blank()
         if span.start == self.step_start and not self.at_filter_end():
             # A command of another language: what belongs to it is no second mistake.
             raise StepFailed

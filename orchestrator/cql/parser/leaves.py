@@ -12,6 +12,7 @@ from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.nodes import (
     Bad,
     Parameter,
+    Quoted,
     SavedArgument,
     SavedQuery,
     Word,
@@ -193,6 +194,37 @@ class LeafParser(RecoveringScanner):
             help="Put a value in its place.",
         )
         return Word(span=span, text=found.group())
+
+    def template(self, found: re.Match[str]) -> Word:
+        """Report `{{name}}` or `${name}`, and read it as a word."""
+        span = Span(found.start(), found.end())
+        self.pos = span.end
+        name = (found.group(1) or found.group(2) or found.group(3)).replace("-", "_")
+        self.report(
+            "placeholder",
+            f"`{found.group()[:40]}` is another tool's placeholder; CQL has no such value.",
+            span,
+            help=f"A parameter is written `?{name}`.",
+            fix=Fix(span=span, text=f"?{name}", label="make it a parameter"),
+        )
+        return Word(span=span, text=found.group())
+
+    def verbatim(self, found: re.Match[str]) -> Quoted:
+        """Report `@"text"`, another language's string without escapes, and read what it means."""
+        span = Span(found.start(), found.end())
+        self.pos = span.end
+        self.steps_read += span.end - span.start
+        value = found.group(1)[1:-1].replace('""', '"')
+        shown = quote(value)
+        self.report(
+            "verbatim-string",
+            '`@"…"` is no string of CQL: `@` is a value of its own, and the text a search.',
+            span,
+            help=f"Write `{shown}`." if len(shown) <= 80 else 'Write `"…"`, each `\\` twice.',
+            level=Level.WARNING,
+            fix=Fix(span=span, text=shown, label="write a string"),
+        )
+        return Quoted(span=span, value=value, raw=shown)
 
     # --- shared small things ----------------------------------------------------------------
 

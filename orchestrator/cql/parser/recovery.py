@@ -28,13 +28,26 @@ class RecoveringScanner(LiteralScanner):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._regexes = _Regexes(text)
+        self._last_loose: dict[str, int] = {}
 
     def partner(self, opened: int) -> int | None:
         """Return the place of the bracket that closes the one at `opened`; None if none does."""
+        return self._paired().get(opened)
+
+    def closes_for_other(self, opened: int) -> bool:
+        """Say whether the closing bracket here is a slip for the one that `opened` needs.
+
+        It is one where nothing closes `opened`, and the text holds one like it too many behind.
+        """
+        if self.peek() not in (")", "]") or self.partner(opened) is not None:
+            return False
+        return self._last_loose.get(self.peek(), -1) > self.pos
+
+    def _paired(self) -> dict[int, int]:
         if self._partners is None:
-            self._partners = _pairs(self.text)
+            self._partners, self._last_loose = _pairs(self.text)
             self.steps_read += len(self.text)
-        return self._partners.get(opened)
+        return self._partners
 
     def skip_to(self, stops: str, *, least: int = 0) -> None:
         """Move to the next character of `stops` outside brackets and strings, or to the end.
@@ -86,12 +99,15 @@ class _Regexes:
         return closed + 1 if flags is None else flags.end()
 
 
-def _pairs(text: str) -> dict[int, int]:
+def _pairs(text: str) -> tuple[dict[int, int], dict[str, int]]:
     """Return the place of the closing bracket by the place of the opening one.
+
+    With them the place of the last bracket of each kind that closes nothing.
 
     An inner bracket that is not closed gives way to the one around it, a brace to nothing.
     """
     found: dict[int, int] = {}
+    loose: dict[str, int] = {}
     opened: list[tuple[str, int]] = []
     braces, pos = 0, 0
     regexes = _Regexes(text)
@@ -110,6 +126,8 @@ def _pairs(text: str) -> dict[int, int]:
             if opened and opened[-1][0] == lexeme:
                 found[opened.pop()[1]] = match.start()
                 braces -= lexeme == "}"
+            else:
+                loose[lexeme] = match.start()
         elif lexeme == "/":
             pos = regexes.end(match.start()) or pos
-    return found
+    return found, loose

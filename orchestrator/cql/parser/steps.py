@@ -12,7 +12,6 @@ from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.nodes import (
     Argument,
     Assignment,
-    Bad,
     Call,
     Case,
     FieldName,
@@ -23,7 +22,8 @@ from orchestrator.cql.nodes import (
     Word,
 )
 from orchestrator.cql.parser.characters import CALL_NAME, FIELD, STRING_ON_LINE, WORD
-from orchestrator.cql.parser.clauses import CASE, CLAUSE_ENDS, MATCH, ClauseParser
+from orchestrator.cql.parser.clauses import CASE, CLAUSE_ENDS, MATCH
+from orchestrator.cql.parser.foreign import ForeignParser
 from orchestrator.cql.parser.scanner import StepFailed
 from orchestrator.cql.span import Span
 
@@ -31,7 +31,7 @@ _GUARD = re.compile(rf"(?:{WORD.pattern}|{STRING_ON_LINE.pattern})[ \t\r\n\f]*=>
 _BACK_QUOTED = re.compile(r"`([^`\n]+)`")
 
 
-class StepParser(ClauseParser):
+class StepParser(ForeignParser):
     """Reads pipelines; the whole grammar is within reach from here."""
 
     def query(self) -> Pipeline:
@@ -79,15 +79,14 @@ class StepParser(ClauseParser):
         steps: list[Step] = []
         while not self._at_pipeline_end():
             if self.peek() == "|":
-                self._empty_step()
+                self._empty_step(steps[-1] if steps else None)
                 continue
             steps.append(self._recovered_step(stops))
             self.skip_blank()
             if self._at_pipeline_end():
                 break
             if self.peek() == "|":
-                self.pos += 1
-                self.skip_blank()
+                self._pipe()
             elif self._is_next_clause(steps[-1], stops):
                 break
             else:
@@ -95,10 +94,25 @@ class StepParser(ClauseParser):
         end = self.end
         return Pipeline(span=Span(min(start, end), end), steps=tuple(steps))
 
+    def _pipe(self) -> None:
+        start = self.pos
+        self.pos += 1
+        if self.peek() == ">":
+            self.pos += 1
+            span = Span(start, self.pos)
+            self.report(
+                "stray-character",
+                "`|>` is another language's pipe.",
+                span,
+                help="Write `|`.",
+                fix=Fix(span=span, text="|", label="write a pipe"),
+            )
+        self.skip_blank()
+
     def _at_pipeline_end(self) -> bool:
         return self.at_end() or self.peek() in ";})]," or self.peek(2) == "=>"
 
-    def _empty_step(self) -> None:
+    def _empty_step(self, before: Step | None) -> None:
         start = self.pos
         self.pos += 1
         adjacent = start > 0 and self.text[start - 1] == "|"
@@ -108,7 +122,9 @@ class StepParser(ClauseParser):
                 "double-pipe",
                 "CQL has no `||`: these are two pipes with nothing between them.",
                 span,
-                help="Write `or`.",
+                help="To join texts write `concat([a, b])`."
+                if isinstance(before, Assignment)
+                else "Write `or`.",
             )
         else:
             self.report(
@@ -155,6 +171,8 @@ class StepParser(ClauseParser):
         """Report that two steps touch; reading goes on as if a pipe stood between them."""
         if self.peek(2) == ":=":
             self._second_assignment()
+            return
+        if self.foreign_behind(before):
             return
         place = before.span.end
         after = {
@@ -222,7 +240,8 @@ class StepParser(ClauseParser):
             case "`":
                 statement = self._back_quoted_statement()
             case _:
-                statement = self._named_statement()
+                self.refuse_if()
+                statement = self.assigning_word() or self._named_statement()
         return statement if statement is not None else self.filter()
 
     def _quoted_statement(self) -> Step | None:
@@ -261,10 +280,12 @@ class StepParser(ClauseParser):
         if self.text.startswith(":=", place):
             self.skip_blank()
             self.pos += 2
-            return self._assignment(field)
+            return self.assignment(field)
         if self.brace_behind(MATCH, place):
             self.skip_blank()
             return self.match(field)
+        if self.text.startswith("=", place + 1):
+            return self.compound_assignment(field)
         return None
 
     def _back_quoted_statement(self) -> Step | None:
@@ -299,40 +320,3 @@ class StepParser(ClauseParser):
                 Argument(span=Span(sign, span.end), name="value", name_span=at, value=value),
             ),
         )
-
-    def _assignment(self, field: FieldName) -> Step:
-        self.skip_blank()
-        sign = self.pos
-        if self.peek() == "=" and self.peek(2) != "==":
-            span = Span(sign, sign + 1)
-            self.report(
-                "assignment-sign",
-                "The sign of assignment is `:=`.",
-                span,
-                help="Delete this `=`.",
-                fix=Fix(span=span, text="", label="delete the ="),
-            )
-            self.pos += 1
-            self.skip_blank()
-        if self.brace_behind(CASE, self.pos) or self.brace_behind(MATCH, self.pos):
-            skipped = self._statement_as_value()
-            return Assignment(span=field.span.to(skipped.span), field=field, value=skipped)
-        value = self.expression()
-        return Assignment(span=Span(field.span.start, self.end), field=field, value=value)
-
-    def _statement_as_value(self) -> Bad:
-        """Report a case or match statement right of `:=`, and move over it."""
-        start = self.pos
-        if self.brace_behind(CASE, start):
-            self.report_case_call(Span(start, start + len("case")))
-            self.case()
-        else:
-            self.report(
-                "match-as-value",
-                "`match` is a statement and has no value.",
-                Span(start, start + len("match")),
-                help='Write `field match { "a" => x := 1 ; * => x := 2 }` as its own step.',
-            )
-            name = FieldName(span=Span(start, start), name="")
-            self.match(name)
-        return self.bad(start)
