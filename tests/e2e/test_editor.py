@@ -161,7 +161,7 @@ async def test_session_from_a_broken_query_to_a_mended_one(editor: Editor) -> No
     assert (found.code, found.range) == ("infix-in", at(1, 8, 23))
     assert (found.source, found.severity) == ("orchestrator", types.DiagnosticSeverity.Error)
     (fix,) = actions or ()
-    assert fix.title == "Fix: call in()"
+    assert fix.title == "Fix: write it as CQL"
     assert edits_of(fix) == [types.TextEdit(at(1, 8, 23), 'in(b, values=["x", "y"])')]
     assert (mended, closed) == ([], [])
 

@@ -163,7 +163,7 @@ def test_explain_names_the_nearest_code() -> None:
     result = lint("--explain", "infix-inn")
 
     assert result.exit_code == 2
-    assert "Did you mean infix-in?" in result.output
+    assert "Did you mean infix-in" in result.output
 
 
 @pytest.mark.parametrize(

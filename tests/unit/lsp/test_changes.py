@@ -26,7 +26,7 @@ def test_fix_replaces_what_is_wrong_and_only_that() -> None:
 
     (fix,) = [action for action in offered(text, "b in") if action.is_fix]
 
-    assert fix.title == "Fix: call in()"
+    assert fix.title == "Fix: write it as CQL"
     assert applied(text, [fix.edit]) == 'a=1 or in(b, values=["x", "y"]) | c == 2'
 
 
