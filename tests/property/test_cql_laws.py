@@ -55,6 +55,7 @@ def test_trees_of_every_node_kind_are_drawn() -> None:
 @example("x := 1 < { a ; b /x/d//| c }")
 @example("x match {=")
 @example("x := match {")
+@example("in(a, values=[\n, limit=1)")
 @example("`a` := `b` := c")
 def test_any_text_gives_a_tree_and_places_inside_it(text: str) -> None:
     assert problem_of(text) is None

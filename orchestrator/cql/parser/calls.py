@@ -284,7 +284,8 @@ class CallParser(LeafParser, ABC):
         """Read `[ … ]` from its bracket."""
         opened = self.pos
         elements = self._items("]", "unclosed-bracket", self._element)
-        return Array(span=Span(opened, self.pos), elements=tuple(elements))
+        # Without its bracket it ends with what was read last, not with the blank behind that.
+        return Array(span=Span(opened, max(opened + 1, self.end)), elements=tuple(elements))
 
     def _element(self) -> Expression | Assignment:
         start = self.pos
