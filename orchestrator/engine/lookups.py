@@ -17,6 +17,9 @@ import polars as pl
 
 from orchestrator.errors import CqlSemanticError
 
+KEY = "\x00key"
+"""The column without a name of a JSON object of objects."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
@@ -50,6 +53,9 @@ class Lookup:
     def from_json(cls, content: bytes) -> Lookup:
         """Return the table of a JSON array of objects, UTF-8; a member that is missing is absent.
 
+        An object of objects is one too: its names stand in a column without a name, which is the
+        one that a query looks up and the table does not have.
+
         Raises:
             CqlSemanticError: Not UTF-8, not JSON, or something other than flat objects.
         """
@@ -57,6 +63,8 @@ class Lookup:
             found = json.loads(_text(content), parse_int=str, parse_float=str, parse_constant=str)
         except (ValueError, RecursionError) as exc:
             raise CqlSemanticError(f"the lookup file is not JSON: {exc}") from exc
+        if isinstance(found, dict) and all(isinstance(item, dict) for item in found.values()):
+            found = [{KEY: name, **item} for name, item in found.items()]
         if not isinstance(found, list) or not found:
             raise CqlSemanticError("the lookup file must be an array of at least one object")
         rows = []
@@ -124,11 +132,14 @@ class Lookup:
         """
         if self.is_open:
             return Lookup(frame=pl.DataFrame(schema=dict.fromkeys(columns, pl.String)))
-        for column in columns:
-            if column not in self.frame.columns:
-                there = ", ".join(self.frame.columns)
+        wanted, frame = list(columns), self.frame
+        if KEY in frame.columns and wanted and wanted[0] not in frame.columns:
+            frame = frame.rename({KEY: wanted[0]})
+        for column in wanted:
+            if column not in frame.columns:
+                there = ", ".join(name for name in frame.columns if name != KEY)
                 raise CqlSemanticError(f"{file} has no column {column!r}; it has {there}")
-        return self
+        return self if frame is self.frame else Lookup(frame=frame)
 
 
 def _text(content: bytes) -> str:

@@ -20,7 +20,7 @@ from orchestrator.engine.context import Context, Execution
 from orchestrator.engine.events import Events
 from orchestrator.engine.flow import Flow
 from orchestrator.engine.globs import parse_glob
-from orchestrator.engine.lookups import Lookup
+from orchestrator.engine.lookups import KEY, Lookup
 from orchestrator.engine.networks import parse_address, parse_network
 from orchestrator.engine.values import Value
 from orchestrator.errors import CqlSemanticError
@@ -127,7 +127,7 @@ def _lookup(args: Args) -> tuple[Lookup, list[str], list[str], list[str]]:
         raise semantic(args.call, "column= needs one entry for each field")
     include = args.texts("include")
     if not args.has("include") or include == ["*"]:
-        include = [c for c in lookup.frame.columns if c not in columns]
+        include = [c for c in lookup.frame.columns if c not in columns and c != KEY]
     try:
         lookup = lookup.need([*columns, *include], file=name)
     except CqlSemanticError as exc:

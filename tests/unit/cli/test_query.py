@@ -258,3 +258,24 @@ def test_table_of_indicators_without_its_columns_is_refused(events: Path, tmp_pa
 
     assert result.exit_code == 5
     assert "has no column 'type'" in result.stderr
+
+
+def test_lookup_is_json_of_either_form(tmp_path: Path) -> None:
+    events = tmp_path / "day.ndjson"
+    events.write_text('{"timestamp":"1000","host":"web-1"}\n{"timestamp":"2000","host":"web-9"}\n')
+    listed, named = tmp_path / "listed.json", tmp_path / "named.json"
+    listed.write_text('[{"host": "web-1", "owner": "red", "floor": 3}, {"host": "web-2"}]')
+    named.write_text('{"web-1": {"owner": "red", "floor": 3}, "web-2": {"owner": "blue"}}')
+
+    for path in (listed, named):
+        found = run(
+            f'match(file="{path.name}", field=host) | select([host, owner, floor])',
+            "-e", events, "--lookup", path, "--format", "ndjson",
+        )  # fmt: skip
+        assert json.loads(found.stdout) == {"host": "web-1", "owner": "red", "floor": "3"}
+
+    wrong = run(
+        'match(file="named.json", field=host, include=[nothing])', "-e", events, "--lookup", named
+    )
+    assert wrong.exit_code == 5
+    assert "has no column 'nothing'; it has host, owner, floor" in wrong.stderr
