@@ -31,8 +31,12 @@ def zstd(data: bytes) -> bytes:
     ("name", "data", "packing"),
     [
         ("a", b"one\ntwo\n", Packing.PLAIN),
-        ("part-0000", gzip.compress(b"one\n") + gzip.compress(b"two\n"), Packing.GZIP),
-        ("padded", gzip.compress(b"one\ntwo\n") + b"\0" * 100, Packing.GZIP),
+        (
+            "part-0000",
+            gzip.compress(b"one\n", mtime=0) + gzip.compress(b"two\n", mtime=0),
+            Packing.GZIP,
+        ),
+        ("padded", gzip.compress(b"one\ntwo\n", mtime=0) + b"\0" * 100, Packing.GZIP),
         ("b.bin", zstd(b"one\n") + zstd(b"two\n"), Packing.ZSTD),
     ],
 )
@@ -51,8 +55,11 @@ def test_packing_is_told_by_content_and_all_members_are_read(
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        (gzip.compress(b"line\n" * 100)[:-9], "the gzip data breaks off after"),
-        (gzip.compress(b"line\n" * 100) + b"garbage", "the gzip data is damaged after 500 bytes"),
+        (gzip.compress(b"line\n" * 100, mtime=0)[:-9], "the gzip data breaks off after"),
+        (
+            gzip.compress(b"line\n" * 100, mtime=0) + b"garbage",
+            "the gzip data is damaged after 500 bytes",
+        ),
         (zstd(b"line\n" * 100)[:-1], "the zstd data breaks off after"),
         (zstd(b"line\n" * 100) + b"garbage", "the zstd data is damaged after 500 bytes"),
     ],
