@@ -10,9 +10,10 @@ import json
 
 from orchestrator.client.gateway import ask
 from orchestrator.client.multipart import Part, multipart
+from orchestrator.client.problems import refuse_page
 from orchestrator.client.session import Session, json_request
 from orchestrator.client.types import SavedQuery
-from orchestrator.errors import NotFound, RequestRejected, UnexpectedResponse
+from orchestrator.errors import NotFound, RequestRejected
 
 PAGE = 50
 _FILES, _QUERIES = "ngsiem-content/entities/lookupfiles/v1", "ngsiem-content/entities/savedqueries"
@@ -68,8 +69,7 @@ class GatewayFiles:
         query = (("filename", name), ("search_domain", self._domain))
         request = json_request("GET", _FILES, query=query, idempotent=True)
         response = await self._session.call(request)
-        if response.content_type == "text/html":
-            raise UnexpectedResponse(f"a web page came back for {name}", method="GET", path=_FILES)
+        refuse_page(response, name=name, request=request)
         return response.body
 
     async def delete(self, name: str) -> None:

@@ -14,10 +14,10 @@ from urllib.parse import quote
 from orchestrator.client.assets import was_done
 from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.multipart import Part, multipart
+from orchestrator.client.problems import refuse_page
 from orchestrator.client.session import Session, json_request
-from orchestrator.client.transport import Request, Response
 from orchestrator.client.types import LookupFile
-from orchestrator.errors import NotFound, RequestRejected, UnexpectedResponse
+from orchestrator.errors import NotFound, RequestRejected
 
 
 class LookupFiles:
@@ -59,7 +59,7 @@ class LookupFiles:
         kind = "application/json" if name.endswith(".json") else "text/csv"
         part = Part(name="file", content=content, filename=name, kind=kind)
         request = multipart("POST", self._path(), part)
-        _check_no_page(await self._session.call(request), name=name, request=request)
+        refuse_page(await self._session.call(request), name=name, request=request)
         return True
 
     async def download(self, name: str) -> bytes:
@@ -72,7 +72,7 @@ class LookupFiles:
         path = f"{self._path()}/{quote(name, safe='')}"
         request = json_request("GET", path, idempotent=True)
         response = await self._session.call(request)
-        _check_no_page(response, name=name, request=request)
+        refuse_page(response, name=name, request=request)
         return response.body
 
     async def delete(self, name: str) -> None:
@@ -97,14 +97,6 @@ class LookupFiles:
 
     def _path(self) -> str:
         return f"api/v1/repositories/{quote(self._view, safe='')}/files"
-
-
-def _check_no_page(response: Response, *, name: str, request: Request) -> None:
-    """Refuse a login page: it has the status of a success."""
-    if response.content_type == "text/html":
-        raise UnexpectedResponse(
-            f"a web page came back for {name}", method=request.method, path=request.path
-        )
 
 
 def _digest(content: bytes) -> bytes:

@@ -79,6 +79,18 @@ def error_for(
             return UnexpectedResponse(problem, request_id=request_id, advice=_ADVICE_PAGE, **where)
 
 
+def refuse_page(response: Response, *, name: str, request: Request) -> None:
+    """Refuse a login page in the place of a file: it has the status of a success.
+
+    Raises:
+        UnexpectedResponse: A web page came back.
+    """
+    if response.content_type == "text/html":
+        raise UnexpectedResponse(
+            f"a web page came back for {name}", method=request.method, path=request.path
+        )
+
+
 def request_id_of(response: Response) -> str | None:
     """Return the server's own id for this exchange, where it names one."""
     return next((response.headers[name] for name in _REQUEST_IDS if name in response.headers), None)
