@@ -22,10 +22,9 @@ from orchestrator.rules.reading import Problems, Section
 from orchestrator.rules.ruleset import RuleSet
 from orchestrator.rules.runbook import parse_runbook
 from orchestrator.rules.validate import LOOKUP_FOLDER, check_rule, lookup_names
-from orchestrator.rules.yaml import Place, YamlProblem, parse_yaml
+from orchestrator.rules.yaml import YamlProblem, parse_yaml
 
 RULE_FILE, QUERY_FILE, RUNBOOK_FILE = "rule.yaml", "query.cql", "runbook.md"
-_TOP = Place(line=1, column=1)
 _ON_DISK: Mapping[Path, str] = {}
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
+from collections.abc import Callable
+from typing import TypeVar
 
 from orchestrator.cql.diagnostics import Fix, Level
 from orchestrator.cql.nodes import (
@@ -26,6 +28,7 @@ CASE = re.compile(r"case(?=[ \t\r\n\f]*(?:\{|//|/\*))", re.IGNORECASE)
 MATCH = re.compile(r"match(?=[ \t\r\n\f]*(?:\{|//|/\*))", re.IGNORECASE)
 
 CLAUSE_ENDS = ";}"
+_Part = TypeVar("_Part", Pipeline, Arm)
 
 
 class ClauseParser(FilterParser):
@@ -61,12 +64,17 @@ class ClauseParser(FilterParser):
     def case(self) -> Case:
         """Read `case { … }` from its keyword."""
         start = self.pos
-        self._keyword_case(start, "case")
+        clauses = self._in_braces("case", self._recovered_clause)
+        return Case(span=Span(start, self.pos), clauses=clauses)
+
+    def _in_braces(self, keyword: str, read: Callable[[], _Part | None]) -> tuple[_Part, ...]:
+        """Read a keyword and the parts in its braces, between which `;` may stand."""
+        self._keyword_case(self.pos, keyword)
         opened = self.pos
         self.enter(opened)
         outside, self.in_clause = self.in_clause, True
         self.pos += 1
-        clauses: list[Pipeline] = []
+        parts: list[_Part] = []
         while True:
             self.skip_blank()
             if self.peek() == ";":
@@ -74,13 +82,19 @@ class ClauseParser(FilterParser):
                 continue
             if self.peek() in ("}", ""):
                 break
-            clauses.append(self._clause())
-            if not self._at_clause_end():
-                self._stray_in_clause()
+            part = read()
+            if part is not None:
+                parts.append(part)
         self.in_clause = outside
         self._close(opened, "}", "unclosed-brace")
         self.leave()
-        return Case(span=Span(start, self.pos), clauses=tuple(clauses))
+        return tuple(parts)
+
+    def _recovered_clause(self) -> Pipeline:
+        clause = self._clause()
+        if not self._at_clause_end():
+            self._stray_in_clause()
+        return clause
 
     def _clause(self) -> Pipeline:
         if self.peek() == "|":
@@ -106,26 +120,8 @@ class ClauseParser(FilterParser):
 
     def match(self, field: FieldName) -> Match:
         """Read `match { … }` from its keyword, behind its field."""
-        self._keyword_case(self.pos, "match")
-        opened = self.pos
-        self.enter(opened)
-        outside, self.in_clause = self.in_clause, True
-        self.pos += 1
-        arms: list[Arm] = []
-        while True:
-            self.skip_blank()
-            if self.peek() == ";":
-                self.pos += 1
-                continue
-            if self.peek() in ("}", ""):
-                break
-            arm = self._recovered_arm()
-            if arm is not None:
-                arms.append(arm)
-        self.in_clause = outside
-        self._close(opened, "}", "unclosed-brace")
-        self.leave()
-        return Match(span=Span(field.span.start, self.pos), field=field, arms=tuple(arms))
+        arms = self._in_braces("match", self._recovered_arm)
+        return Match(span=Span(field.span.start, self.pos), field=field, arms=arms)
 
     def _recovered_arm(self) -> Arm | None:
         start, depth = self.pos, self.depth
