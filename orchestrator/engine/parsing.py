@@ -7,7 +7,7 @@ functions' pages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import polars as pl
@@ -16,9 +16,8 @@ from orchestrator.engine import records
 from orchestrator.engine.arguments import Args, semantic, unsupported
 from orchestrator.engine.encodings import set_flags
 from orchestrator.engine.flow import Flow
-from orchestrator.engine.regexes import translate
+from orchestrator.engine.text_functions import split_pattern
 from orchestrator.engine.values import Value
-from orchestrator.errors import CqlSemanticError
 
 Read = Callable[[str], Mapping[str, str]]
 ERROR, ERROR_TEXT = "@error", "@error_msg"
@@ -108,26 +107,6 @@ def split_string(args: Args, flow: Flow) -> Flow:
         return {f"{base}[{i}]": part for i, part in enumerate(pattern(cell))}
 
     return add_fields(flow, _field(args, flow), read)
-
-
-def split_pattern(args: Args) -> Callable[[str], Sequence[str]]:
-    """Return how splitString() cuts a text."""
-    try:
-        pattern = translate(args.text("by")).compiled()
-    except CqlSemanticError as exc:
-        raise semantic(args.call, exc.problem) from exc
-
-    def cut(cell: str) -> Sequence[str]:
-        parts, at = [], 0
-        for found in pattern.finditer(cell):
-            # Java drops an empty part before a match without width at the start.
-            if found.end() == 0:
-                continue
-            parts.append(cell[at : found.start()])
-            at = found.end()
-        return [*parts, cell[at:]]
-
-    return cut
 
 
 def parse_csv(args: Args, flow: Flow) -> Flow:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Address, ip_network
 from xml.dom.minidom import parseString
 from xml.parsers.expat import ExpatError
@@ -18,8 +18,10 @@ import polars as pl
 from orchestrator.engine.arguments import Args, semantic
 from orchestrator.engine.networks import parse_address
 from orchestrator.engine.records import read_xml
+from orchestrator.engine.regexes import translate
 from orchestrator.engine.rows import Rows
 from orchestrator.engine.values import Kind, Value, each_distinct, each_row, text_number
+from orchestrator.errors import CqlSemanticError
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 MOST_DISTANCE = 1_000
@@ -262,3 +264,23 @@ def _lists(value: object) -> object:
         places = sorted(tree, key=lambda name: int(name[1:-1]))
         return [_lists(tree[place]) for place in places]
     return {name: _lists(item) for name, item in tree.items()}
+
+
+def split_pattern(args: Args) -> Callable[[str], Sequence[str]]:
+    """Return how splitString() cuts a text."""
+    try:
+        pattern = translate(args.text("by")).compiled()
+    except CqlSemanticError as exc:
+        raise semantic(args.call, exc.problem) from exc
+
+    def cut(cell: str) -> Sequence[str]:
+        parts, at = [], 0
+        for found in pattern.finditer(cell):
+            # Java drops an empty part before a match without width at the start.
+            if found.end() == 0:
+                continue
+            parts.append(cell[at : found.start()])
+            at = found.end()
+        return [*parts, cell[at:]]
+
+    return cut

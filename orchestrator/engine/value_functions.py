@@ -21,7 +21,6 @@ from orchestrator.engine.filter_functions import regex_arguments
 from orchestrator.engine.formats import duration_text, parse_format
 from orchestrator.engine.geography import distance_value, geohash_value
 from orchestrator.engine.mathematics import MATH
-from orchestrator.engine.parsing import split_pattern
 from orchestrator.engine.regexes import replacement, translate
 from orchestrator.engine.rows import Rows
 from orchestrator.engine.times import format_times, time_part, zone_of
@@ -255,7 +254,7 @@ def _split_index(args: Args, rows: Rows) -> Value:
     if not args.has("index"):
         raise unsupported(args.call, "splitString() as a value", "index= says which part is meant")
     index = args.integer("index", default=0)
-    cut = split_pattern(args)
+    cut = text_functions.split_pattern(args)
 
     def part(cell: str) -> str | None:
         parts = cut(cell)
