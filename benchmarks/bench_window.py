@@ -22,8 +22,8 @@ from orchestrator.demo.background import background_events
 from orchestrator.demo.day import host_tables, send_events
 from orchestrator.demo.stage import REPO, open_stage
 from orchestrator.engine.events import Events
-from orchestrator.engine.lookups import Lookup
 from orchestrator.engine.run import Context, run_query
+from orchestrator.engine.sources.lookups import Lookup
 from orchestrator.model.rule import Rule
 from orchestrator.rules.load import load_rules
 from orchestrator.schedule.outcomes import Committed

@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.falcon_events import START_MS
-from orchestrator.engine.lookups import Lookup
+from orchestrator.engine.sources.lookups import Lookup
 
 ROOT = Path(__file__).parents[1]
 Row = tuple[str | None, ...]

@@ -29,10 +29,10 @@ from orchestrator.cql.render import render
 from orchestrator.cql.span import Span
 from orchestrator.cql.walk import walk
 from orchestrator.engine.context import Context
-from orchestrator.engine.files import EventFile
 from orchestrator.engine.scan.explain import Explained, explain
 from orchestrator.engine.scan.plan import plan_scan
 from orchestrator.engine.scan.run import ScanResult, scan_query
+from orchestrator.engine.sources.files import EventFile
 from orchestrator.engine.support import support_of
 from orchestrator.errors import CqlError, CqlUnsupported
 

@@ -11,11 +11,11 @@ import click
 from orchestrator.cli.output import plain
 from orchestrator.clock import SystemClock
 from orchestrator.engine.context import Context
-from orchestrator.engine.files import EventFile, find_files
-from orchestrator.engine.geoip import MaxMindFile
-from orchestrator.engine.lookups import Lookup
-from orchestrator.engine.providers import Indicator, Providers
 from orchestrator.engine.scan.run import FIRST_MS, LAST_MS
+from orchestrator.engine.sources.files import EventFile, find_files
+from orchestrator.engine.sources.geoip import MaxMindFile
+from orchestrator.engine.sources.lookups import Lookup
+from orchestrator.engine.sources.providers import Indicator, Providers
 from orchestrator.errors import CqlSemanticError
 from orchestrator.units import parse_duration, parse_instant, to_epoch_ms
 

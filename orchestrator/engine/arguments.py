@@ -27,7 +27,7 @@ from orchestrator.cql.nodes import (
     Word,
 )
 from orchestrator.engine.context import Execution
-from orchestrator.engine.globs import parse_number
+from orchestrator.engine.patterns.globs import parse_number
 from orchestrator.engine.values import Value
 from orchestrator.errors import CqlSemanticError, CqlUnsupported
 from orchestrator.units import parse_duration

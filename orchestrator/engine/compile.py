@@ -19,10 +19,10 @@ from orchestrator.engine.arguments import semantic
 from orchestrator.engine.context import Context, Execution, Result, Source
 from orchestrator.engine.events import Events
 from orchestrator.engine.flow import Engine, Flow
+from orchestrator.engine.frames.stages import source_flow
+from orchestrator.engine.frames.tables import time_interval
 from orchestrator.engine.pipeline import run_steps
-from orchestrator.engine.row_steps import apply_steps
-from orchestrator.engine.stages import source_flow
-from orchestrator.engine.tables import time_interval
+from orchestrator.engine.steps.row_steps import apply_steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,9 +36,9 @@ from orchestrator.cql.nodes import (
     Word,
 )
 from orchestrator.cql.parser import parse_filter
-from orchestrator.engine.globs import Glob, parse_glob, parse_number
-from orchestrator.engine.networks import contains_address, parse_networks
-from orchestrator.engine.regexes import translate
+from orchestrator.engine.patterns.globs import Glob, parse_glob, parse_number
+from orchestrator.engine.patterns.networks import contains_address, parse_networks
+from orchestrator.engine.patterns.regexes import translate
 from orchestrator.errors import CqlSemanticError, CqlSyntaxError, CqlUnsupported
 
 Row = Mapping[str, str]

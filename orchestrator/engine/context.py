@@ -12,8 +12,8 @@ import polars as pl
 from orchestrator.cql.nodes import Node, Parameter, Pipeline, Query, SavedQuery
 from orchestrator.cql.parser import parse_or_raise
 from orchestrator.cql.walk import walk
-from orchestrator.engine.lookups import Lookup
-from orchestrator.engine.providers import Providers
+from orchestrator.engine.sources.lookups import Lookup
+from orchestrator.engine.sources.providers import Providers
 from orchestrator.errors import CqlSemanticError
 
 MAX_SAVED_DEPTH = 10

@@ -18,8 +18,8 @@ from pathlib import Path
 import polars as pl
 
 from orchestrator.cql.nodes import Pipeline
-from orchestrator.engine.files import EventFile, Packing, Skipped, find_files, read_chunks
-from orchestrator.engine.globs import format_number
+from orchestrator.engine.patterns.globs import format_number
+from orchestrator.engine.sources.files import EventFile, Packing, Skipped, find_files, read_chunks
 from orchestrator.errors import CqlSemanticError
 
 TIMESTAMP, INGEST_TIMESTAMP, EVENT_ID, RAWSTRING = (

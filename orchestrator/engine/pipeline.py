@@ -35,12 +35,13 @@ from orchestrator.cql.nodes import (
 from orchestrator.cql.walk import walk
 from orchestrator.engine.arguments import semantic, with_field
 from orchestrator.engine.context import Execution
-from orchestrator.engine.expressions import bind, free_text, regex_of
 from orchestrator.engine.flow import Flow
-from orchestrator.engine.globs import parse_glob
-from orchestrator.engine.grouping import is_aggregate_call, named_call, stats
-from orchestrator.engine.repeats import repeated_regex
-from orchestrator.engine.row_steps import (
+from orchestrator.engine.frames.grouping import is_aggregate_call, named_call, stats
+from orchestrator.engine.frames.stages import FILTER_STAGES, run_stage, stage_of
+from orchestrator.engine.patterns.globs import parse_glob
+from orchestrator.engine.steps.expressions import bind, free_text, regex_of
+from orchestrator.engine.steps.repeats import repeated_regex
+from orchestrator.engine.steps.row_steps import (
     apply_guard,
     apply_step,
     clause_children,
@@ -49,7 +50,6 @@ from orchestrator.engine.row_steps import (
     refuse_aggregates,
     works_by_row,
 )
-from orchestrator.engine.stages import FILTER_STAGES, run_stage, stage_of
 from orchestrator.engine.values import column
 
 

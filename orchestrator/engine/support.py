@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.cql.catalogue import find, functions
-from orchestrator.engine.aggregates import AGGREGATES
 from orchestrator.engine.arguments import REFUSED
-from orchestrator.engine.filter_functions import FILTERS
-from orchestrator.engine.stages import FILTER_STAGES, STAGES
-from orchestrator.engine.transforms import TRANSFORMS
-from orchestrator.engine.value_functions import VALUES
+from orchestrator.engine.frames.aggregates import AGGREGATES
+from orchestrator.engine.frames.stages import FILTER_STAGES, STAGES
+from orchestrator.engine.functions.filters import FILTERS
+from orchestrator.engine.functions.values import VALUES
+from orchestrator.engine.steps.transforms import TRANSFORMS
 
 _TIERS = (
     (

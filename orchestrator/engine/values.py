@@ -15,8 +15,14 @@ from functools import lru_cache
 import polars as pl
 import polars.selectors as cs
 
-from orchestrator.engine.globs import EXACT_INTEGERS, Glob, format_number, parse_glob, parse_number
-from orchestrator.engine.regexes import Dialects
+from orchestrator.engine.patterns.globs import (
+    EXACT_INTEGERS,
+    Glob,
+    format_number,
+    parse_glob,
+    parse_number,
+)
+from orchestrator.engine.patterns.regexes import Dialects
 
 
 class Kind(StrEnum):

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from orchestrator.cql.parser import parse_or_raise
 from orchestrator.engine.events import Events
-from orchestrator.engine.lookups import Lookup
 from orchestrator.engine.run import Context, run_query
+from orchestrator.engine.sources.lookups import Lookup
 from orchestrator.errors import CqlError, RuleFileError, RuleInvalid
 from orchestrator.model.rule import Rule
 from orchestrator.rules.reading import Problems, Section

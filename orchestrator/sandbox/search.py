@@ -18,8 +18,8 @@ from orchestrator.cql.diagnostics import Diagnostic, Level
 from orchestrator.engine.compile import compile_query
 from orchestrator.engine.context import Context
 from orchestrator.engine.events import Events
-from orchestrator.engine.lookups import Lookup
 from orchestrator.engine.run import run_query
+from orchestrator.engine.sources.lookups import Lookup
 from orchestrator.errors import CqlError
 from orchestrator.sandbox.answers import Refusal
 from orchestrator.sandbox.storage import EVERYTHING, TIMESTAMP, Snapshot, Span

@@ -18,7 +18,7 @@ from datetime import timedelta
 from typing import cast
 
 from orchestrator.clock import Clock
-from orchestrator.engine.lookups import Lookup
+from orchestrator.engine.sources.lookups import Lookup
 from orchestrator.errors import CqlError
 from orchestrator.sandbox.answers import Refusal
 from orchestrator.sandbox.domains import AssetKind, Domain, Record, StoredFile, domain_from_json

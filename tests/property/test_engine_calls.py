@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from orchestrator.cql.catalogue import Function, functions
 from orchestrator.cql.parser import parse
 from orchestrator.engine.events import Events
-from orchestrator.engine.lookups import Lookup
-from orchestrator.engine.providers import Indicator, Providers
 from orchestrator.engine.run import Context, run_query
+from orchestrator.engine.sources.lookups import Lookup
+from orchestrator.engine.sources.providers import Indicator, Providers
 from orchestrator.errors import CqlError
 
 KNOWN = sorted({f.name: f for f in functions().values()}.values(), key=lambda f: f.name)

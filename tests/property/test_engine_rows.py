@@ -18,8 +18,8 @@ from orchestrator.cql.parser import parse_filter, parse_or_raise
 from orchestrator.cql.walk import walk
 from orchestrator.engine.condition import compile_condition
 from orchestrator.engine.events import Events
-from orchestrator.engine.lookups import Lookup
 from orchestrator.engine.run import Context, run_query
+from orchestrator.engine.sources.lookups import Lookup
 from orchestrator.engine.support import support
 from tests.interpreter import World, interpret
 

@@ -47,7 +47,7 @@ OWNERS = {
     },
     "pygls": {"lsp/"},
     "lsprotocol": {"lsp/"},
-    "maxminddb": {"engine/geoip.py"},
+    "maxminddb": {"engine/sources/geoip.py"},
 }
 PURE = {"cql", "model"}
 FORBIDDEN_IN_PURE = {"os", "socket", "subprocess", "logging", "time", "asyncio", "urllib"}

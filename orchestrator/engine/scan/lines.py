@@ -26,8 +26,8 @@ from orchestrator.engine.events import (
     event_from_json,
     not_a_time,
 )
-from orchestrator.engine.files import Chunk
 from orchestrator.engine.scan.need import Need, line_regexes
+from orchestrator.engine.sources.files import Chunk
 
 LINE, NUMBER, PLACE = "\x00line", "\x00number", "\x00place"
 _ODD, _RECORD = "\x00odd", "\x00record"

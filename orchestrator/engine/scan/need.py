@@ -33,8 +33,8 @@ from orchestrator.cql.nodes import (
 )
 from orchestrator.cql.walk import walk
 from orchestrator.engine.events import ALWAYS_THERE, FDR_NAMES
-from orchestrator.engine.filter_functions import FILTERS
-from orchestrator.engine.globs import parse_glob
+from orchestrator.engine.functions.filters import FILTERS
+from orchestrator.engine.patterns.globs import parse_glob
 
 Need = tuple[frozenset[str], ...]
 ANYTHING: Need = ()

@@ -17,10 +17,10 @@ from orchestrator.engine.events import (
     frame_of,
     parquet_rows,
 )
-from orchestrator.engine.files import EventFile
 from orchestrator.engine.scan.lines import LINE, NUMBER, Parsed, keys_of
 from orchestrator.engine.scan.plan import ScanPlan
 from orchestrator.engine.scan.ways import Reading
+from orchestrator.engine.sources.files import EventFile
 from orchestrator.engine.values import number_text
 
 SLICE_EVENTS = 250_000

@@ -43,11 +43,11 @@ from orchestrator.cql.nodes import (
 )
 from orchestrator.cql.walk import walk
 from orchestrator.engine.events import INGEST_TIMESTAMP, TIMESTAMP
-from orchestrator.engine.filter_functions import FILTERS
+from orchestrator.engine.frames.stages import FILTER_STAGES, STAGES
+from orchestrator.engine.functions.filters import FILTERS
+from orchestrator.engine.functions.values import VALUES
 from orchestrator.engine.scan.need import ANYTHING, Need, either, need_of
-from orchestrator.engine.stages import FILTER_STAGES, STAGES
-from orchestrator.engine.transforms import TRANSFORMS
-from orchestrator.engine.value_functions import VALUES
+from orchestrator.engine.steps.transforms import TRANSFORMS
 
 # Functions whose arguments say which fields they read, so that nothing else need be kept.
 NAMES_ITS_FIELDS = frozenset(

@@ -11,10 +11,10 @@ from orchestrator.cql.parser import parse_or_raise
 from orchestrator.engine.compile import execute
 from orchestrator.engine.context import Context, Result
 from orchestrator.engine.events import Events
-from orchestrator.engine.files import EventFile, find_files
 from orchestrator.engine.scan.merge import mergeable
 from orchestrator.engine.scan.plan import ScanPlan, plan_scan
 from orchestrator.engine.scan.source import read_events
+from orchestrator.engine.sources.files import EventFile, find_files
 
 FIRST_MS, LAST_MS = -(10**15), 10**15
 """A window that holds every time there is, in milliseconds."""

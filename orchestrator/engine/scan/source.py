@@ -29,12 +29,12 @@ from orchestrator.engine.events import (
     event_from_json,
     frame_of,
 )
-from orchestrator.engine.files import EventFile, Packing, Skipped
 from orchestrator.engine.scan.lines import LINE, PLACE, LineReader, Parsed, Wanted
 from orchestrator.engine.scan.merge import FIRST_SEEN, Merge
 from orchestrator.engine.scan.parquet import read_parquet
 from orchestrator.engine.scan.plan import ScanPlan, Tap
 from orchestrator.engine.scan.ways import AnotherWay, Reading, ways_to_read
+from orchestrator.engine.sources.files import EventFile, Packing, Skipped
 
 GATHERED_EVENTS = 250_000
 """Events that come together before they are filtered; below it filtering twice costs more."""

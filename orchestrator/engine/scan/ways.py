@@ -15,8 +15,8 @@ from itertools import islice
 
 import polars as pl
 
-from orchestrator.engine.files import EventFile, Skipped, read_chunks
 from orchestrator.engine.scan.lines import LINE, NUMBER, SAMPLE_LINES, LineReader, Parsed
+from orchestrator.engine.sources.files import EventFile, Skipped, read_chunks
 
 BATCH_EVENTS = 20_000
 AHEAD = 3

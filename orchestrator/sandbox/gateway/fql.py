@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from orchestrator.engine.globs import parse_glob
+from orchestrator.engine.patterns.globs import parse_glob
 
 Predicate = Callable[[Mapping[str, Any]], bool]
 

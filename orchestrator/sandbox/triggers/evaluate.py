@@ -13,7 +13,7 @@ from typing import Protocol
 import polars as pl
 
 from orchestrator.clock import Clock
-from orchestrator.engine.lookups import Lookup
+from orchestrator.engine.sources.lookups import Lookup
 from orchestrator.errors import CqlError
 from orchestrator.sandbox.answers import Refusal
 from orchestrator.sandbox.domains import AssetKind, Domain, Record, StoredFile

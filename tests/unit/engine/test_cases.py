@@ -18,9 +18,9 @@ from orchestrator.cql.nodes import Call
 from orchestrator.cql.parser import parse_or_raise
 from orchestrator.cql.walk import walk
 from orchestrator.engine.events import Events
-from orchestrator.engine.lookups import Lookup
-from orchestrator.engine.providers import Indicator, Network, Place, Providers
 from orchestrator.engine.run import Context, run_query
+from orchestrator.engine.sources.lookups import Lookup
+from orchestrator.engine.sources.providers import Indicator, Network, Place, Providers
 from orchestrator.engine.support import supported
 from orchestrator.errors import CqlError
 

@@ -5,8 +5,8 @@ import pytest
 from orchestrator.cql.catalogue import functions
 from orchestrator.engine.compile import compile_query
 from orchestrator.engine.events import Events
-from orchestrator.engine.lookups import Lookup
 from orchestrator.engine.run import Context, Limits, run_query
+from orchestrator.engine.sources.lookups import Lookup
 from orchestrator.engine.support import (
     Support,
     support,

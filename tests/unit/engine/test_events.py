@@ -9,7 +9,7 @@ import pytest
 import zstandard
 
 from orchestrator.engine.events import Events, event_from_json, flatten
-from orchestrator.engine.lookups import Lookup
+from orchestrator.engine.sources.lookups import Lookup
 from orchestrator.errors import CqlSemanticError
 
 FDR = {"event_simpleName": "ProcessRollup2", "timestamp": "1773134042120", "aid": "a1", "n": 1.50}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from orchestrator.engine import files
-from orchestrator.engine.files import Chunk, Packing, Skipped, find_files, read_chunks
+from orchestrator.engine.sources import files
+from orchestrator.engine.sources.files import Chunk, Packing, Skipped, find_files, read_chunks
 
 
 def chunks_of(path: Path) -> tuple[list[Chunk], Skipped]:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.engine.events import Events
-from orchestrator.engine.geoip import MaxMindFile
-from orchestrator.engine.providers import Network, Place, Providers
 from orchestrator.engine.run import Context, run_query
+from orchestrator.engine.sources.geoip import MaxMindFile
+from orchestrator.engine.sources.providers import Network, Place, Providers
 from orchestrator.errors import ConfigError
 
 CITY = {

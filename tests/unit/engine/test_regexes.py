@@ -3,8 +3,8 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from orchestrator.engine.globs import format_number, parse_number
-from orchestrator.engine.regexes import translate
+from orchestrator.engine.patterns.globs import format_number, parse_number
+from orchestrator.engine.patterns.regexes import translate
 from orchestrator.engine.values import number_text, text_number
 from orchestrator.errors import CqlSemanticError
 

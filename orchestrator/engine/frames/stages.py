@@ -14,27 +14,28 @@ import polars as pl
 
 from orchestrator.cql.catalogue import find
 from orchestrator.cql.nodes import Call, Expression
-from orchestrator.engine import array_aggregates, charts, ordering, parsing, sequences, timestamps
-from orchestrator.engine.aggregates import is_one_row
 from orchestrator.engine.arguments import Args, semantic
 from orchestrator.engine.context import Execution
-from orchestrator.engine.correlation import correlate
 from orchestrator.engine.events import Events
-from orchestrator.engine.expressions import searchable
 from orchestrator.engine.flow import Engine, Flow
-from orchestrator.engine.grouping import aggregate_by, group_by, key_texts, stats
-from orchestrator.engine.ranking import top
-from orchestrator.engine.repeats import repeat_regex
-from orchestrator.engine.row_steps import is_row_call
-from orchestrator.engine.self_joins import self_join, self_join_filter
-from orchestrator.engine.serial import series
-from orchestrator.engine.tables import (
+from orchestrator.engine.frames import array_aggregates, charts, ordering, sequences
+from orchestrator.engine.frames.aggregates import is_one_row
+from orchestrator.engine.frames.correlation import correlate
+from orchestrator.engine.frames.grouping import aggregate_by, group_by, key_texts, stats
+from orchestrator.engine.frames.ranking import top
+from orchestrator.engine.frames.self_joins import self_join, self_join_filter
+from orchestrator.engine.frames.serial import series
+from orchestrator.engine.frames.tables import (
     define_table,
     join_query,
     match_as_array,
     match_table,
     read_file,
 )
+from orchestrator.engine.steps import parsing, timestamps
+from orchestrator.engine.steps.expressions import searchable
+from orchestrator.engine.steps.repeats import repeat_regex
+from orchestrator.engine.steps.row_steps import is_row_call
 from orchestrator.engine.values import Value, any_of
 
 Stage = Callable[[Args, Flow], Flow]

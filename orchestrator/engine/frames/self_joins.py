@@ -13,8 +13,8 @@ import polars as pl
 from orchestrator.cql.nodes import Array, Call, Quoted, Subquery
 from orchestrator.engine.arguments import Args, semantic
 from orchestrator.engine.flow import Flow
-from orchestrator.engine.grouping import aggregate_by, key_texts
-from orchestrator.engine.sequences import condition_of
+from orchestrator.engine.frames.grouping import aggregate_by, key_texts
+from orchestrator.engine.frames.sequences import condition_of
 from orchestrator.engine.values import any_of
 
 DEFAULT_KEYS = 20_000

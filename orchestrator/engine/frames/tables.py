@@ -19,9 +19,9 @@ from orchestrator.engine.arguments import Args, semantic, unsupported
 from orchestrator.engine.context import Context, Execution
 from orchestrator.engine.events import Events
 from orchestrator.engine.flow import Flow
-from orchestrator.engine.globs import parse_glob
-from orchestrator.engine.lookups import KEY, Lookup
-from orchestrator.engine.networks import parse_address, parse_network
+from orchestrator.engine.patterns.globs import parse_glob
+from orchestrator.engine.patterns.networks import parse_address, parse_network
+from orchestrator.engine.sources.lookups import KEY, Lookup
 from orchestrator.engine.values import Value
 from orchestrator.errors import CqlSemanticError
 from orchestrator.units import parse_duration, parse_instant, to_epoch_ms

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 import polars as pl
 
 from orchestrator.engine.arguments import Args, unsupported
-from orchestrator.engine.networks import parse_address
-from orchestrator.engine.providers import Indicator
+from orchestrator.engine.patterns.networks import parse_address
 from orchestrator.engine.rows import Rows
+from orchestrator.engine.sources.providers import Indicator
 from orchestrator.engine.values import Value, any_of, each_distinct
 
 _CONFIDENCE = ("unverified", "low", "medium", "high")

@@ -10,12 +10,22 @@ from collections.abc import Callable, Mapping
 import polars as pl
 
 from orchestrator.engine.arguments import Args, semantic
-from orchestrator.engine.arrays import array_contains, array_exists, elements, object_array_exists
-from orchestrator.engine.encodings import hash_match
-from orchestrator.engine.globs import parse_glob
-from orchestrator.engine.indicators import ioc_filter
-from orchestrator.engine.networks import Network, contains_address, parse_network, parse_networks
-from orchestrator.engine.regexes import translate
+from orchestrator.engine.functions.arrays import (
+    array_contains,
+    array_exists,
+    elements,
+    object_array_exists,
+)
+from orchestrator.engine.functions.encodings import hash_match
+from orchestrator.engine.functions.indicators import ioc_filter
+from orchestrator.engine.patterns.globs import parse_glob
+from orchestrator.engine.patterns.networks import (
+    Network,
+    contains_address,
+    parse_network,
+    parse_networks,
+)
+from orchestrator.engine.patterns.regexes import translate
 from orchestrator.engine.rows import Rows
 from orchestrator.engine.values import any_of, contains_pattern, equals_any, regex_found
 from orchestrator.errors import CqlSemanticError

@@ -44,11 +44,11 @@ from orchestrator.cql.nodes import (
     Word,
 )
 from orchestrator.engine.arguments import Args, semantic, unsupported, with_field
-from orchestrator.engine.filter_functions import FILTERS
-from orchestrator.engine.globs import parse_glob, parse_number
-from orchestrator.engine.regexes import Dialects, translate
+from orchestrator.engine.functions.filters import FILTERS
+from orchestrator.engine.functions.values import VALUES
+from orchestrator.engine.patterns.globs import parse_glob, parse_number
+from orchestrator.engine.patterns.regexes import Dialects, translate
 from orchestrator.engine.rows import Rows
-from orchestrator.engine.value_functions import VALUES
 from orchestrator.engine.values import (
     Kind,
     Value,

@@ -16,9 +16,9 @@ from xml.parsers.expat import ExpatError
 import polars as pl
 
 from orchestrator.engine.arguments import Args, semantic
-from orchestrator.engine.networks import parse_address
-from orchestrator.engine.records import read_xml
-from orchestrator.engine.regexes import translate
+from orchestrator.engine.functions.records import read_xml
+from orchestrator.engine.patterns.networks import parse_address
+from orchestrator.engine.patterns.regexes import translate
 from orchestrator.engine.rows import Rows
 from orchestrator.engine.values import Kind, Value, each_distinct, each_row, text_number
 from orchestrator.errors import CqlSemanticError

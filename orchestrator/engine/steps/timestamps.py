@@ -19,7 +19,7 @@ import polars as pl
 from orchestrator.engine.arguments import Args, semantic
 from orchestrator.engine.events import TIME_MS
 from orchestrator.engine.flow import Flow
-from orchestrator.engine.parsing import ERROR, ERROR_TEXT, add_fields
+from orchestrator.engine.steps.parsing import ERROR, ERROR_TEXT, add_fields
 from orchestrator.engine.values import each_row
 from orchestrator.units import from_epoch_ms, to_epoch_ms
 

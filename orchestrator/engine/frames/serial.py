@@ -12,8 +12,8 @@ import polars as pl
 
 from orchestrator.engine.arguments import Args
 from orchestrator.engine.flow import Flow
-from orchestrator.engine.globs import format_number
-from orchestrator.engine.sequences import by_time, condition_of
+from orchestrator.engine.frames.sequences import by_time, condition_of
+from orchestrator.engine.patterns.globs import format_number
 
 DEFAULT_BYTES, MOST_BYTES = 1024, 1024
 _SIZES = {"": 1, "b": 1, "kb": 1000, "kib": 1024}

@@ -13,7 +13,7 @@ import polars as pl
 
 from orchestrator.cql.nodes import Node
 from orchestrator.engine.arguments import semantic
-from orchestrator.engine.times import format_times
+from orchestrator.engine.functions.times import format_times
 from orchestrator.engine.values import NULL, Kind, Value
 
 _SPECIFIER = re.compile(r"%(?:(\d+)\$|(<))?([-+ #0,]*)(\d+)?(?:\.(\d+))?h?([tT][a-zA-Z]|[a-zA-Z%])")

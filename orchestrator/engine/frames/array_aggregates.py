@@ -10,9 +10,9 @@ from dataclasses import replace
 import polars as pl
 
 from orchestrator.engine.arguments import Args, semantic
-from orchestrator.engine.arrays import array_columns, elements
 from orchestrator.engine.flow import Flow
-from orchestrator.engine.grouping import aggregate_by
+from orchestrator.engine.frames.grouping import aggregate_by
+from orchestrator.engine.functions.arrays import array_columns, elements
 
 
 def _exploded(args: Args, flow: Flow, place: str) -> Flow:

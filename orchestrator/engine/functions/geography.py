@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 import polars as pl
 
 from orchestrator.engine.arguments import Args, unsupported
-from orchestrator.engine.globs import format_number
-from orchestrator.engine.providers import NetworkSource, PlaceSource
+from orchestrator.engine.patterns.globs import format_number
 from orchestrator.engine.rows import Rows
+from orchestrator.engine.sources.providers import NetworkSource, PlaceSource
 from orchestrator.engine.values import Kind, Value, each_distinct
 
 _ALPHABET = "0123456789bcdefghjkmnpqrstuvwxyz"

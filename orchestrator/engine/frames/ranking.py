@@ -11,7 +11,7 @@ import polars as pl
 
 from orchestrator.engine.arguments import Args, semantic
 from orchestrator.engine.flow import Flow
-from orchestrator.engine.grouping import key_texts, with_keys
+from orchestrator.engine.frames.grouping import key_texts, with_keys
 from orchestrator.engine.values import column, number_text
 
 

@@ -14,17 +14,18 @@ from dataclasses import dataclass
 import polars as pl
 
 from orchestrator.cql.nodes import Parameter
-from orchestrator.engine import encodings, text_functions
 from orchestrator.engine.arguments import Args, semantic, unsupported
-from orchestrator.engine.arrays import array_length, concat_array
-from orchestrator.engine.filter_functions import regex_arguments
-from orchestrator.engine.formats import duration_text, parse_format
-from orchestrator.engine.geography import distance_value, geohash_value
-from orchestrator.engine.mathematics import MATH
-from orchestrator.engine.regexes import replacement, translate
+from orchestrator.engine.functions import encodings
+from orchestrator.engine.functions import texts as text_functions
+from orchestrator.engine.functions.arrays import array_length, concat_array
+from orchestrator.engine.functions.filters import regex_arguments
+from orchestrator.engine.functions.formats import duration_text, parse_format
+from orchestrator.engine.functions.geography import distance_value, geohash_value
+from orchestrator.engine.functions.mathematics import MATH
+from orchestrator.engine.functions.times import format_times, time_part, zone_of
+from orchestrator.engine.functions.unit_conversion import convert
+from orchestrator.engine.patterns.regexes import replacement, translate
 from orchestrator.engine.rows import Rows
-from orchestrator.engine.times import format_times, time_part, zone_of
-from orchestrator.engine.unit_conversion import convert
 from orchestrator.engine.values import (
     NULL,
     Kind,

@@ -14,12 +14,12 @@ from dataclasses import replace
 import polars as pl
 
 from orchestrator.cql.nodes import Call, Expression, Subquery
-from orchestrator.engine.aggregates import Output, printed
 from orchestrator.engine.arguments import Args, semantic
-from orchestrator.engine.expressions import filter_of, value_of
 from orchestrator.engine.flow import Flow
-from orchestrator.engine.grouping import aggregate_by, plan_functions
+from orchestrator.engine.frames.aggregates import Output, printed
+from orchestrator.engine.frames.grouping import aggregate_by, plan_functions
 from orchestrator.engine.rows import Rows
+from orchestrator.engine.steps.expressions import filter_of, value_of
 from orchestrator.engine.values import Value
 
 MOST_WINDOW_EVENTS = 1_000

@@ -20,7 +20,7 @@ import polars as pl
 
 from orchestrator.cql.nodes import Array
 from orchestrator.engine.arguments import Args, semantic, unsupported
-from orchestrator.engine.networks import parse_address
+from orchestrator.engine.patterns.networks import parse_address
 from orchestrator.engine.rows import Rows
 from orchestrator.engine.values import Kind, Value, any_of, each_distinct, each_row, text_number
 

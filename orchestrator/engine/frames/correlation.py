@@ -28,8 +28,8 @@ from orchestrator.cql.nodes import (
 )
 from orchestrator.engine.arguments import Args, semantic, unsupported
 from orchestrator.engine.flow import Flow
-from orchestrator.engine.globs import parse_number
-from orchestrator.engine.row_steps import refuse_aggregates
+from orchestrator.engine.patterns.globs import parse_number
+from orchestrator.engine.steps.row_steps import refuse_aggregates
 
 MOST_CONSTELLATIONS = 2_000_000
 _ALWAYS = ("@id", "@timestamp", "@ingesttimestamp")

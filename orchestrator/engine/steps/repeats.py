@@ -8,9 +8,9 @@ from __future__ import annotations
 import polars as pl
 
 from orchestrator.engine.arguments import Args, semantic
-from orchestrator.engine.filter_functions import regex_arguments
 from orchestrator.engine.flow import Flow
-from orchestrator.engine.regexes import Dialects, translate
+from orchestrator.engine.functions.filters import regex_arguments
+from orchestrator.engine.patterns.regexes import Dialects, translate
 from orchestrator.engine.values import Value
 from orchestrator.errors import CqlSemanticError
 

@@ -13,12 +13,12 @@ import polars as pl
 
 from orchestrator.cql.nodes import Array, Call, Expression
 from orchestrator.engine.arguments import Args, semantic
-from orchestrator.engine.expressions import bind
 from orchestrator.engine.flow import Flow
-from orchestrator.engine.geography import geohash_of, place_columns
-from orchestrator.engine.grouping import aggregate_by, key_texts, largest, plan_functions
-from orchestrator.engine.times import bucket_start, zone_of
-from orchestrator.engine.unit_conversion import rate_factor
+from orchestrator.engine.frames.grouping import aggregate_by, key_texts, largest, plan_functions
+from orchestrator.engine.functions.geography import geohash_of, place_columns
+from orchestrator.engine.functions.times import bucket_start, zone_of
+from orchestrator.engine.functions.unit_conversion import rate_factor
+from orchestrator.engine.steps.expressions import bind
 from orchestrator.engine.values import Value, number_text, text_number
 
 BUCKET = "_bucket"

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from orchestrator.engine.providers import Network, Place
+from orchestrator.engine.sources.providers import Network, Place
 from orchestrator.errors import ConfigError
 
 

@@ -11,16 +11,16 @@ from collections.abc import Callable, Mapping
 import polars as pl
 
 from orchestrator.cql.nodes import Array
-from orchestrator.engine import arrays, encodings
 from orchestrator.engine.arguments import Args, semantic, unsupported
-from orchestrator.engine.expressions import value_of
-from orchestrator.engine.filter_functions import regex_arguments
-from orchestrator.engine.geography import asn, ip_location, reverse_dns
-from orchestrator.engine.globs import parse_number
-from orchestrator.engine.indicators import ioc_lookup
-from orchestrator.engine.regexes import Dialects, translate
+from orchestrator.engine.functions import arrays, encodings
+from orchestrator.engine.functions.filters import regex_arguments
+from orchestrator.engine.functions.geography import asn, ip_location, reverse_dns
+from orchestrator.engine.functions.indicators import ioc_lookup
+from orchestrator.engine.functions.texts import edit_distance_as_array
+from orchestrator.engine.patterns.globs import parse_number
+from orchestrator.engine.patterns.regexes import Dialects, translate
 from orchestrator.engine.rows import Rows
-from orchestrator.engine.text_functions import edit_distance_as_array
+from orchestrator.engine.steps.expressions import value_of
 from orchestrator.engine.values import Kind, Value, constant, regex_found, regex_groups
 from orchestrator.errors import CqlSemanticError
 

@@ -17,7 +17,7 @@ from orchestrator.cql.catalogue import find
 from orchestrator.cql.nodes import Call, Subquery, Word
 from orchestrator.engine.arguments import Args, semantic, unsupported
 from orchestrator.engine.events import TIMESTAMP
-from orchestrator.engine.globs import format_number, parse_number
+from orchestrator.engine.patterns.globs import format_number, parse_number
 from orchestrator.engine.rows import Rows
 from orchestrator.engine.values import Kind, column, number_text
 

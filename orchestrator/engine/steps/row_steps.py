@@ -34,7 +34,10 @@ from orchestrator.cql.nodes import (
 from orchestrator.cql.walk import walk
 from orchestrator.engine.arguments import semantic, unsupported, with_field
 from orchestrator.engine.context import Execution
-from orchestrator.engine.expressions import (
+from orchestrator.engine.functions.filters import FILTERS
+from orchestrator.engine.functions.values import VALUES
+from orchestrator.engine.rows import Rows
+from orchestrator.engine.steps.expressions import (
     bind,
     filter_of,
     is_cheap,
@@ -42,10 +45,7 @@ from orchestrator.engine.expressions import (
     regex_of,
     value_of,
 )
-from orchestrator.engine.filter_functions import FILTERS
-from orchestrator.engine.rows import Rows
-from orchestrator.engine.transforms import TRANSFORMS, extract
-from orchestrator.engine.value_functions import VALUES
+from orchestrator.engine.steps.transforms import TRANSFORMS, extract
 from orchestrator.engine.values import (
     Value,
     equals_any,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from orchestrator.engine.arguments import Args
-from orchestrator.engine.globs import format_number, parse_number
+from orchestrator.engine.patterns.globs import format_number, parse_number
 from orchestrator.engine.rows import Rows
 from orchestrator.engine.values import Value, each_distinct
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import polars as pl
 
 from orchestrator.engine.arguments import Args
-from orchestrator.engine.globs import parse_number
+from orchestrator.engine.patterns.globs import parse_number
 from orchestrator.engine.rows import Rows
 from orchestrator.engine.values import Kind, Value
 

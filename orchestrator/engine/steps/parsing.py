@@ -12,11 +12,11 @@ from functools import partial
 
 import polars as pl
 
-from orchestrator.engine import records
 from orchestrator.engine.arguments import Args, semantic, unsupported
-from orchestrator.engine.encodings import set_flags
 from orchestrator.engine.flow import Flow
-from orchestrator.engine.text_functions import split_pattern
+from orchestrator.engine.functions import records
+from orchestrator.engine.functions.encodings import set_flags
+from orchestrator.engine.functions.texts import split_pattern
 from orchestrator.engine.values import Value
 
 Read = Callable[[str], Mapping[str, str]]

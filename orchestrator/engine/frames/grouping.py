@@ -29,12 +29,18 @@ from orchestrator.cql.nodes import (
     Step,
     Subquery,
 )
-from orchestrator.engine.aggregates import AGGREGATES, Output, cut_values, is_one_row, printed
 from orchestrator.engine.arguments import Args, function_of, semantic, with_field
-from orchestrator.engine.expressions import bind
 from orchestrator.engine.flow import Flow
-from orchestrator.engine.row_steps import works_by_row
+from orchestrator.engine.frames.aggregates import (
+    AGGREGATES,
+    Output,
+    cut_values,
+    is_one_row,
+    printed,
+)
 from orchestrator.engine.rows import Rows
+from orchestrator.engine.steps.expressions import bind
+from orchestrator.engine.steps.row_steps import works_by_row
 from orchestrator.engine.values import Kind, Value, column, text_number
 
 DEFAULT_GROUPS = 20_000

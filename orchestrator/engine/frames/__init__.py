@@ -1,0 +1,1 @@
+"""Steps over the whole frame: aggregates, order, sequences, joins."""

@@ -1,0 +1,1 @@
+"""The functions of CQL that look at one row, by family."""

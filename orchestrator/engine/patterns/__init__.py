@@ -1,0 +1,1 @@
+"""What text is held against: globs, regexes, networks."""

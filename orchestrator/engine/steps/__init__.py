@@ -1,0 +1,1 @@
+"""Steps that look at one row: filters, assignments, case and match, fields read out of a text."""
