@@ -196,7 +196,7 @@ def load_lookups(case_file: CaseFile) -> dict[str, Lookup]:
     made = {}
     for name, path in case_file.lookups.items():
         try:
-            made[name] = Lookup.from_csv(path)
+            made[name] = Lookup.from_file(path)
         except (OSError, CqlError) as exc:
             raise RuleFileError(f"the lookup file cannot be used: {exc}", path=path) from exc
     return made

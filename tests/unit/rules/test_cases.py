@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.errors import RuleFileError, RuleInvalid
 from orchestrator.model.rule import Rule
-from orchestrator.rules.cases import CaseReport, Judgement, Row, read_cases, run_cases
+from orchestrator.rules.cases import CaseReport, Judgement, Row, load_lookups, read_cases, run_cases
 from tests.unit.rules.making import load, write_rule
 
 CASES = """\
@@ -124,6 +124,27 @@ def test_duplicate_key_in_a_cases_file_raises_with_its_line(tmp_path: Path) -> N
         read_cases(folder)
 
     assert caught.value.line == 11
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("hosts.csv", "host,role\nweb,front\n"),
+        ("hosts.json", '[{"host": "web", "role": "front"}]'),
+        ("hosts.json", '{"web": {"role": "front"}}'),
+    ],
+)
+def test_lookups_are_read_by_their_kind(tmp_path: Path, name: str, content: str) -> None:
+    folder = write_rule(tmp_path)
+    (folder / name).write_text(content)
+    (folder / "events.ndjson").write_text("\n".join(LINES) + "\n")
+    (folder / "cases.yaml").write_text(f"{CASES}lookups: {{{name}: {name}}}\n")
+
+    tables = load_lookups(read_cases(folder))
+
+    assert tables[name].need(["host"], file=name).frame.to_dicts() == [
+        {"host": "web", "role": "front"}
+    ]
 
 
 def _run(
