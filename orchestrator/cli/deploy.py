@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import click
@@ -30,8 +31,9 @@ _COLOURS = {
 
 @click.command()
 @_repo
+@click.option("--json", "as_json", is_flag=True, help="The plan as one object, for programs.")
 @click.pass_context
-def plan(ctx: click.Context, repo: str) -> None:
+def plan(ctx: click.Context, repo: str, as_json: bool) -> None:
     """Show what deploy would change, as a diff; nothing is written.
 
     Exit code 1: something would change, or an asset of the same name is not ours; 4: a rule was
@@ -40,7 +42,10 @@ def plan(ctx: click.Context, repo: str) -> None:
     config = config_of(ctx)
     rules = load_rules_or_report(config)
     made = run_async(_plan(config, repo, rules))
-    _show(made)
+    if as_json:
+        click.echo(json.dumps(_as_object(made), ensure_ascii=False, indent=2))
+    else:
+        _show(made)
     if made.pending or made.refused:
         sys.exit(1)
     fail_if_left_out(rules)
@@ -107,6 +112,23 @@ def _show(made: Plan) -> None:
         )
     pending, refused = len(made.pending), len(made.refused)
     click.echo(f"{pending} to change, {refused} refused", err=True)
+
+
+def _as_object(made: Plan) -> dict[str, object]:
+    return {
+        "changes": [
+            {
+                "kind": change.kind.value,
+                "rule": change.rule,
+                "what": change.what,
+                "diff": list(change.lines),
+            }
+            for change in made.changes
+        ],
+        "orphans": list(made.orphans),
+        "pending": len(made.pending),
+        "refused": len(made.refused),
+    }
 
 
 def _lines(change: Change) -> tuple[str, ...]:

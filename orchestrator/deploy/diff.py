@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from dataclasses import fields
+from datetime import timedelta
 
 from orchestrator.client.types import Asset
+from orchestrator.units import format_duration
 
 _HIDDEN = ("id", "raw")
 
@@ -17,7 +19,10 @@ def differs(before: Asset, after: Asset) -> bool:
 
 
 def diff_lines(before: Asset | None, after: Asset | None) -> tuple[str, ...]:
-    """Return the lines of a unified diff, field by field; only fields that differ."""
+    """Return the lines of a unified diff, field by field; only fields that differ.
+
+    Values are spelled as in a rule file: `true`, `15m`.
+    """
     shown = after or before
     if shown is None:
         return ()
@@ -40,9 +45,15 @@ def _names(asset: Asset) -> list[str]:
 
 def _value(asset: Asset, name: str) -> list[str]:
     value = getattr(asset, name, None)
-    if value is None:
-        return []
-    if isinstance(value, tuple):
-        # Labels and actions are sets: the order in which a server returns them says nothing.
-        return sorted(str(item) for item in value)
-    return str(value).splitlines()
+    match value:
+        case None:
+            return []
+        case bool():
+            return [str(value).lower()]
+        case timedelta():
+            return [format_duration(value)]
+        case tuple():
+            # Labels and actions are sets: the order in which a server returns them says nothing.
+            return sorted(str(item) for item in value)
+        case _:
+            return str(value).splitlines()

@@ -25,6 +25,7 @@ async def test_deploy_applies_the_plan_and_the_second_plan_is_empty(bench: Bench
     again = await bench.invoke("plan", "--repo", "spare")
     bench.edit(bench.rule / "rule.yaml", "{every: 1h,", "{every: 2h,")
     changed = await bench.invoke("plan", "--repo", "spare")
+    read = json.loads((await bench.invoke("plan", "--repo", "spare", "--json")).out)
 
     assert (planned.code, applied.code, again.code, changed.code) == (1, 0, 0, 1)
     assert f"create  scheduled search '{NAME}'  ({RULE})" in planned.out
@@ -32,6 +33,15 @@ async def test_deploy_applies_the_plan_and_the_second_plan_is_empty(bench: Bench
     assert again.err.splitlines()[-1] == "0 to change, 0 refused"
     assert f"update  scheduled search '{NAME}'" in changed.out
     assert "create" not in changed.out
+    assert {(c["kind"], c["what"]) for c in read["changes"]} == {
+        ("update", f"scheduled search '{NAME}'"),
+        ("none", "lookup file 'aid_master_main.csv'"),
+    }
+    assert [line for c in read["changes"] for line in c["diff"] if "*" in line] == [
+        "    -0 * * * *",
+        "    +0 */2 * * *",
+    ]
+    assert (read["pending"], read["refused"], read["orphans"]) == (1, 0, [])
 
 
 async def test_deploy_that_is_not_confirmed_changes_nothing(bench: Bench) -> None:

@@ -101,7 +101,7 @@ async def test_asset_edited_by_hand_is_set_back() -> None:
 
     (change,) = (await _plan([make_rule()], assets)).pending
 
-    assert change.lines == ("  enabled:", "    -False", "    +True")
+    assert change.lines == ("  enabled:", "    -false", "    +true")
 
 
 async def test_foreign_asset_of_the_name_is_refused_and_untouched() -> None:
