@@ -177,8 +177,8 @@ def _reads_as_infix(before: Filter, operand: Filter) -> bool:
 
 
 def apart(sign: str, value: str) -> str:
-    """Join a sign and a value so that they do not read as another sign: `=~` is one."""
-    return f" {sign} {value}" if sign == "=" and value.startswith("~") else f"{sign}{value}"
+    """Join a sign and a value so that they do not read as another sign: `=~` and `!=~` are some."""
+    return f" {sign} {value}" if sign.endswith("=") and value[:1] == "~" else f"{sign}{value}"
 
 
 def _operand(node: Filter) -> str:
