@@ -26,6 +26,7 @@ from orchestrator.sandbox import (
     ingest_routes,
     page_routes,
     query_routes,
+    user_routes,
 )
 from orchestrator.sandbox.answers import Refusal, text_answer
 from orchestrator.sandbox.fault_layer import FaultLayer
@@ -122,9 +123,9 @@ def _rest_routes() -> list[BaseRoute]:
         Route("/api/v1/status", control_routes.status),
         Route("/api/v1/health", health_routes.health_text),
         Route("/api/v1/health-json", health_routes.health_json),
-        Route("/api/v1/users", control_routes.list_users),
-        Route("/api/v1/users", control_routes.create_user, methods=["POST"]),
-        Route("/api/v1/users/{user_id}", control_routes.delete_user, methods=["DELETE"]),
+        Route("/api/v1/users", user_routes.list_users),
+        Route("/api/v1/users", user_routes.create_user, methods=["POST"]),
+        Route("/api/v1/users/{user_id}", user_routes.delete_user, methods=["DELETE"]),
         Route(f"{ingest}/humio-structured", ingest_routes.ingest_structured, methods=["POST"]),
         Route(f"{ingest}/humio-unstructured", ingest_routes.ingest_unstructured, methods=["POST"]),
         Route(f"{ingest}/json", ingest_routes.ingest_json, methods=["POST"]),

@@ -10,7 +10,7 @@ import asyncio
 import gzip
 import io
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -30,6 +30,7 @@ from orchestrator.sandbox.ingest_shapes import (
     text_row,
     unstructured_rows,
 )
+from orchestrator.sandbox.parsers import parsed_rows
 from orchestrator.sandbox.settings import Right, TokenRole
 from orchestrator.sandbox.state import Sandbox
 
@@ -41,7 +42,9 @@ async def ingest_structured(request: Request) -> Response:
     """`humio-structured`, by ingest token or by a repository in the path."""
     sandbox, role = _sender(request)
     repository = _repository(request, sandbox, role)
-    await _store(sandbox, repository, await _decoded(structured_rows, request))
+    rows = await _decoded(structured_rows, request)
+    # These events are parsed already: only a parser of the token's own looks at them again.
+    await _store(sandbox, repository, rows, parser=role.parser, by_type=False)
     return json_answer({})
 
 
@@ -51,7 +54,7 @@ async def ingest_unstructured(request: Request) -> Response:
     repository = _repository(request, sandbox, role)
     now_ms, parser = sandbox.now_ms(), role.parser
     rows = await _decoded(partial(unstructured_rows, now_ms=now_ms, parser=parser), request)
-    await _store(sandbox, repository, rows)
+    await _store(sandbox, repository, rows, parser=parser)
     return json_answer({})
 
 
@@ -60,7 +63,7 @@ async def ingest_json(request: Request) -> Response:
     sandbox, role = _sender(request)
     repository = _repository(request, sandbox, role)
     rows = await _decoded(partial(json_rows, now_ms=sandbox.now_ms()), request)
-    await _store(sandbox, repository, rows)
+    await _store(sandbox, repository, rows, parser=role.parser)
     return json_answer({})
 
 
@@ -71,7 +74,8 @@ async def ingest_elastic_bulk(request: Request) -> Response:
     began = sandbox.clock.monotonic()
     read = partial(bulk_items, now_ms=sandbox.now_ms(), parser=role.parser)
     items = await _decoded(read, request)
-    await _store(sandbox, repository, [item.row for item in items if item.row is not None])
+    rows = [item.row for item in items if item.row is not None]
+    await _store(sandbox, repository, rows, parser=role.parser)
     took_ms = int((sandbox.clock.monotonic() - began) * 1000)
     return json_answer(bulk_answer(items, took_ms=took_ms))
 
@@ -82,21 +86,22 @@ async def ingest_raw(request: Request) -> Response:
     repository = _repository(request, sandbox, role)
     text = (await _body(request)).decode("utf-8", "replace")
     row = text_row(text, now_ms=sandbox.now_ms(), parser=role.parser or "kv")
-    await _store(sandbox, repository, [row])
+    await _store(sandbox, repository, [row], parser=role.parser)
     return json_answer({})
 
 
 async def ingest_hec(request: Request) -> Response:
     """HEC: JSON objects one after the other; Splunk's own form of success."""
     sandbox, role = _sender(request)
-    found = await _decoded(partial(hec_rows, now_ms=sandbox.now_ms()), request)
+    read = partial(hec_rows, now_ms=sandbox.now_ms(), parser=role.parser)
+    found = await _decoded(read, request)
     by_repository: dict[str, list[Row]] = {}
     for index, row in found:
         demand(role, Right.INGEST, repository=index)
         repository = index or _repository(request, sandbox, role)
         by_repository.setdefault(repository, []).append(row)
     for repository, rows in by_repository.items():
-        await _store(sandbox, repository, rows)
+        await _store(sandbox, repository, rows, parser=role.parser)
     return json_answer({"text": "Success", "code": 0})
 
 
@@ -111,7 +116,7 @@ async def ingest_hec_raw(request: Request) -> Response:
         for line in text.splitlines()
         if line.strip()
     ]
-    await _store(sandbox, repository, rows)
+    await _store(sandbox, repository, rows, parser=role.parser)
     return json_answer({"text": "Success", "code": 0})
 
 
@@ -173,7 +178,19 @@ def _unpacked(body: bytes) -> bytes:
     return content
 
 
-async def _store(sandbox: Sandbox, repository: str, rows: list[Row]) -> None:
+async def _store(
+    sandbox: Sandbox,
+    repository: str,
+    rows: Sequence[Row],
+    *,
+    parser: str | None,
+    by_type: bool = True,
+) -> None:
+    """Store the rows, parsed by the repository's own parsers where it has any."""
+    domain = sandbox.domain(repository)
+    if domain.parsers:
+        parse = partial(parsed_rows, imposed=parser, by_type=by_type, now_ms=sandbox.now_ms())
+        rows = await asyncio.to_thread(parse, rows, domain)
     try:
         await sandbox.ingest(repository, rows)
     except BodyRefused as exc:

@@ -90,13 +90,17 @@ def json_rows(body: bytes, *, now_ms: int) -> list[Row]:
     ]
 
 
-def hec_rows(body: bytes, *, now_ms: int) -> list[tuple[str | None, Row]]:
+def hec_rows(
+    body: bytes, *, now_ms: int, parser: str | None = None
+) -> list[tuple[str | None, Row]]:
     """Return `(index, row)` per event of a HEC body: objects one after the other, or an array.
+
+    `parser` is the token's own, which wins over an event's `sourcetype`.
 
     Raises:
         BodyRefused: Not JSON, or an object without an event.
     """
-    return [_hec_row(raw, now_ms) for raw in _objects(_concatenated(body))]
+    return [_hec_row(raw, now_ms, parser) for raw in _objects(_concatenated(body))]
 
 
 def text_row(text: str, *, now_ms: int, parser: str) -> Row:
@@ -117,7 +121,7 @@ def text_row(text: str, *, now_ms: int, parser: str) -> Row:
     return row
 
 
-def _hec_row(raw: Mapping[str, object], now_ms: int) -> tuple[str | None, Row]:
+def _hec_row(raw: Mapping[str, object], now_ms: int, parser: str | None) -> tuple[str | None, Row]:
     if "event" not in raw:
         raise BodyRefused("a HEC object needs an event")
     event = raw["event"]
@@ -126,11 +130,12 @@ def _hec_row(raw: Mapping[str, object], now_ms: int) -> tuple[str | None, Row]:
         row = dict(_flat(event))
         row["@rawstring"] = json.dumps(event, ensure_ascii=False)
     else:
-        row = text_row(str(event), now_ms=now_ms, parser=str(raw.get("sourcetype") or "kv"))
+        kind = parser or str(raw.get("sourcetype") or DEFAULT_PARSER)
+        row = text_row(str(event), now_ms=now_ms, parser=kind)
     row[TIMESTAMP] = str(_hec_ms(raw["time"]) if raw.get("time") is not None else now_ms)
     row["@timezone"] = str(raw.get("timezone") or "Z")
     for member, field in (("sourcetype", "#type"), ("source", "@source"), ("host", "@host")):
-        if raw.get(member) is not None:
+        if raw.get(member) is not None and not (parser and field == "#type"):
             row[field] = str(raw[member])
     row.update(_flat(raw.get("fields") or {}))
     index = raw.get("index")

@@ -21,6 +21,7 @@ from orchestrator.clock import Clock
 from orchestrator.engine.lookups import Lookup
 from orchestrator.errors import CqlError
 from orchestrator.sandbox.answers import Refusal
+from orchestrator.sandbox.directory import Directory
 from orchestrator.sandbox.domains import AssetKind, Domain, Record, StoredFile, domain_from_json
 from orchestrator.sandbox.faults import FaultPlan
 from orchestrator.sandbox.ingest_shapes import BodyRefused, Row
@@ -71,8 +72,7 @@ class Sandbox:
         """By offset: listings of hosts that a client has not read to their end."""
         self.tails: set[LiveTail] = set()
         """The live streams that somebody reads."""
-        self.users: dict[str, Record] = {}
-        """By user id; the token's own user is not among them."""
+        self.directory = Directory()
         self._expiries: dict[str, float] = {}
         self._lookups: dict[str, Lookup] = {}
         self._append_lock = threading.Lock()
@@ -277,7 +277,7 @@ class Sandbox:
                 "version": 1,
                 "domains": domains,
                 "tokens": tokens,
-                "users": self.users,
+                "directory": asdict(self.directory),
                 "hosts": self.hosts,
                 "rule_versions": self.rule_versions,
                 "rules": {key: rule["id"] for key, rule in self.correlation_rules.items()},
@@ -296,7 +296,7 @@ class Sandbox:
         for text, role in raw["tokens"].items():
             self.tokens[text] = _role_from_json(role)
         # Older data directories have none of these.
-        self.users.update(raw.get("users", {}))
+        self.directory = Directory(**raw.get("directory", {"users": raw.get("users", {})}))
         self.hosts.update(raw.get("hosts", {}))
         self.rule_versions.update(raw.get("rule_versions", {}))
         for rule_id, version_id in raw.get("rules", {}).items():

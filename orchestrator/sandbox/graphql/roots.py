@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,12 +9,17 @@ from orchestrator.cql.diagnostics import Level
 from orchestrator.sandbox.answers import Refusal
 from orchestrator.sandbox.auth import demand
 from orchestrator.sandbox.domains import Connection, Domain
+from orchestrator.sandbox.graphql.access import access_mutations, access_queries
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.graphql.changes import asset_mutations
 from orchestrator.sandbox.graphql.files import file_mutations, file_queries
-from orchestrator.sandbox.graphql.reading import ORGANIZATION, Node, domain_node, user_node
+from orchestrator.sandbox.graphql.ingest_tokens import token_mutations
+from orchestrator.sandbox.graphql.nodes import ORGANIZATION, Node, user_node
+from orchestrator.sandbox.graphql.parsers import parser_mutations
+from orchestrator.sandbox.graphql.reading import domain_node
+from orchestrator.sandbox.graphql.server import server_facts, server_mutations, server_queries
 from orchestrator.sandbox.search import check, diagnostics_of
-from orchestrator.sandbox.settings import VERSION, Right, TokenRole
+from orchestrator.sandbox.settings import VERSION, Right
 
 Resolver = Callable[..., Any]
 
@@ -32,9 +36,15 @@ def root_of(caller: Caller) -> dict[str, Any]:
         **_domains(caller),
         **_query_checks(caller),
         **file_queries(caller),
+        **access_queries(caller),
+        **server_queries(caller),
         **asset_mutations(caller),
         **file_mutations(caller),
         **_domain_mutations(caller),
+        **parser_mutations(caller),
+        **token_mutations(caller),
+        **access_mutations(caller),
+        **server_mutations(caller),
     }
 
 
@@ -62,6 +72,7 @@ def _server(caller: Caller) -> dict[str, Any]:
         "scheduledSearchMaxBackfillLimit": _BACKFILL_LIMIT,
         "maxCsvFileUploadSizeBytes": _MAX_CSV_BYTES,
         "maxJsonFileUploadSizeBytes": _MAX_JSON_BYTES,
+        **server_facts(caller),
     }
     return {
         "meta": lambda _info, url=None: meta,
@@ -82,16 +93,10 @@ def _domains(caller: Caller) -> dict[str, Resolver]:
             and not (repositories_only and domain.is_view)
         ]
 
-    def repository(name: str) -> Node:
-        domain = caller.readable(name)
-        if domain.is_view:
-            raise InputRefused(f"Could not find a repository with the name '{name}'")
-        return domain_node(domain, caller)
-
     return {
         "searchDomain": lambda _info, name: domain_node(caller.readable(name), caller),
         "searchDomains": lambda _info, **_hidden: listed(repositories_only=False),
-        "repository": lambda _info, name, **_hidden: repository(name),
+        "repository": lambda _info, name, **_hidden: domain_node(caller.repository(name), caller),
         "repositories": lambda _info, **_hidden: listed(repositories_only=True),
     }
 
@@ -170,32 +175,6 @@ def _domain_mutations(caller: Caller) -> dict[str, Resolver]:
         sandbox.drop_domain(caller.readable(name))
         return {"result": True}
 
-    def add_token(given: Mapping[str, Any]) -> Node:
-        demand(caller.role, Right.ADMIN)
-        repository = caller.readable(given["repositoryName"]).name
-        text = given.get("customToken") or secrets.token_urlsafe(24)
-        if text in sandbox.tokens:
-            raise InputRefused("There were errors in the input.", {"customToken": "is in use"})
-        parser = given.get("parser")
-        sandbox.tokens[text] = TokenRole(
-            name=given["name"],
-            rights=frozenset({Right.INGEST}),
-            repository=repository,
-            parser=parser,
-        )
-        sandbox.save()
-        parser_node = {"id": parser, "name": parser} if parser else None
-        return {"name": given["name"], "token": text, "parser": parser_node}
-
-    def remove_token(repository: str, name: str) -> Node:
-        demand(caller.role, Right.ADMIN)
-        for text, role in list(sandbox.tokens.items()):
-            if role.repository == repository and role.name == name:
-                del sandbox.tokens[text]
-                sandbox.save()
-                return {"result": True}
-        raise InputRefused(f"Could not find the ingest token '{name}'")
-
     return {
         "createRepository": lambda _info, name, description=None, **_rest: {
             "repository": domain_node(create(name, description, None), caller)
@@ -205,6 +184,4 @@ def _domain_mutations(caller: Caller) -> dict[str, Resolver]:
         ),
         "updateView": lambda _info, viewName, connections: update_view(viewName, connections),  # noqa: N803 -- the schema's name
         "deleteSearchDomain": lambda _info, name, **_rest: delete(name),
-        "addIngestTokenV3": lambda _info, input: add_token(input),  # noqa: A006 -- the schema's name
-        "removeIngestToken": lambda _info, repositoryName, name: remove_token(repositoryName, name),  # noqa: N803 -- the schema's name
     }

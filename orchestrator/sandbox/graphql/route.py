@@ -27,17 +27,24 @@ from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.graphql.roots import root_of
 
 _MAX_LONG = 2**63 - 1
+_SDL = ".graphql"
 
 
 @cache
 def load_schema() -> GraphQLSchema:
-    """Return the schema built from the packaged text, its scalars checked; built once."""
-    text = files("orchestrator.sandbox.graphql").joinpath("schema.graphql").read_text("utf-8")
-    schema = build_schema(text)
+    """Return the schema built from the packaged texts, its scalars checked; built once."""
+    schema = build_schema(schema_text())
     _check_scalar(schema, "Long", _whole)
     for name in ("RepoOrViewName", "VersionedPackageSpecifier"):
         _check_scalar(schema, name, _text)
     return schema
+
+
+def schema_text() -> str:
+    """Return the SDL that is served: the packaged files, which extend each other's types."""
+    packaged = files("orchestrator.sandbox.graphql").iterdir()
+    found = {file.name: file.read_text("utf-8") for file in packaged if file.name.endswith(_SDL)}
+    return "\n".join(found[name] for name in sorted(found))
 
 
 async def graphql(request: Request) -> Response:
