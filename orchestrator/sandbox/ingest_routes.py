@@ -151,31 +151,46 @@ async def _decoded(decode: Callable[[bytes], list[Decoded]], request: Request) -
 
 
 async def _body(request: Request) -> bytes:
-    """Return the request's body, unpacked where it is gzipped.
+    """Return the request's body, unpacked where it is gzipped or deflated.
 
     Raises:
-        Refusal: 400, not gzip though it says so; 413, larger than `MAX_BODY_BYTES`; 415, another
+        Refusal: 400, not packed as it says; 413, larger than `MAX_BODY_BYTES`; 415, another
             encoding.
     """
     body = await request.body()
     encoding = request.headers.get("content-encoding", "identity").lower()
     if encoding == "identity":
         return body
-    if encoding != "gzip":
+    if encoding not in _UNPACK:
         raise Refusal(415, f"The content encoding {encoding} is not known")
-    return await asyncio.to_thread(_unpacked, body)
+    return await asyncio.to_thread(_unpacked, body, encoding)
 
 
-def _unpacked(body: bytes) -> bytes:
+def _unpacked(body: bytes, encoding: str) -> bytes:
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(body)) as packed:
-            # Read with a limit: a small body may unpack to any size.
-            content = packed.read(MAX_BODY_BYTES + 1)
+        content = _UNPACK[encoding](body)
     except (OSError, EOFError, zlib.error) as exc:
-        raise Refusal(400, "The request content was malformed: not gzip") from exc
+        raise Refusal(400, f"The request content was malformed: not {encoding}") from exc
     if len(content) > MAX_BODY_BYTES:
         raise Refusal(413, f"The request is larger than {MAX_BODY_BYTES} bytes")
     return content
+
+
+def _gunzipped(body: bytes) -> bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(body)) as packed:
+        # Read with a limit: a small body may unpack to any size.
+        return packed.read(MAX_BODY_BYTES + 1)
+
+
+def _inflated(body: bytes) -> bytes:
+    stream = zlib.decompressobj()
+    content = stream.decompress(body, MAX_BODY_BYTES + 1)
+    if not stream.eof and len(content) <= MAX_BODY_BYTES:
+        raise EOFError("the stream ends early")
+    return content
+
+
+_UNPACK = {"gzip": _gunzipped, "deflate": _inflated}
 
 
 async def _store(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -190,11 +191,26 @@ def _node(record: Record, *, is_built_in: bool) -> Node:
         "languageVersion": LEGACY,
         "fieldsToTag": record["fieldsToTag"],
         "fieldsToBeRemovedBeforeParsing": record["fieldsToBeRemovedBeforeParsing"],
-        "yamlTemplate": f"name: {record['name']}\n",
+        "yamlTemplate": _yaml(record),
         "testCases": record["testCases"],
         "packageId": None,
         "package": None,
     }
+
+
+def _yaml(record: Record) -> str:
+    """Return the parser as a file that can be installed: YAML, whose values are JSON."""
+    members = {
+        "name": record["name"],
+        "script": record["script"],
+        "tagFields": record["fieldsToTag"],
+        "fieldsToBeRemovedBeforeParsing": record["fieldsToBeRemovedBeforeParsing"],
+        "testCases": [
+            {"event": case["event"], "outputAssertions": case["outputAssertions"]}
+            for case in record["testCases"]
+        ],
+    }
+    return "".join(f"{name}: {json.dumps(value)}\n" for name, value in members.items())
 
 
 def _own(domain: Domain, name: str) -> Record | None:

@@ -56,7 +56,8 @@ async def graphql(request: Request) -> Response:
         body["query"],
         root_value=root_of(Caller(sandbox=sandbox, role=role)),
         variable_values=body.get("variables"),
-        operation_name=body.get("operationName"),
+        # Clients that name no operation send an empty name.
+        operation_name=body.get("operationName") or None,
     )
     for error in result.errors or ():
         match error.original_error:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from orchestrator.ids import derive
 from orchestrator.sandbox.directory import EVERYBODY
@@ -31,6 +32,17 @@ _REFUSED = {
     "clusterUnregisterNode": "to unregister its only node",
     "setIsBeingEvicted": "to evict its only node",
     "updateTokenSecurityPolicies": "a policy for tokens",
+}
+_LICENSE: Node = {
+    # No license is needed; clients that ask for one before anything else read this.
+    "__typename": "OnPremLicense",
+    "uid": "sandbox",
+    "owner": "sandbox",
+    "issuedAt": "1970-01-01T00:00:00Z",
+    "expiresAt": "2999-12-31T00:00:00Z",
+    "maxUsers": None,
+    "isSaaS": False,
+    "isOem": False,
 }
 _STAYS = {
     "isAlive": True,
@@ -68,7 +80,8 @@ def server_queries(caller: Caller) -> dict[str, Resolver]:
         caller.administer()
         return _cluster(caller.sandbox)
 
-    return {"cluster": cluster, "featureFlags": flags, "installedLicense": lambda _info: None}
+    found: dict[str, Resolver] = {"cluster": cluster, "featureFlags": flags}
+    return found | {"installedLicense": lambda _info: _LICENSE}
 
 
 def server_mutations(caller: Caller) -> dict[str, Resolver]:
@@ -226,7 +239,7 @@ def _node(sandbox: Sandbox, held: int) -> Node:
     return {
         **nothing,
         "id": NODE_ID,
-        "name": "sandbox",
+        "name": urlsplit(sandbox.settings.public_url).netloc,
         "zone": None,
         "uri": sandbox.settings.public_url,
         "uuid": derive("node", "sandbox")[:32],
