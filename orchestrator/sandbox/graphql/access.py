@@ -103,18 +103,22 @@ class _Change:
 
     def __init__(self, caller: Caller) -> None:
         self._sandbox, self._directory = caller.sandbox, caller.sandbox.directory
-        self._people = People(caller, domain_node)
+        self._people, self._own = People(caller, domain_node), caller.role.name
 
     def named(self, username: str) -> Record:
-        """Return the user of this name."""
+        """Return the user of this name; the token's own gets a record with its first change."""
         found = self._directory.user_named(username)
+        if found is None and username == self._own:
+            found = self._directory.add_user(username, {"isRoot": True}, now_ms=0)
         if found is None:
             raise InputRefused(f"Could not find a user with the name '{username}'")
         return found
 
     def by_id(self, user_id: str) -> Record:
         """Return the user with this id."""
-        return _kept(self._directory.users, user_id)
+        return (
+            self.named(user_id) if user_id == self._own else _kept(self._directory.users, user_id)
+        )
 
     def add_user(self, given: Input) -> Node:
         """Add a user; a name is taken once."""
@@ -129,6 +133,8 @@ class _Change:
 
     def update_user(self, record: Record, given: Input) -> Node:
         """Change the members that are given and keep the others."""
+        if record["username"] == self._own and given.get("username") not in {None, self._own}:
+            raise _refused("username", "to rename the token's own user is not supported")
         record |= _given(given, (*_PROFILE, "username"))
         self._sandbox.save()
         return {"user": self._people.user(record)}

@@ -20,12 +20,16 @@ class People:
         self._directory = caller.sandbox.directory
 
     def own(self) -> Node:
-        """Return the user behind the caller's token."""
-        return user_node(self._caller.role.name)
+        """Return the user behind the caller's token, with the profile that it was given."""
+        name = self._caller.role.name
+        record = self._directory.user_named(name)
+        return user_node(name) if record is None else self.user(record)
 
     def users(self, search: str | None = None) -> list[Node]:
         """Return the users whose name or address holds `search`, the caller's own first."""
-        found = [self.own(), *(self.user(user) for user in self._directory.users.values())]
+        own = self.own()
+        others = (user for user in self._directory.users.values() if user["username"] != own["id"])
+        found = [own, *map(self.user, others)]
         wanted = (search or "").casefold()
         return [
             node
@@ -37,8 +41,9 @@ class People:
         """Return the GraphQL object of a user of the directory."""
         profile = user_node(record["username"])
         profile |= {name: value for name, value in record.items() if name in profile}
+        is_own = record["username"] == self._caller.role.name
         return profile | {
-            "id": record["userID"],
+            "id": record["username"] if is_own else record["userID"],
             "displayName": record.get("fullName") or record["username"],
             "isOrgRoot": record["isRoot"],
             "createdAt": format_instant(from_epoch_ms(record.get("createdAt", 0))),

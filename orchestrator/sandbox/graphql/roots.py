@@ -14,8 +14,9 @@ from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.graphql.changes import asset_mutations
 from orchestrator.sandbox.graphql.files import file_mutations, file_queries
 from orchestrator.sandbox.graphql.ingest_tokens import token_mutations
-from orchestrator.sandbox.graphql.nodes import ORGANIZATION, Node, user_node
+from orchestrator.sandbox.graphql.nodes import ORGANIZATION, Node
 from orchestrator.sandbox.graphql.parsers import parser_mutations
+from orchestrator.sandbox.graphql.people import People
 from orchestrator.sandbox.graphql.reading import domain_node
 from orchestrator.sandbox.graphql.server import server_facts, server_mutations, server_queries
 from orchestrator.sandbox.search import check, diagnostics_of
@@ -49,15 +50,14 @@ def root_of(caller: Caller) -> dict[str, Any]:
 
 
 def _server(caller: Caller) -> dict[str, Any]:
-    user = user_node(caller.role.name)
+    user = People(caller, domain_node).own()
     is_root = caller.may(Right.ADMIN)
     account: Node = {
-        "id": user["id"],
-        "username": user["username"],
+        **user,
         "isRoot": is_root,
         "isOrganizationRoot": is_root,
-        "fullName": None,
-        "email": None,
+        "externalPermissions": False,
+        "externalGroupSynchronization": False,
         "currentOrganization": ORGANIZATION,
         "canCreateRepo": is_root,
     }
