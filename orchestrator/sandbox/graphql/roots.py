@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.cql.diagnostics import Level
 from orchestrator.sandbox.answers import Refusal
 from orchestrator.sandbox.auth import demand
-from orchestrator.sandbox.domains import Connection, Domain
+from orchestrator.sandbox.domains import Connection, Domain, DomainSettings
 from orchestrator.sandbox.graphql.access import access_mutations, access_queries
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.graphql.changes import asset_mutations
@@ -18,7 +18,12 @@ from orchestrator.sandbox.graphql.nodes import ORGANIZATION, Node
 from orchestrator.sandbox.graphql.parsers import parser_mutations
 from orchestrator.sandbox.graphql.people import People
 from orchestrator.sandbox.graphql.reading import domain_node
-from orchestrator.sandbox.graphql.server import server_facts, server_mutations, server_queries
+from orchestrator.sandbox.graphql.server import (
+    retention_given,
+    server_facts,
+    server_mutations,
+    server_queries,
+)
 from orchestrator.sandbox.search import check, diagnostics_of
 from orchestrator.sandbox.settings import VERSION, Right
 
@@ -144,12 +149,19 @@ def _query_checks(caller: Caller) -> dict[str, Resolver]:
 def _domain_mutations(caller: Caller) -> dict[str, Resolver]:
     sandbox = caller.sandbox
 
-    def create(name: str, description: str | None, given: Sequence[Any] | None) -> Domain:
+    def create(
+        name: str,
+        description: str | None,
+        given: Sequence[Any] | None,
+        settings: DomainSettings,
+    ) -> Domain:
         demand(caller.role, Right.ADMIN)
         if name in sandbox.domains:
             raise InputRefused(f"A search domain with the name '{name}' already exists")
         connections = None if given is None else _connections(given)
-        domain = Domain(name=name, description=description or "", connections=connections)
+        domain = Domain(
+            name=name, description=description or "", connections=connections, settings=settings
+        )
         sandbox.domains[name] = domain
         sandbox.save()
         return domain
@@ -175,13 +187,26 @@ def _domain_mutations(caller: Caller) -> dict[str, Resolver]:
         sandbox.drop_domain(caller.readable(name))
         return {"result": True}
 
+    def create_repository(
+        _info: Any, name: str, description: str | None = None, **given: Any
+    ) -> Node:
+        domain = create(name, description, None, retention_given(given))
+        return {"repository": domain_node(domain, caller)}
+
+    def create_view(
+        _info: Any,
+        name: str,
+        description: str | None = None,
+        connections: Sequence[Any] | None = None,
+        **given: Any,
+    ) -> Node:
+        if given.get("isFederated") or given.get("federatedViews"):
+            raise InputRefused("a multi-cluster view is not supported by the sandbox")
+        return domain_node(create(name, description, connections or [], DomainSettings()), caller)
+
     return {
-        "createRepository": lambda _info, name, description=None, **_rest: {
-            "repository": domain_node(create(name, description, None), caller)
-        },
-        "createView": lambda _info, name, description=None, connections=None, **_rest: domain_node(
-            create(name, description, connections or []), caller
-        ),
+        "createRepository": create_repository,
+        "createView": create_view,
         "updateView": lambda _info, viewName, connections: update_view(viewName, connections),  # noqa: N803 -- the schema's name
         "deleteSearchDomain": lambda _info, name, **_rest: delete(name),
     }

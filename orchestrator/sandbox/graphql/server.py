@@ -5,7 +5,7 @@ What a local server cannot do, archiving, eviction, licenses, token policies, is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from orchestrator.ids import derive
 from orchestrator.sandbox.directory import EVERYBODY
-from orchestrator.sandbox.domains import Domain
+from orchestrator.sandbox.domains import Domain, DomainSettings
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.graphql.nodes import ORGANIZATION, Node
 from orchestrator.sandbox.graphql.reading import domain_node
@@ -24,6 +24,13 @@ from orchestrator.units import format_instant
 Resolver = Callable[..., Any]
 
 NODE_ID = 1
+_GB = 1024**3
+_CREATED_WITH = {
+    "retentionInMillis": 86_400_000,
+    "retentionInIngestSizeBytes": _GB,
+    "retentionInStorageSizeBytes": _GB,
+}
+"""What a new repository is given, and how much of it is a day or a GB."""
 _REFUSED = {
     "s3EnableArchiving": "archiving",
     "s3DisableArchiving": "archiving",
@@ -50,6 +57,23 @@ _STAYS = {
     "hasUnderReplicatedData": False,
     "hasDataThatExistsOnlyOnThisNode": True,
 }
+
+
+def retention_given(given: Mapping[str, Any]) -> DomainSettings:
+    """Return the settings of a new repository, whose retention is given in ms and in bytes.
+
+    Raises:
+        InputRefused: One of them is not positive.
+    """
+    sizes = {name: given.get(name) for name in _CREATED_WITH}
+    _check_positive(sizes)
+    days, ingest, storage = (
+        None if size is None else size / unit
+        for size, unit in zip(sizes.values(), _CREATED_WITH.values(), strict=True)
+    )
+    return DomainSettings(
+        retention_days=days, retention_ingest_gb=ingest, retention_storage_gb=storage
+    )
 
 
 def server_facts(caller: Caller) -> Node:
@@ -142,11 +166,7 @@ def _setting_mutations(caller: Caller) -> dict[str, Resolver]:
         domain = caller.repository(repositoryName)
         if given.get("timeBasedBackupRetention") is not None:
             raise _unsupported("retention of backups")
-        if any(value is not None and value <= 0 for value in given.values()):
-            reasons = {
-                name: "must be positive" for name, value in given.items() if (value or 1) <= 0
-            }
-            raise InputRefused("There were errors in the input.", reasons)
+        _check_positive(given)
         old = domain.settings
         domain.settings = replace(
             old,
@@ -162,6 +182,13 @@ def _setting_mutations(caller: Caller) -> dict[str, Resolver]:
         "setAutomaticSearching": search_at_once,
         "updateRetention": retain,
     }
+
+
+def _check_positive(given: Mapping[str, float | None]) -> None:
+    wrong = [name for name, value in given.items() if value is not None and value <= 0]
+    if wrong:
+        reasons = dict.fromkeys(wrong, "must be positive")
+        raise InputRefused("There were errors in the input.", reasons)
 
 
 def _refusal(caller: Caller, what: str) -> Resolver:
@@ -193,7 +220,9 @@ def _fits(sandbox: Sandbox, flag: str, scope: str | None) -> bool:
 
 
 def _cluster(sandbox: Sandbox) -> Node:
-    held = sum(domain.log.snapshot().memory_bytes() for domain in sandbox.domains.values())
+    logs = [domain.log for domain in sandbox.domains.values()]
+    # Sizes of a cluster and of its nodes are in GB, other than those of a repository.
+    held = sum(log.snapshot().memory_bytes() for log in logs) / _GB
     nothing = dict.fromkeys(
         (
             "underReplicatedSegmentSize",
@@ -220,7 +249,7 @@ def _cluster(sandbox: Sandbox) -> Node:
     }
 
 
-def _node(sandbox: Sandbox, held: int) -> Node:
+def _node(sandbox: Sandbox, held: float) -> Node:
     now, up = sandbox.clock.now(), sandbox.uptime()
     nothing = dict.fromkeys(
         (

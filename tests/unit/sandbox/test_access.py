@@ -352,6 +352,27 @@ async def test_settings_are_kept_apart_from_each_other(client: Any) -> None:
     assert data(await client.graphql(REPOSITORY, n="falcon"))["timeBasedRetention"] is None
 
 
+async def test_new_repository_has_the_retention_that_it_was_given(client: Any) -> None:
+    document = f"""mutation {{ createRepository(name: "r", retentionInMillis: {36 * 3_600_000},
+      retentionInIngestSizeBytes: {5 * 1024**3}) {{ repository {{ timeBasedRetention
+      ingestSizeBasedRetention storageSizeBasedRetention }} }} }}"""
+
+    assert data(await client.graphql(document))["repository"] == {
+        "timeBasedRetention": 1.5,
+        "ingestSizeBasedRetention": 5,
+        "storageSizeBasedRetention": None,
+    }
+    wrong = 'mutation { createRepository(name: "s", retentionInMillis: 0) { __typename } }'
+    refused = await client.graphql(wrong)
+    assert refused["errors"][0]["state"] == {"retentionInMillis": "must be positive"}
+
+
+async def test_view_over_several_clusters_is_refused(client: Any) -> None:
+    answer = await client.graphql('mutation { createView(name: "v", isFederated: true) { id } }')
+
+    assert answer["errors"][0]["message"] == "a multi-cluster view is not supported by the sandbox"
+
+
 async def test_all_of_it_survives_a_restart(open_client: Any, tmp_path: Any) -> None:
     async with open_client(data_dir=tmp_path) as before:
         group, role = await grouped(before), await permitted(before)
