@@ -132,6 +132,8 @@ def _rest_routes() -> list[BaseRoute]:
         Route(f"{ingest}/humio-unstructured", ingest_routes.ingest_unstructured, methods=["POST"]),
         Route(f"{ingest}/json", ingest_routes.ingest_json, methods=["POST"]),
         Route(f"{ingest}/raw", ingest_routes.ingest_raw, methods=["POST"]),
+        Route(f"{ingest}/otlp/v1/logs", ingest_routes.ingest_otlp_logs, methods=["POST"]),
+        Route(f"{ingest}/otlp/v1/{{signal}}", sender_routes.otlp_unknown, methods=["POST"]),
         *_hec_routes(f"{ingest}/hec"),
         *_elastic_routes(f"{ingest}/elastic-bulk"),
         *_search_routes(),

@@ -30,11 +30,13 @@ from orchestrator.sandbox.ingest_shapes import (
     text_row,
     unstructured_rows,
 )
+from orchestrator.sandbox.otlp import otlp_log_rows
 from orchestrator.sandbox.parsers import parsed_rows
 from orchestrator.sandbox.settings import Right, TokenRole
 from orchestrator.sandbox.state import Sandbox
 
 Decoded = TypeVar("Decoded")
+_PROTOBUF = "application/x-protobuf"
 MAX_BODY_BYTES = 256 * 1024 * 1024
 
 
@@ -78,6 +80,22 @@ async def ingest_elastic_bulk(request: Request) -> Response:
     await _store(sandbox, repository, rows, parser=role.parser)
     took_ms = int((sandbox.clock.monotonic() - began) * 1000)
     return json_answer(bulk_answer(items, took_ms=took_ms))
+
+
+async def ingest_otlp_logs(request: Request) -> Response:
+    """`ingest/otlp/v1/logs`: protobuf alone, as on LogScale; the answer is an empty message.
+
+    Raises:
+        Refusal: 415, another content type.
+    """
+    sandbox, role = _sender(request)
+    repository = _repository(request, sandbox, role)
+    sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if sent != _PROTOBUF:
+        raise Refusal(415, f"OpenTelemetry's records are taken as {_PROTOBUF} alone")
+    rows = await _decoded(partial(otlp_log_rows, now_ms=sandbox.now_ms()), request)
+    await _store(sandbox, repository, rows, parser=role.parser)
+    return Response(b"", media_type=_PROTOBUF)
 
 
 async def ingest_raw(request: Request) -> Response:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orchestrator.sandbox.answers import json_answer
+from orchestrator.sandbox.answers import Refusal, json_answer
 from orchestrator.sandbox.auth import caller_of, demand, sandbox_of
 from orchestrator.sandbox.settings import Right
 
@@ -30,6 +30,12 @@ async def hec_options(request: Request) -> Response:
     """`OPTIONS` on a HEC path: some senders try the address so before the first event."""
     _sender(request)
     return Response(status_code=200, headers={"Allow": "OPTIONS, POST"})
+
+
+async def otlp_unknown(request: Request) -> Response:
+    """`POST …/otlp/v1/…` of metrics and traces, which LogScale takes and the sandbox does not."""
+    _sender(request)
+    raise Refusal(501, f"{request.path_params['signal']} is not supported by the sandbox")
 
 
 async def elastic_info(request: Request) -> Response:
