@@ -27,6 +27,8 @@ class Directory:
     """`displayName`, `lookupName`, `users` as ids, and roles: see `new_group`."""
     roles: dict[str, Record] = field(default_factory=dict)
     ip_filters: dict[str, Record] = field(default_factory=dict)
+    tokens: dict[str, Record] = field(default_factory=dict)
+    """Tokens with permissions of their own; the secret of one stands in no record."""
     flags: dict[str, list[str]] = field(default_factory=dict)
     """Scope to the flags that are on: `EVERYBODY`, `org:ID` or `user:ID`."""
 

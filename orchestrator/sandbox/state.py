@@ -13,7 +13,7 @@ import secrets
 import string
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import cast
 
@@ -246,10 +246,22 @@ class Sandbox:
     def drop_domain(self, domain: Domain) -> None:
         """Delete a repository or view with all that hangs on it."""
         del self.domains[domain.name]
+        self._withdraw(domain.name)
         if self._journal is not None:
             self._journal.forget(domain.name)
         self.triggers.forget(domain.name)
         self.save()
+
+    def _withdraw(self, name: str) -> None:
+        """Let no token reach a repository or view that is gone, nor another of its name later."""
+        for text, role in list(self.tokens.items()):
+            if role.repository is None or text in self.settings.tokens or not role.reaches(name):
+                continue
+            left = [other for other in (role.repository, *role.others) if other != name]
+            if left:
+                self.tokens[text] = replace(role, repository=left[0], others=tuple(left[1:]))
+            else:
+                del self.tokens[text]
 
     def save(self) -> None:
         """Write everything but events to the data directory, where there is one."""
@@ -315,4 +327,6 @@ def _role_from_json(raw: Mapping[str, object]) -> TokenRole:
         rights=frozenset(Right(right) for right in rights),
         repository=cast("str | None", raw["repository"]),
         parser=cast("str | None", raw["parser"]),
+        others=tuple(cast("Sequence[str]", raw.get("others", ()))),
+        expires_ms=cast("int | None", raw.get("expires_ms")),
     )

@@ -17,6 +17,10 @@ from orchestrator.sandbox.graphql.ingest_tokens import token_mutations
 from orchestrator.sandbox.graphql.nodes import ORGANIZATION, Node
 from orchestrator.sandbox.graphql.parsers import parser_mutations
 from orchestrator.sandbox.graphql.people import People
+from orchestrator.sandbox.graphql.permission_tokens import (
+    permission_token_mutations,
+    permission_token_queries,
+)
 from orchestrator.sandbox.graphql.reading import domain_node
 from orchestrator.sandbox.graphql.server import (
     retention_given,
@@ -43,6 +47,7 @@ def root_of(caller: Caller) -> dict[str, Any]:
         **_query_checks(caller),
         **file_queries(caller),
         **access_queries(caller),
+        **permission_token_queries(caller),
         **server_queries(caller),
         **asset_mutations(caller),
         **file_mutations(caller),
@@ -50,6 +55,7 @@ def root_of(caller: Caller) -> dict[str, Any]:
         **parser_mutations(caller),
         **token_mutations(caller),
         **access_mutations(caller),
+        **permission_token_mutations(caller),
         **server_mutations(caller),
     }
 
@@ -94,8 +100,7 @@ def _domains(caller: Caller) -> dict[str, Resolver]:
         return [
             domain_node(domain, caller)
             for domain in found
-            if caller.role.repository in {None, domain.name}
-            and not (repositories_only and domain.is_view)
+            if caller.role.reaches(domain.name) and not (repositories_only and domain.is_view)
         ]
 
     return {
