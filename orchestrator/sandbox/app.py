@@ -7,7 +7,7 @@ gateway's: the same routes, with errors in its JSON envelope.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -128,16 +128,21 @@ def _rest_routes() -> list[BaseRoute]:
         Route("/api/v1/users", user_routes.list_users),
         Route("/api/v1/users", user_routes.create_user, methods=["POST"]),
         Route("/api/v1/users/{user_id}", user_routes.delete_user, methods=["DELETE"]),
-        Route(f"{ingest}/humio-structured", ingest_routes.ingest_structured, methods=["POST"]),
-        Route(f"{ingest}/humio-unstructured", ingest_routes.ingest_unstructured, methods=["POST"]),
-        Route(f"{ingest}/json", ingest_routes.ingest_json, methods=["POST"]),
-        Route(f"{ingest}/raw", ingest_routes.ingest_raw, methods=["POST"]),
+        *_posts(f"{ingest}/humio-structured", ingest_routes.ingest_structured),
+        *_posts(f"{ingest}/humio-unstructured", ingest_routes.ingest_unstructured),
+        *_posts(f"{ingest}/json", ingest_routes.ingest_json),
+        *_posts(f"{ingest}/raw", ingest_routes.ingest_raw),
         Route(f"{ingest}/otlp/v1/logs", ingest_routes.ingest_otlp_logs, methods=["POST"]),
         Route(f"{ingest}/otlp/v1/{{signal}}", sender_routes.otlp_unknown, methods=["POST"]),
         *_hec_routes(f"{ingest}/hec"),
         *_elastic_routes(f"{ingest}/elastic-bulk"),
         *_search_routes(),
     ]
+
+
+def _posts(path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> list[BaseRoute]:
+    """Return the route of `path` with and without a slash at its end: senders write both."""
+    return [Route(f"{path}{end}", endpoint, methods=["POST"]) for end in ("", "/")]
 
 
 def _hec_routes(base: str) -> list[BaseRoute]:
@@ -151,7 +156,7 @@ def _hec_routes(base: str) -> list[BaseRoute]:
         ("/raw/1.0", ingest_routes.ingest_hec_raw),
     ):
         found += [
-            Route(f"{base}{path}", ingest, methods=["POST"]),
+            *_posts(f"{base}{path}", ingest),
             Route(f"{base}{path}", sender_routes.hec_options, methods=["OPTIONS"]),
         ]
     return [

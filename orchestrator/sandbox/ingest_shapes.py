@@ -257,7 +257,7 @@ def _unquoted(value: str) -> str:
 
 
 def event_ms(raw: object) -> int:
-    """Return the time of an event: epoch ms, or ISO 8601 (without a zone: UTC).
+    """Return the time of an event: epoch ms, a fraction cut off, or ISO 8601 (no zone: UTC).
 
     Raises:
         BodyRefused: Neither.
@@ -267,9 +267,16 @@ def event_ms(raw: object) -> int:
         return int(text)
     try:
         instant = datetime.fromisoformat(text)
-    except ValueError as exc:
-        raise BodyRefused(f"{text!r} is not a timestamp") from exc
+    except ValueError:
+        return _whole_ms(text)
     return to_epoch_ms(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
+
+
+def _whole_ms(text: str) -> int:
+    try:
+        return int(Decimal(text))
+    except (InvalidOperation, ValueError, OverflowError) as exc:
+        raise BodyRefused(f"{text!r} is not a timestamp") from exc
 
 
 def _hec_ms(raw: object) -> int:

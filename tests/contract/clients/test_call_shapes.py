@@ -297,6 +297,39 @@ CALLS = (
             {"@timestamp": NOW_MS, "#type": "kv", "a": "1", "@session": "s", "@label": "l"},
         ],
     ),
+    # PowerShell scripts run on hosts: a slash at the end, text for numbers.
+    Call(
+        client="psfalcon",
+        line="POST /api/v1/ingest/humio-structured/",
+        headers=INGEST,
+        body=lines(
+            [
+                {
+                    "tags": {"script": "run.ps1", "host": "h1"},
+                    "events": [
+                        {"timestamp": "2026-03-10T03:00:00.5+01:00", "attributes": {"pid": 4}}
+                    ],
+                }
+            ]
+        ),
+        answer={},
+        stored=[
+            {"@timestamp": NOW_MS + 500, "#script": "run.ps1", "#host": "h1", "pid": "4"},
+        ],
+    ),
+    # Scripts that multiply a clock's seconds, which leaves a fraction.
+    Call(
+        client="script",
+        line="POST /api/v1/ingest/humio-structured",
+        headers=INGEST,
+        body=b'[{"events":[{"timestamp":1773108000123.4568,"attributes":{"a":"1"}},'
+        b'{"timestamp":1.773108000124E12,"attributes":{"a":"2"}}]}]',
+        answer={},
+        stored=[
+            {"@timestamp": NOW_MS + 123, "a": "1"},
+            {"@timestamp": NOW_MS + 124, "a": "2"},
+        ],
+    ),
     # Connectors that look before they search.
     Call(
         client="stix-shifter",
