@@ -11,13 +11,17 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from orchestrator.sandbox.storage import TIMESTAMP
 from orchestrator.units import to_epoch_ms
 
 DEFAULT_PARSER = "kv"
 _MAX_DEPTH = 50
+_MAX_SHOWN = 60
+_MS_DIGITS = 15
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
+"""The years 1 to 9999, which are all that a calendar here can name."""
 _PAIR = re.compile(r'([\w.@#:/-]+)=("(?:[^"\\]|\\.)*"|[^\s,"]+)')
 _PLAIN = re.compile(r'[^\s"]+\Z')
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
@@ -263,25 +267,42 @@ def event_ms(raw: object) -> int:
         BodyRefused: Neither.
     """
     text = str(raw)
-    if text.lstrip("-").isdecimal():
+    # The common case first: this runs once per event.
+    if text.isdecimal() and len(text) <= _MS_DIGITS and int(text) <= _LAST_MS:
         return int(text)
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
-        return _whole_ms(text)
-    return to_epoch_ms(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
-
-
-def _whole_ms(text: str) -> int:
-    try:
-        return int(Decimal(text))
-    except (InvalidOperation, ValueError, OverflowError) as exc:
-        raise BodyRefused(f"{text!r} is not a timestamp") from exc
+        return _whole_ms(text, raw)
+    ms = to_epoch_ms(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
+    return _whole_ms(str(ms), raw)
 
 
 def _hec_ms(raw: object) -> int:
     """Return HEC's seconds, with a fraction or not, as ms."""
+    return _whole_ms(str(raw), raw, factor=1000)
+
+
+def _whole_ms(text: str, raw: object, *, factor: int = 1) -> int:
+    """Return a number as ms.
+
+    Raises:
+        BodyRefused: Not a number, or a time that no calendar names.
+    """
     try:
-        return int(Decimal(str(raw)) * 1000)
-    except (InvalidOperation, ValueError, OverflowError) as exc:
-        raise BodyRefused(f"{raw!r} is not a time in seconds") from exc
+        number = Decimal(text)
+        if is_time(number * factor):
+            return int(number * factor)
+    except (ArithmeticError, ValueError) as exc:
+        raise BodyRefused(f"{_short(raw)} is not a timestamp") from exc
+    raise BodyRefused(f"{_short(raw)} is a time before the year 1 or after the year 9999")
+
+
+def is_time(ms: int | Decimal) -> bool:
+    """Return whether an event may have this time, in epoch ms."""
+    return _FIRST_MS <= ms <= _LAST_MS
+
+
+def _short(raw: object) -> str:
+    text = repr(raw)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.sandbox.ingest_shapes import BodyRefused, Row, text_row
+from orchestrator.sandbox.ingest_shapes import BodyRefused, Row, is_time, text_row
 from orchestrator.sandbox.storage import TIMESTAMP
 
 _FIXED64 = 1
@@ -104,7 +104,7 @@ def _row(resource: Message, scope: Message, record: Message, now_ms: int) -> Row
     )
     row = text_row(text, now_ms=now_ms, parser="json")
     nanos = record.get("time") or record.get("observed")
-    if nanos:
+    if nanos and is_time(nanos // _NANOS_PER_MS):
         row[TIMESTAMP] = str(nanos // _NANOS_PER_MS)
     return row
 

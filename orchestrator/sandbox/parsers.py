@@ -7,6 +7,7 @@ Source: library.humio.com, parsers-create; the scripts of the built-in ones are 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from orchestrator.engine.run import run_query
 from orchestrator.errors import CqlError
 from orchestrator.sandbox.answers import Refusal
 from orchestrator.sandbox.domains import Domain, Record
-from orchestrator.sandbox.ingest_shapes import Row
+from orchestrator.sandbox.ingest_shapes import Row, is_time
 from orchestrator.sandbox.search import EVENT_ID, check, refuse_unsupported
 from orchestrator.sandbox.storage import INGEST_TIMESTAMP, TIMESTAMP, frame_of
 
@@ -25,6 +26,7 @@ BUILT_IN: Mapping[str, str] = {
     "kv": "kvParse()\n| findTimestamp()",
 }
 _MAX_RUN_MS = 2**53
+_WHOLE = re.compile(r"-?[0-9]{1,15}\Z")
 _MINE = "__event"
 """Tells which event a row comes from; taken off again."""
 _LATER = frozenset({_MINE, EVENT_ID, INGEST_TIMESTAMP})
@@ -115,6 +117,10 @@ def _finished(row: Mapping[str, str], given: Row, script: Script, now_ms: int) -
     for name in script.tags:
         if name in event:
             event[f"#{name}"] = event.pop(name)
-    if not event.get(TIMESTAMP, "").lstrip("-").isdecimal():
+    if not _is_time(event.get(TIMESTAMP, "")):
         event[TIMESTAMP] = str(now_ms)
     return event
+
+
+def _is_time(text: str) -> bool:
+    return _WHOLE.match(text) is not None and is_time(int(text))
