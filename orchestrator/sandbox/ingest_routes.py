@@ -129,9 +129,13 @@ async def ingest_hec_raw(request: Request) -> Response:
     repository = _repository(request, sandbox, role)
     text = (await _body(request)).decode("utf-8", "replace")
     parser = role.parser or request.query_params.get("sourcetype", "kv")
-    named = request.headers.get("x-splunk-request-channel")
-    channel = named or request.query_params.get("channel")
-    shared = {} if channel is None else {"channel": channel}
+    told = {
+        "channel": request.headers.get("x-splunk-request-channel")
+        or request.query_params.get("channel"),
+        "@host": request.query_params.get("host"),
+        "@source": request.query_params.get("source"),
+    }
+    shared = {name: value for name, value in told.items() if value}
     rows = [
         text_row(line, now_ms=sandbox.now_ms(), parser=parser) | shared
         for line in text.splitlines()

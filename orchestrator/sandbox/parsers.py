@@ -2,7 +2,7 @@
 
 `json` and `kv` are built in, and read by ingest itself. A repository's own are records; what one
 of them cannot read is stored as it came, with `@error`, as LogScale does.
-Source: library.humio.com, parsers-create; the scripts of the built-in ones are our own.
+Source: library.humio.com, parsers-create.
 """
 
 from __future__ import annotations
@@ -21,10 +21,8 @@ from orchestrator.sandbox.ingest_shapes import Row, is_time
 from orchestrator.sandbox.search import EVENT_ID, check, refuse_unsupported
 from orchestrator.sandbox.storage import INGEST_TIMESTAMP, TIMESTAMP, frame_of
 
-BUILT_IN: Mapping[str, str] = {
-    "json": "parseJson()\n| findTimestamp()",
-    "kv": "kvParse()\n| findTimestamp()",
-}
+BUILT_IN: Mapping[str, str] = {"json": "parseJson()", "kv": "kvParse()"}
+"""By name: the script that says what ingest does itself."""
 _MAX_RUN_MS = 2**53
 _WHOLE = re.compile(r"-?[0-9]{1,15}\Z")
 _MINE = "__event"

@@ -153,11 +153,20 @@ CALLS = (
     # Splunk's SDKs for Java and Python.
     Call(
         client="splunk-sdk",
-        line="POST /services/collector/raw/1.0?channel=c-2",
+        line="POST /services/collector/raw/1.0?channel=c-2&host=h1&source=s&sourcetype=json",
         headers=SPLUNK,
-        body=b"a=1",
+        body=b'{"a": 1}',
         answer=SUCCESS,
-        stored=[{"@timestamp": NOW_MS, "#type": "kv", "a": "1", "channel": "c-2"}],
+        stored=[
+            {
+                "@timestamp": NOW_MS,
+                "#type": "json",
+                "a": "1",
+                "channel": "c-2",
+                "@host": "h1",
+                "@source": "s",
+            }
+        ],
     ),
     Call(
         client="splunk-sdk",
