@@ -31,7 +31,7 @@ from orchestrator.sandbox.ingest_shapes import (
     unstructured_rows,
 )
 from orchestrator.sandbox.otlp import otlp_log_rows
-from orchestrator.sandbox.parsers import parsed_rows
+from orchestrator.sandbox.parsers import parsed_rows, scripts_of
 from orchestrator.sandbox.settings import Right, TokenRole
 from orchestrator.sandbox.state import Sandbox
 
@@ -227,10 +227,10 @@ async def _store(
     by_type: bool = True,
 ) -> None:
     """Store the rows, parsed by the repository's own parsers where it has any."""
-    domain = sandbox.domain(repository)
-    if domain.parsers:
+    # Read before the thread starts: parsers may change while it runs.
+    if scripts := scripts_of(sandbox.domain(repository)):
         parse = partial(parsed_rows, imposed=parser, by_type=by_type, now_ms=sandbox.now_ms())
-        rows = await asyncio.to_thread(parse, rows, domain)
+        rows = await asyncio.to_thread(parse, rows, scripts)
     try:
         await sandbox.ingest(repository, rows)
     except BodyRefused as exc:

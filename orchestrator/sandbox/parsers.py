@@ -62,20 +62,24 @@ def script_problem(text: str) -> str:
     return "a parser must not aggregate" if checked.is_aggregate else ""
 
 
-def parser_names(domain: Domain) -> set[str]:
-    """Return the names that an ingest token of the repository may have as its parser."""
-    return {*BUILT_IN, *(record["name"] for record in domain.parsers.values())}
+def scripts_of(domain: Domain) -> dict[str, Script]:
+    """Return the repository's own parsers by name, as they are at this moment."""
+    return {record["name"]: script_of(record) for record in domain.parsers.values()}
 
 
 def parsed_rows(
-    rows: Sequence[Row], domain: Domain, *, imposed: str | None, by_type: bool, now_ms: int
+    rows: Sequence[Row],
+    scripts: Mapping[str, Script],
+    *,
+    imposed: str | None,
+    by_type: bool,
+    now_ms: int,
 ) -> Sequence[Row]:
-    """Return the rows as the repository's own parsers leave them.
+    """Return the rows as the repository's own parsers leave them; CPU work, for a thread.
 
     `imposed` is the token's parser and holds for all rows; else each row's `#type` decides, where
     `by_type` says so. Rows without a parser of the repository's own stay as they are.
     """
-    scripts = {record["name"]: script_of(record) for record in domain.parsers.values()}
     kept: list[Row] = []
     by_parser: dict[str, list[Row]] = {}
     for row in rows:

@@ -83,6 +83,7 @@ class _Change:
         self._caller = caller
 
     def create(self, given: Input) -> Node:
+        """Store a new parser, or another script under a name, where that is allowed."""
         domain = self._domain(given["repositoryName"])
         old = _own(domain, given["name"])
         if old is not None and not given.get("allowOverwritingExistingParser"):
@@ -100,6 +101,7 @@ class _Change:
         return self._keep(domain, record)
 
     def update(self, given: Input) -> Node:
+        """Change what is given and keep the rest; tokens follow a new name."""
         domain = self._domain(given["repositoryName"])
         record = dict(_found(domain, given["id"]))
         old_name = record["name"]
@@ -118,6 +120,7 @@ class _Change:
         return node
 
     def delete(self, given: Input) -> Node:
+        """Remove a parser; the tokens that used it have none."""
         domain = self._domain(given["repositoryName"])
         record = _found(domain, given["id"])
         del domain.parsers[record["id"]]
@@ -125,6 +128,7 @@ class _Change:
         return {"result": True}
 
     def clone(self, given: Input) -> Node:
+        """Store a copy of a parser, built-in ones included, under a name of its own."""
         domain = self._domain(given["repositoryName"])
         source = next(
             (n for n in parser_nodes(domain) if n["id"] == given["parserIdToClone"]), None
