@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from graphql import (
@@ -25,9 +24,9 @@ from orchestrator.sandbox.answers import Refusal, json_answer
 from orchestrator.sandbox.auth import caller_of
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.graphql.roots import root_of
+from orchestrator.sandbox.graphql.sdl import schema_text
 
 _MAX_LONG = 2**63 - 1
-_SDL = ".graphql"
 
 
 @cache
@@ -38,13 +37,6 @@ def load_schema() -> GraphQLSchema:
     for name in ("RepoOrViewName", "VersionedPackageSpecifier"):
         _check_scalar(schema, name, _text)
     return schema
-
-
-def schema_text() -> str:
-    """Return the SDL that is served: the packaged files, which extend each other's types."""
-    packaged = files("orchestrator.sandbox.graphql").iterdir()
-    found = {file.name: file.read_text("utf-8") for file in packaged if file.name.endswith(_SDL)}
-    return "\n".join(found[name] for name in sorted(found))
 
 
 async def graphql(request: Request) -> Response:
