@@ -55,6 +55,7 @@ class DomainSettings:
     """What is set on a repository or view; kept and shown, and nothing is ever deleted for it."""
 
     automatic_search: bool = True
+    is_starred: bool = False
     retention_days: float | None = None
     """None is without limit, as in the two below."""
     retention_ingest_gb: float | None = None

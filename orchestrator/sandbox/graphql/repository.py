@@ -28,6 +28,11 @@ def repository_fields(domain: Domain, caller: Caller) -> Node:
         "ingestSizeBasedRetention": settings.retention_ingest_gb,
         "storageSizeBasedRetention": settings.retention_storage_gb,
         "timeOfLatestIngest": lambda _info: _latest_ingest(domain),
+        "timeBasedBackupRetention": None,
+        "ingestBlock": None,
+        "usageTag": None,
+        "maxAutoShardCount": None,
+        "archivingProvider": None,
         "s3ArchivingConfiguration": None,
         "ingestTokens": lambda _info: token_nodes(domain, caller),
     }

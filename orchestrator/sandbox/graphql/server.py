@@ -161,6 +161,12 @@ def _setting_mutations(caller: Caller) -> dict[str, Resolver]:
         caller.sandbox.save()
         return {"automaticSearch": automaticSearch}
 
+    def star(name: str, *, on: bool) -> Node:
+        domain = caller.readable(name)
+        domain.settings = replace(domain.settings, is_starred=on)
+        caller.sandbox.save()
+        return domain_node(domain, caller)
+
     def retain(_info: Any, repositoryName: str, **given: float | None) -> Node:  # noqa: N803 -- the schema's name
         caller.administer()
         domain = caller.repository(repositoryName)
@@ -181,6 +187,8 @@ def _setting_mutations(caller: Caller) -> dict[str, Resolver]:
         "updateDescriptionForSearchDomain": describe,
         "setAutomaticSearching": search_at_once,
         "updateRetention": retain,
+        "addStarToSearchDomain": lambda _info, name: star(name, on=True),
+        "removeStarFromSearchDomain": lambda _info, name: star(name, on=False),
     }
 
 

@@ -367,6 +367,30 @@ async def test_new_repository_has_the_retention_that_it_was_given(client: Any) -
     assert refused["errors"][0]["state"] == {"retentionInMillis": "must be positive"}
 
 
+async def test_star_needs_no_more_than_to_read_and_comes_off_again(client: Any) -> None:
+    listed = "{ searchDomains { name isStarred } }"
+    for change, is_starred in (("addStarTo", True), ("removeStarFrom", False)):
+        document = f'mutation {{ {change}SearchDomain(name: "falcon") {{ isStarred }} }}'
+        assert data(await client.graphql(document, token="reader")) == {"isStarred": is_starred}
+        assert data(await client.graphql(listed)) == [{"name": "falcon", "isStarred": is_starred}]
+
+
+async def test_what_never_is_set_is_null_or_empty(client: Any) -> None:
+    document = """{ repository(name: "falcon") { permanentlyDeletedAt searchLimitedMs
+      reposExcludedInSearchLimit starredFields dashboards { id name } ingestBlock usageTag
+      maxAutoShardCount timeBasedBackupRetention archivingProvider
+      s3ArchivingConfiguration { bucket } } }"""
+
+    found = data(await client.graphql(document))
+
+    assert {name for name, value in found.items() if value == []} == {
+        "reposExcludedInSearchLimit",
+        "starredFields",
+        "dashboards",
+    }
+    assert {value for value in found.values() if value != []} == {None}
+
+
 async def test_view_over_several_clusters_is_refused(client: Any) -> None:
     answer = await client.graphql('mutation { createView(name: "v", isFederated: true) { id } }')
 
