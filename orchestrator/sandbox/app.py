@@ -7,7 +7,7 @@ gateway's: the same routes, with errors in its JSON envelope.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -26,6 +26,9 @@ from orchestrator.sandbox import (
     ingest_routes,
     page_routes,
     query_routes,
+    repository_routes,
+    sender_routes,
+    user_routes,
 )
 from orchestrator.sandbox.answers import Refusal, text_answer
 from orchestrator.sandbox.fault_layer import FaultLayer
@@ -75,9 +78,8 @@ def _routes() -> list[BaseRoute]:
         Mount("/humio", routes=_search_routes()),
         *gateway.routes(),
         Route("/graphql", graphql, methods=["POST"]),
-        Route("/services/collector", ingest_routes.ingest_hec, methods=["POST"]),
-        Route("/services/collector/event", ingest_routes.ingest_hec, methods=["POST"]),
-        Route("/services/collector/raw", ingest_routes.ingest_hec_raw, methods=["POST"]),
+        *_hec_routes("/services/collector"),
+        Route("/_bulk", ingest_routes.ingest_elastic_bulk, methods=["POST", "PUT"]),
         Route("/_sandbox/overview", control_routes.show_overview),
         Route("/_sandbox/faults", control_routes.set_faults, methods=["POST"]),
         Route("/_sandbox/faults", control_routes.clear_faults, methods=["DELETE"]),
@@ -102,6 +104,7 @@ def _search_routes() -> list[BaseRoute]:
             Route(f"{base}/query", query_routes.stream_query, methods=["POST"]),
             Route(f"{base}/ingest", ingest_routes.ingest_structured, methods=["POST"]),
             Route(f"{base}/ingest-messages", ingest_routes.ingest_unstructured, methods=["POST"]),
+            Route(f"{base}/max-datasources", repository_routes.max_datasources),
             Route(f"{base}/files", file_routes.upload_file, methods=["POST"]),
             Route(f"{base}/files", file_routes.list_files),
             Route(f"{base}/files/{{file_name:path}}", file_routes.download_file),
@@ -122,17 +125,61 @@ def _rest_routes() -> list[BaseRoute]:
         Route("/api/v1/status", control_routes.status),
         Route("/api/v1/health", health_routes.health_text),
         Route("/api/v1/health-json", health_routes.health_json),
-        Route("/api/v1/users", control_routes.list_users),
-        Route("/api/v1/users", control_routes.create_user, methods=["POST"]),
-        Route("/api/v1/users/{user_id}", control_routes.delete_user, methods=["DELETE"]),
-        Route(f"{ingest}/humio-structured", ingest_routes.ingest_structured, methods=["POST"]),
-        Route(f"{ingest}/humio-unstructured", ingest_routes.ingest_unstructured, methods=["POST"]),
-        Route(f"{ingest}/json", ingest_routes.ingest_json, methods=["POST"]),
-        Route(f"{ingest}/elastic-bulk", ingest_routes.ingest_elastic_bulk, methods=["POST"]),
-        Route(f"{ingest}/raw", ingest_routes.ingest_raw, methods=["POST"]),
-        Route(f"{ingest}/hec", ingest_routes.ingest_hec, methods=["POST"]),
-        Route(f"{ingest}/hec/raw", ingest_routes.ingest_hec_raw, methods=["POST"]),
+        Route("/api/v1/users", user_routes.list_users),
+        Route("/api/v1/users", user_routes.create_user, methods=["POST"]),
+        Route("/api/v1/users/{user_id}", user_routes.delete_user, methods=["DELETE"]),
+        *_posts(f"{ingest}/humio-structured", ingest_routes.ingest_structured),
+        *_posts(f"{ingest}/humio-unstructured", ingest_routes.ingest_unstructured),
+        *_posts(f"{ingest}/json", ingest_routes.ingest_json),
+        *_posts(f"{ingest}/raw", ingest_routes.ingest_raw),
+        Route(f"{ingest}/otlp/v1/logs", ingest_routes.ingest_otlp_logs, methods=["POST"]),
+        Route(f"{ingest}/otlp/v1/{{signal}}", sender_routes.otlp_unknown, methods=["POST"]),
+        *_hec_routes(f"{ingest}/hec"),
+        *_elastic_routes(f"{ingest}/elastic-bulk"),
         *_search_routes(),
+    ]
+
+
+def _posts(path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> list[BaseRoute]:
+    """Return the route of `path` with and without a slash at its end: senders write both."""
+    return [Route(f"{path}{end}", endpoint, methods=["POST"]) for end in ("", "/")]
+
+
+def _hec_routes(base: str) -> list[BaseRoute]:
+    """Return the collector's routes, each with and without the version of its protocol."""
+    found: list[BaseRoute] = []
+    for path, ingest in (
+        ("", ingest_routes.ingest_hec),
+        ("/event", ingest_routes.ingest_hec),
+        ("/event/1.0", ingest_routes.ingest_hec),
+        ("/raw", ingest_routes.ingest_hec_raw),
+        ("/raw/1.0", ingest_routes.ingest_hec_raw),
+    ):
+        found += [
+            *_posts(f"{base}{path}", ingest),
+            Route(f"{base}{path}", sender_routes.hec_options, methods=["OPTIONS"]),
+        ]
+    return [
+        *found,
+        Route(f"{base}/health", sender_routes.hec_health),
+        Route(f"{base}/health/1.0", sender_routes.hec_health),
+    ]
+
+
+def _elastic_routes(base: str) -> list[BaseRoute]:
+    """Return the routes under the address that an Elasticsearch sender is given."""
+    bulk = ingest_routes.ingest_elastic_bulk
+    return [
+        *(
+            Route(f"{base}{path}", bulk, methods=["POST", "PUT"])
+            for path in ("", "/_bulk", "/{index}/_bulk")
+        ),
+        *(Route(f"{base}{path}", sender_routes.elastic_info) for path in ("", "/")),
+        Route(f"{base}/_license", sender_routes.elastic_license),
+        Route(f"{base}/_cluster/health", sender_routes.elastic_health),
+        Route(
+            f"{base}/{{rest:path}}", sender_routes.elastic_unknown, methods=["GET", "POST", "PUT"]
+        ),
     ]
 
 

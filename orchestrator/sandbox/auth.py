@@ -32,7 +32,10 @@ def caller_of(request: Request) -> tuple[Sandbox, TokenRole]:
     """
     sandbox = sandbox_of(request)
     sandbox.expire_tokens()
-    return sandbox, role_of(request.headers.get("authorization"), sandbox.tokens)
+    role = role_of(request.headers.get("authorization"), sandbox.tokens)
+    if role.expires_ms is not None and role.expires_ms <= sandbox.now_ms():
+        raise unauthorized()
+    return sandbox, role
 
 
 def token_in(header: str | None) -> str:
@@ -76,5 +79,5 @@ def demand(role: TokenRole, right: Right, *, repository: str | None = None) -> N
     """
     if right not in role.rights:
         raise forbidden()
-    if repository is not None and role.repository not in {None, repository}:
+    if repository is not None and not role.reaches(repository):
         raise forbidden()

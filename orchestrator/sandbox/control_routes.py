@@ -1,4 +1,4 @@
-"""Routes that LogScale does not have, for people and tests; and status, users, unknown paths.
+"""Routes that LogScale does not have, for people and tests; and status, unknown paths.
 
     GET    /_sandbox/overview  events, jobs, assets, files, and the faults still to come
     POST   /_sandbox/faults    {"pattern": "POST */queryjobs", "faults": [{"kind": "unavailable"}]}
@@ -17,7 +17,6 @@ import json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orchestrator.ids import derive
 from orchestrator.sandbox.answers import Refusal, forbidden, json_answer
 from orchestrator.sandbox.auth import caller_of, demand
 from orchestrator.sandbox.faults import fault_from_json
@@ -31,43 +30,6 @@ async def status(request: Request) -> Response:
     """`GET /api/v1/status`: needs no token."""
     del request
     return json_answer({"status": "OK", "version": VERSION})
-
-
-async def list_users(request: Request) -> Response:
-    """`GET /api/v1/users`: the token's own user and those that were made, for root only."""
-    sandbox, role = caller_of(request)
-    demand(role, Right.ADMIN)
-    own = {"userID": role.name, "username": role.name, "email": role.name, "isRoot": True}
-    return json_answer([own, *sandbox.users.values()])
-
-
-async def create_user(request: Request) -> Response:
-    """`POST /api/v1/users`: make a user; one whose e-mail address is known already is kept."""
-    sandbox = _controlled(request)
-    body = body_of(await request.body())
-    email = body.get("email")
-    if not isinstance(email, str) or not email:
-        raise Refusal(400, "The request content was malformed: email must be a string")
-    user_id = derive("user", email)[:24]
-    user = {
-        "userID": user_id,
-        "username": email,
-        "email": email,
-        "isRoot": body.get("isRoot") is True,
-    }
-    found = sandbox.users.setdefault(user_id, user)
-    sandbox.save()
-    return json_answer(found)
-
-
-async def delete_user(request: Request) -> Response:
-    """`DELETE /api/v1/users/ID`: the answer is the user that was deleted."""
-    sandbox = _controlled(request)
-    gone = sandbox.users.pop(request.path_params["user_id"], None)
-    if gone is None:
-        raise Refusal(404, "The user does not exist")
-    sandbox.save()
-    return json_answer(gone)
 
 
 async def show_overview(request: Request) -> Response:

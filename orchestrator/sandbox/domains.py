@@ -50,6 +50,18 @@ class StoredFile:
     labels: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainSettings:
+    """What is set on a repository or view; kept and shown, and nothing is ever deleted for it."""
+
+    automatic_search: bool = True
+    is_starred: bool = False
+    retention_days: float | None = None
+    """None is without limit, as in the two below."""
+    retention_ingest_gb: float | None = None
+    retention_storage_gb: float | None = None
+
+
 @dataclass(slots=True, kw_only=True)
 class Domain:
     """A repository or, with connections, a view."""
@@ -63,6 +75,9 @@ class Domain:
         default_factory=lambda: {kind: {} for kind in AssetKind}, repr=False
     )
     files: dict[str, StoredFile] = field(default_factory=dict, repr=False)
+    parsers: dict[str, Record] = field(default_factory=dict, repr=False)
+    """By id: the repository's own parsers."""
+    settings: DomainSettings = DomainSettings()
     runs: dict[str, RunState] = field(default_factory=dict, repr=False)
     """By id: how far each trigger is; empty where triggers do not run."""
 
@@ -103,6 +118,8 @@ class Domain:
             "connections": connections,
             "assets": {kind.value: list(found.values()) for kind, found in self.assets.items()},
             "files": files,
+            "parsers": list(self.parsers.values()),
+            "settings": asdict(self.settings),
         }
 
 
@@ -118,6 +135,9 @@ def domain_from_json(raw: Record, blobs: dict[str, bytes]) -> Domain:
     )
     for kind in AssetKind:
         domain.assets[kind] = {record["id"]: record for record in raw["assets"].get(kind, [])}
+    # Older data directories have neither.
+    domain.parsers = {record["id"]: record for record in raw.get("parsers", [])}
+    domain.settings = DomainSettings(**raw.get("settings", {}))
     for file in raw["files"]:
         domain.files[file["name"]] = StoredFile(
             name=file["name"],

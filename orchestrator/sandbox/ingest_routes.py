@@ -10,7 +10,7 @@ import asyncio
 import gzip
 import io
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -30,10 +30,13 @@ from orchestrator.sandbox.ingest_shapes import (
     text_row,
     unstructured_rows,
 )
+from orchestrator.sandbox.otlp import otlp_log_rows
+from orchestrator.sandbox.parsers import parsed_rows, scripts_of
 from orchestrator.sandbox.settings import Right, TokenRole
 from orchestrator.sandbox.state import Sandbox
 
 Decoded = TypeVar("Decoded")
+_PROTOBUF = "application/x-protobuf"
 MAX_BODY_BYTES = 256 * 1024 * 1024
 
 
@@ -41,7 +44,9 @@ async def ingest_structured(request: Request) -> Response:
     """`humio-structured`, by ingest token or by a repository in the path."""
     sandbox, role = _sender(request)
     repository = _repository(request, sandbox, role)
-    await _store(sandbox, repository, await _decoded(structured_rows, request))
+    rows = await _decoded(structured_rows, request)
+    # These events are parsed already: only a parser of the token's own looks at them again.
+    await _store(sandbox, repository, rows, parser=role.parser, by_type=False)
     return json_answer({})
 
 
@@ -51,7 +56,7 @@ async def ingest_unstructured(request: Request) -> Response:
     repository = _repository(request, sandbox, role)
     now_ms, parser = sandbox.now_ms(), role.parser
     rows = await _decoded(partial(unstructured_rows, now_ms=now_ms, parser=parser), request)
-    await _store(sandbox, repository, rows)
+    await _store(sandbox, repository, rows, parser=parser)
     return json_answer({})
 
 
@@ -60,7 +65,7 @@ async def ingest_json(request: Request) -> Response:
     sandbox, role = _sender(request)
     repository = _repository(request, sandbox, role)
     rows = await _decoded(partial(json_rows, now_ms=sandbox.now_ms()), request)
-    await _store(sandbox, repository, rows)
+    await _store(sandbox, repository, rows, parser=role.parser)
     return json_answer({})
 
 
@@ -71,9 +76,26 @@ async def ingest_elastic_bulk(request: Request) -> Response:
     began = sandbox.clock.monotonic()
     read = partial(bulk_items, now_ms=sandbox.now_ms(), parser=role.parser)
     items = await _decoded(read, request)
-    await _store(sandbox, repository, [item.row for item in items if item.row is not None])
+    rows = [item.row for item in items if item.row is not None]
+    await _store(sandbox, repository, rows, parser=role.parser)
     took_ms = int((sandbox.clock.monotonic() - began) * 1000)
     return json_answer(bulk_answer(items, took_ms=took_ms))
+
+
+async def ingest_otlp_logs(request: Request) -> Response:
+    """`ingest/otlp/v1/logs`: protobuf alone, as on LogScale; the answer is an empty message.
+
+    Raises:
+        Refusal: 415, another content type.
+    """
+    sandbox, role = _sender(request)
+    repository = _repository(request, sandbox, role)
+    sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if sent != _PROTOBUF:
+        raise Refusal(415, f"OpenTelemetry's records are taken as {_PROTOBUF} alone")
+    rows = await _decoded(partial(otlp_log_rows, now_ms=sandbox.now_ms()), request)
+    await _store(sandbox, repository, rows, parser=role.parser)
+    return Response(b"", media_type=_PROTOBUF)
 
 
 async def ingest_raw(request: Request) -> Response:
@@ -82,21 +104,22 @@ async def ingest_raw(request: Request) -> Response:
     repository = _repository(request, sandbox, role)
     text = (await _body(request)).decode("utf-8", "replace")
     row = text_row(text, now_ms=sandbox.now_ms(), parser=role.parser or "kv")
-    await _store(sandbox, repository, [row])
+    await _store(sandbox, repository, [row], parser=role.parser)
     return json_answer({})
 
 
 async def ingest_hec(request: Request) -> Response:
     """HEC: JSON objects one after the other; Splunk's own form of success."""
     sandbox, role = _sender(request)
-    found = await _decoded(partial(hec_rows, now_ms=sandbox.now_ms()), request)
+    read = partial(hec_rows, now_ms=sandbox.now_ms(), parser=role.parser)
+    found = await _decoded(read, request)
     by_repository: dict[str, list[Row]] = {}
     for index, row in found:
         demand(role, Right.INGEST, repository=index)
         repository = index or _repository(request, sandbox, role)
         by_repository.setdefault(repository, []).append(row)
     for repository, rows in by_repository.items():
-        await _store(sandbox, repository, rows)
+        await _store(sandbox, repository, rows, parser=role.parser)
     return json_answer({"text": "Success", "code": 0})
 
 
@@ -106,12 +129,19 @@ async def ingest_hec_raw(request: Request) -> Response:
     repository = _repository(request, sandbox, role)
     text = (await _body(request)).decode("utf-8", "replace")
     parser = role.parser or request.query_params.get("sourcetype", "kv")
+    told = {
+        "channel": request.headers.get("x-splunk-request-channel")
+        or request.query_params.get("channel"),
+        "@host": request.query_params.get("host"),
+        "@source": request.query_params.get("source"),
+    }
+    shared = {name: value for name, value in told.items() if value}
     rows = [
-        text_row(line, now_ms=sandbox.now_ms(), parser=parser)
+        text_row(line, now_ms=sandbox.now_ms(), parser=parser) | shared
         for line in text.splitlines()
         if line.strip()
     ]
-    await _store(sandbox, repository, rows)
+    await _store(sandbox, repository, rows, parser=role.parser)
     return json_answer({"text": "Success", "code": 0})
 
 
@@ -146,34 +176,61 @@ async def _decoded(decode: Callable[[bytes], list[Decoded]], request: Request) -
 
 
 async def _body(request: Request) -> bytes:
-    """Return the request's body, unpacked where it is gzipped.
+    """Return the request's body, unpacked where it is gzipped or deflated.
 
     Raises:
-        Refusal: 400, not gzip though it says so; 413, larger than `MAX_BODY_BYTES`; 415, another
+        Refusal: 400, not packed as it says; 413, larger than `MAX_BODY_BYTES`; 415, another
             encoding.
     """
     body = await request.body()
     encoding = request.headers.get("content-encoding", "identity").lower()
     if encoding == "identity":
         return body
-    if encoding != "gzip":
+    if encoding not in _UNPACK:
         raise Refusal(415, f"The content encoding {encoding} is not known")
-    return await asyncio.to_thread(_unpacked, body)
+    return await asyncio.to_thread(_unpacked, body, encoding)
 
 
-def _unpacked(body: bytes) -> bytes:
+def _unpacked(body: bytes, encoding: str) -> bytes:
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(body)) as packed:
-            # Read with a limit: a small body may unpack to any size.
-            content = packed.read(MAX_BODY_BYTES + 1)
+        content = _UNPACK[encoding](body)
     except (OSError, EOFError, zlib.error) as exc:
-        raise Refusal(400, "The request content was malformed: not gzip") from exc
+        raise Refusal(400, f"The request content was malformed: not {encoding}") from exc
     if len(content) > MAX_BODY_BYTES:
         raise Refusal(413, f"The request is larger than {MAX_BODY_BYTES} bytes")
     return content
 
 
-async def _store(sandbox: Sandbox, repository: str, rows: list[Row]) -> None:
+def _gunzipped(body: bytes) -> bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(body)) as packed:
+        # Read with a limit: a small body may unpack to any size.
+        return packed.read(MAX_BODY_BYTES + 1)
+
+
+def _inflated(body: bytes) -> bytes:
+    stream = zlib.decompressobj()
+    content = stream.decompress(body, MAX_BODY_BYTES + 1)
+    if not stream.eof and len(content) <= MAX_BODY_BYTES:
+        raise EOFError("the stream ends early")
+    return content
+
+
+_UNPACK = {"gzip": _gunzipped, "deflate": _inflated}
+
+
+async def _store(
+    sandbox: Sandbox,
+    repository: str,
+    rows: Sequence[Row],
+    *,
+    parser: str | None,
+    by_type: bool = True,
+) -> None:
+    """Store the rows, parsed by the repository's own parsers where it has any."""
+    # Read before the thread starts: parsers may change while it runs.
+    if scripts := scripts_of(sandbox.domain(repository)):
+        parse = partial(parsed_rows, imposed=parser, by_type=by_type, now_ms=sandbox.now_ms())
+        rows = await asyncio.to_thread(parse, rows, scripts)
     try:
         await sandbox.ingest(repository, rows)
     except BodyRefused as exc:

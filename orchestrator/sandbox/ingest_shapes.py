@@ -11,13 +11,17 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from orchestrator.sandbox.storage import TIMESTAMP
 from orchestrator.units import to_epoch_ms
 
 DEFAULT_PARSER = "kv"
 _MAX_DEPTH = 50
+_MAX_SHOWN = 60
+_MS_DIGITS = 15
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
+"""The years 1 to 9999, which are all that a calendar here can name."""
 _PAIR = re.compile(r'([\w.@#:/-]+)=("(?:[^"\\]|\\.)*"|[^\s,"]+)')
 _PLAIN = re.compile(r'[^\s"]+\Z')
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
@@ -90,13 +94,17 @@ def json_rows(body: bytes, *, now_ms: int) -> list[Row]:
     ]
 
 
-def hec_rows(body: bytes, *, now_ms: int) -> list[tuple[str | None, Row]]:
+def hec_rows(
+    body: bytes, *, now_ms: int, parser: str | None = None
+) -> list[tuple[str | None, Row]]:
     """Return `(index, row)` per event of a HEC body: objects one after the other, or an array.
+
+    `parser` is the token's own, which wins over an event's `sourcetype`.
 
     Raises:
         BodyRefused: Not JSON, or an object without an event.
     """
-    return [_hec_row(raw, now_ms) for raw in _objects(_concatenated(body))]
+    return [_hec_row(raw, now_ms, parser) for raw in _objects(_concatenated(body))]
 
 
 def text_row(text: str, *, now_ms: int, parser: str) -> Row:
@@ -117,7 +125,7 @@ def text_row(text: str, *, now_ms: int, parser: str) -> Row:
     return row
 
 
-def _hec_row(raw: Mapping[str, object], now_ms: int) -> tuple[str | None, Row]:
+def _hec_row(raw: Mapping[str, object], now_ms: int, parser: str | None) -> tuple[str | None, Row]:
     if "event" not in raw:
         raise BodyRefused("a HEC object needs an event")
     event = raw["event"]
@@ -126,11 +134,12 @@ def _hec_row(raw: Mapping[str, object], now_ms: int) -> tuple[str | None, Row]:
         row = dict(_flat(event))
         row["@rawstring"] = json.dumps(event, ensure_ascii=False)
     else:
-        row = text_row(str(event), now_ms=now_ms, parser=str(raw.get("sourcetype") or "kv"))
+        kind = parser or str(raw.get("sourcetype") or DEFAULT_PARSER)
+        row = text_row(str(event), now_ms=now_ms, parser=kind)
     row[TIMESTAMP] = str(_hec_ms(raw["time"]) if raw.get("time") is not None else now_ms)
     row["@timezone"] = str(raw.get("timezone") or "Z")
     for member, field in (("sourcetype", "#type"), ("source", "@source"), ("host", "@host")):
-        if raw.get(member) is not None:
+        if raw.get(member) is not None and not (parser and field == "#type"):
             row[field] = str(raw[member])
     row.update(_flat(raw.get("fields") or {}))
     index = raw.get("index")
@@ -252,24 +261,48 @@ def _unquoted(value: str) -> str:
 
 
 def event_ms(raw: object) -> int:
-    """Return the time of an event: epoch ms, or ISO 8601 (without a zone: UTC).
+    """Return the time of an event: epoch ms, a fraction cut off, or ISO 8601 (no zone: UTC).
 
     Raises:
         BodyRefused: Neither.
     """
     text = str(raw)
-    if text.lstrip("-").isdecimal():
+    # The common case first: this runs once per event.
+    if text.isdecimal() and len(text) <= _MS_DIGITS and int(text) <= _LAST_MS:
         return int(text)
     try:
         instant = datetime.fromisoformat(text)
-    except ValueError as exc:
-        raise BodyRefused(f"{text!r} is not a timestamp") from exc
-    return to_epoch_ms(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
+    except ValueError:
+        return _whole_ms(text, raw)
+    ms = to_epoch_ms(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
+    return _whole_ms(str(ms), raw)
 
 
 def _hec_ms(raw: object) -> int:
     """Return HEC's seconds, with a fraction or not, as ms."""
+    return _whole_ms(str(raw), raw, factor=1000)
+
+
+def _whole_ms(text: str, raw: object, *, factor: int = 1) -> int:
+    """Return a number as ms.
+
+    Raises:
+        BodyRefused: Not a number, or a time that no calendar names.
+    """
     try:
-        return int(Decimal(str(raw)) * 1000)
-    except (InvalidOperation, ValueError, OverflowError) as exc:
-        raise BodyRefused(f"{raw!r} is not a time in seconds") from exc
+        number = Decimal(text)
+        if is_time(number * factor):
+            return int(number * factor)
+    except (ArithmeticError, ValueError) as exc:
+        raise BodyRefused(f"{_short(raw)} is not a timestamp") from exc
+    raise BodyRefused(f"{_short(raw)} is a time before the year 1 or after the year 9999")
+
+
+def is_time(ms: int | Decimal) -> bool:
+    """Return whether an event may have this time, in epoch ms."""
+    return _FIRST_MS <= ms <= _LAST_MS
+
+
+def _short(raw: object) -> str:
+    text = repr(raw)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"

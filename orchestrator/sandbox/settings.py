@@ -47,6 +47,14 @@ class TokenRole:
     """An ingest token's own repository; None reaches all of them."""
     parser: str | None = None
     """Parser that an ingest token imposes on unstructured text."""
+    others: tuple[str, ...] = ()
+    """Repositories and views that it reaches beside `repository`."""
+    expires_ms: int | None = None
+    """When it is refused, in epoch ms; None is never."""
+
+    def reaches(self, name: str) -> bool:
+        """Return whether the token may be used in this repository or view."""
+        return self.repository is None or name == self.repository or name in self.others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ import secrets
 import string
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import cast
 
@@ -21,6 +21,7 @@ from orchestrator.clock import Clock
 from orchestrator.engine.sources.lookups import Lookup
 from orchestrator.errors import CqlError
 from orchestrator.sandbox.answers import Refusal
+from orchestrator.sandbox.directory import Directory
 from orchestrator.sandbox.domains import AssetKind, Domain, Record, StoredFile, domain_from_json
 from orchestrator.sandbox.faults import FaultPlan
 from orchestrator.sandbox.ingest_shapes import BodyRefused, Row
@@ -71,8 +72,7 @@ class Sandbox:
         """By offset: listings of hosts that a client has not read to their end."""
         self.tails: set[LiveTail] = set()
         """The live streams that somebody reads."""
-        self.users: dict[str, Record] = {}
-        """By user id; the token's own user is not among them."""
+        self.directory = Directory()
         self._expiries: dict[str, float] = {}
         self._lookups: dict[str, Lookup] = {}
         self._append_lock = threading.Lock()
@@ -246,10 +246,22 @@ class Sandbox:
     def drop_domain(self, domain: Domain) -> None:
         """Delete a repository or view with all that hangs on it."""
         del self.domains[domain.name]
+        self._withdraw(domain.name)
         if self._journal is not None:
             self._journal.forget(domain.name)
         self.triggers.forget(domain.name)
         self.save()
+
+    def _withdraw(self, name: str) -> None:
+        """Let no token reach a repository or view that is gone, nor another of its name later."""
+        for text, role in list(self.tokens.items()):
+            if role.repository is None or text in self.settings.tokens or not role.reaches(name):
+                continue
+            left = [other for other in (role.repository, *role.others) if other != name]
+            if left:
+                self.tokens[text] = replace(role, repository=left[0], others=tuple(left[1:]))
+            else:
+                del self.tokens[text]
 
     def save(self) -> None:
         """Write everything but events to the data directory, where there is one."""
@@ -277,7 +289,7 @@ class Sandbox:
                 "version": 1,
                 "domains": domains,
                 "tokens": tokens,
-                "users": self.users,
+                "directory": asdict(self.directory),
                 "hosts": self.hosts,
                 "rule_versions": self.rule_versions,
                 "rules": {key: rule["id"] for key, rule in self.correlation_rules.items()},
@@ -296,7 +308,7 @@ class Sandbox:
         for text, role in raw["tokens"].items():
             self.tokens[text] = _role_from_json(role)
         # Older data directories have none of these.
-        self.users.update(raw.get("users", {}))
+        self.directory = Directory(**raw.get("directory", {"users": raw.get("users", {})}))
         self.hosts.update(raw.get("hosts", {}))
         self.rule_versions.update(raw.get("rule_versions", {}))
         for rule_id, version_id in raw.get("rules", {}).items():
@@ -315,4 +327,6 @@ def _role_from_json(raw: Mapping[str, object]) -> TokenRole:
         rights=frozenset(Right(right) for right in rights),
         repository=cast("str | None", raw["repository"]),
         parser=cast("str | None", raw["parser"]),
+        others=tuple(cast("Sequence[str]", raw.get("others", ()))),
+        expires_ms=cast("int | None", raw.get("expires_ms")),
     )

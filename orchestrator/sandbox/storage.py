@@ -67,6 +67,15 @@ class Snapshot:
             return None
         return min(oldest for oldest, _ in times), max(newest for _, newest in times)
 
+    def memory_bytes(self) -> int:
+        """Return about how much memory the events take."""
+        return sum(int(run.frame.estimated_size()) for run in self.runs)
+
+    def newest_ingest_ms(self) -> int | None:
+        """Return when the newest event came in, None where there is none."""
+        newest = [run.ingest_ms.max() for run in self.runs if run.ingest_ms.len()]
+        return max((ms for ms in newest if isinstance(ms, int)), default=None)
+
     def frame(self, *, event: Span = EVERYTHING, ingest: Span = EVERYTHING) -> pl.DataFrame:
         """Return the events inside both spans; order is not promised, columns are strings."""
         parts = [part for run in self.runs if (part := _cut(run, event, ingest)).height]

@@ -55,6 +55,26 @@ class Caller:
         demand(self.role, _CHANGE_RIGHTS.get(kind, Right.CHANGE_TRIGGERS), repository=name)
         return domain
 
+    def repository(self, name: str) -> Domain:
+        """Return a repository that the caller may read.
+
+        Raises:
+            Refusal: 403, no right to read there.
+            InputRefused: There is none of this name, or it is a view.
+        """
+        domain = self.readable(name)
+        if domain.is_view:
+            raise InputRefused(f"Could not find a repository with the name '{name}'")
+        return domain
+
+    def administer(self) -> None:
+        """Let the caller through, or refuse.
+
+        Raises:
+            Refusal: 403, not an administrator.
+        """
+        demand(self.role, Right.ADMIN)
+
     def may(self, right: Right) -> bool:
         """Return whether the caller's token has the right."""
         return right in self.role.rights

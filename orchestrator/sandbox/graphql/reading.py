@@ -10,19 +10,19 @@ from typing import Any
 
 from orchestrator.sandbox.domains import AssetKind, Domain, Record, StoredFile
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
+from orchestrator.sandbox.graphql.nodes import (
+    LEGACY,
+    ORGANIZATION,
+    Node,
+    author_node,
+    user_node,
+)
+from orchestrator.sandbox.graphql.people import People
+from orchestrator.sandbox.graphql.repository import repository_fields
 from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.triggers.states import RunState
 from orchestrator.units import format_instant, from_epoch_ms
 
-Node = dict[str, Any]
-
-LEGACY: Node = {
-    "name": "legacy",
-    "futureName": None,
-    "version": {"name": "legacy"},
-    "isKnown": True,
-}
-ORGANIZATION: Node = {"id": "sandbox", "name": "sandbox", "cid": None}
 _ASSET_ACTIONS = ["Read", "Update", "Delete", "ReadMetadata"]
 _VIEW_ACTIONS: Mapping[Right, tuple[str, ...]] = {
     Right.READ: ("ReadEvents", "ExportQueryResults"),
@@ -32,25 +32,16 @@ _VIEW_ACTIONS: Mapping[Right, tuple[str, ...]] = {
     Right.CHANGE_FILES: ("CreateFiles", "ChangeFiles"),
     Right.ADMIN: (
         "ChangeConnections",
+        "ChangeDefaultSearchSettings",
         "ChangeIngestTokens",
+        "ChangeParsers",
         "ChangeRetention",
+        "ChangeUserAccess",
+        "ChangeViewOrRepositoryDescription",
+        "DeleteParsers",
         "DeleteRepositoryOrView",
     ),
 }
-
-
-def user_node(name: str) -> Node:
-    """Return the user behind a token; the sandbox has no other users."""
-    return {
-        "id": name,
-        "username": name,
-        "displayName": name,
-        "fullName": None,
-        "email": None,
-        "isRoot": True,
-        "isOrgRoot": True,
-        "createdAt": "1970-01-01T00:00:00Z",
-    }
 
 
 def asset_node(kind: AssetKind, record: Record, domain: Domain) -> Node:
@@ -113,8 +104,13 @@ def domain_node(domain: Domain, caller: Caller) -> Node:
         "name": domain.name,
         "description": domain.description or None,
         "deletedDate": None,
-        "isStarred": False,
-        "automaticSearch": True,
+        "permanentlyDeletedAt": None,
+        "isStarred": domain.settings.is_starred,
+        "starredFields": [],
+        "searchLimitedMs": None,
+        "reposExcludedInSearchLimit": [],
+        "dashboards": [],
+        "automaticSearch": domain.settings.automatic_search,
         "resource": f"search-domains/{domain.id}",
         "viewerQueryPrefix": domain.prefix(),
         "tags": [],
@@ -124,12 +120,14 @@ def domain_node(domain: Domain, caller: Caller) -> Node:
         "alerts": [],
         "alert": _no_legacy_alert,
         "installedPackages": [],
+        "users": lambda _info: People(caller, domain_node).users_of(domain),
+        "groups": lambda _info: People(caller, domain_node).groups_of(domain),
         "files": lambda _info: [file_node(file, domain) for file in domain.files.values()],
     }
     for kind in AssetKind:
         node[kind.value] = _listing(kind, domain)
         node[_singular(kind)] = _one(kind, domain)
-    return node | (_view(domain, caller) if domain.is_view else _repository(domain, caller))
+    return node | (_view(domain, caller) if domain.is_view else repository_fields(domain, caller))
 
 
 def find_asset(kind: AssetKind, asset_id: str, domain: Domain) -> Record:
@@ -145,11 +143,7 @@ def find_asset(kind: AssetKind, asset_id: str, domain: Domain) -> Record:
 
 
 def _common(kind: AssetKind, record: Record, domain: Domain) -> Node:
-    author = {
-        "__typename": "UserCommitAuthor",
-        "displayString": record["by"],
-        "user": user_node(record["by"]),
-    }
+    author = author_node(record["by"])
     return {
         "id": record["id"],
         "name": record["name"],
@@ -285,27 +279,3 @@ def _view(domain: Domain, caller: Caller) -> Node:
         if c.repository in caller.sandbox.domains
     ]
     return {"connections": connections, "isFederated": False}
-
-
-def _repository(domain: Domain, caller: Caller) -> Node:
-    tokens = [
-        {
-            "name": role.name,
-            "token": text,
-            "parser": {"id": role.parser, "name": role.parser} if role.parser else None,
-        }
-        for text, role in caller.sandbox.tokens.items()
-        if role.repository == domain.name
-    ]
-    return {
-        "type": "DEFAULT",
-        "dataType": "ANYDATA",
-        "timeBasedRetention": None,
-        "ingestSizeBasedRetention": None,
-        "storageSizeBasedRetention": None,
-        "compressedByteSize": 0,
-        "uncompressedByteSize": 0,
-        "timeOfLatestIngest": None,
-        # A token is a secret: only who may make one sees it.
-        "ingestTokens": tokens if caller.may(Right.ADMIN) else [],
-    }

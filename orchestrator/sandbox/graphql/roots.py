@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.cql.diagnostics import Level
 from orchestrator.sandbox.answers import Refusal
 from orchestrator.sandbox.auth import demand
-from orchestrator.sandbox.domains import Connection, Domain
+from orchestrator.sandbox.domains import Connection, Domain, DomainSettings
+from orchestrator.sandbox.graphql.access import access_mutations, access_queries
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.graphql.changes import asset_mutations
 from orchestrator.sandbox.graphql.files import file_mutations, file_queries
-from orchestrator.sandbox.graphql.reading import ORGANIZATION, Node, domain_node, user_node
+from orchestrator.sandbox.graphql.ingest_tokens import token_mutations
+from orchestrator.sandbox.graphql.nodes import ORGANIZATION, Node
+from orchestrator.sandbox.graphql.parsers import parser_mutations
+from orchestrator.sandbox.graphql.people import People
+from orchestrator.sandbox.graphql.permission_tokens import (
+    permission_token_mutations,
+    permission_token_queries,
+)
+from orchestrator.sandbox.graphql.reading import domain_node
+from orchestrator.sandbox.graphql.server import (
+    retention_given,
+    server_facts,
+    server_mutations,
+    server_queries,
+)
 from orchestrator.sandbox.search import check, diagnostics_of
-from orchestrator.sandbox.settings import VERSION, Right, TokenRole
+from orchestrator.sandbox.settings import VERSION, Right
 
 Resolver = Callable[..., Any]
 
@@ -32,22 +46,29 @@ def root_of(caller: Caller) -> dict[str, Any]:
         **_domains(caller),
         **_query_checks(caller),
         **file_queries(caller),
+        **access_queries(caller),
+        **permission_token_queries(caller),
+        **server_queries(caller),
         **asset_mutations(caller),
         **file_mutations(caller),
         **_domain_mutations(caller),
+        **parser_mutations(caller),
+        **token_mutations(caller),
+        **access_mutations(caller),
+        **permission_token_mutations(caller),
+        **server_mutations(caller),
     }
 
 
 def _server(caller: Caller) -> dict[str, Any]:
-    user = user_node(caller.role.name)
+    user = People(caller, domain_node).own()
     is_root = caller.may(Right.ADMIN)
     account: Node = {
-        "id": user["id"],
-        "username": user["username"],
+        **user,
         "isRoot": is_root,
         "isOrganizationRoot": is_root,
-        "fullName": None,
-        "email": None,
+        "externalPermissions": False,
+        "externalGroupSynchronization": False,
         "currentOrganization": ORGANIZATION,
         "canCreateRepo": is_root,
     }
@@ -62,6 +83,7 @@ def _server(caller: Caller) -> dict[str, Any]:
         "scheduledSearchMaxBackfillLimit": _BACKFILL_LIMIT,
         "maxCsvFileUploadSizeBytes": _MAX_CSV_BYTES,
         "maxJsonFileUploadSizeBytes": _MAX_JSON_BYTES,
+        **server_facts(caller),
     }
     return {
         "meta": lambda _info, url=None: meta,
@@ -78,20 +100,13 @@ def _domains(caller: Caller) -> dict[str, Resolver]:
         return [
             domain_node(domain, caller)
             for domain in found
-            if caller.role.repository in {None, domain.name}
-            and not (repositories_only and domain.is_view)
+            if caller.role.reaches(domain.name) and not (repositories_only and domain.is_view)
         ]
-
-    def repository(name: str) -> Node:
-        domain = caller.readable(name)
-        if domain.is_view:
-            raise InputRefused(f"Could not find a repository with the name '{name}'")
-        return domain_node(domain, caller)
 
     return {
         "searchDomain": lambda _info, name: domain_node(caller.readable(name), caller),
         "searchDomains": lambda _info, **_hidden: listed(repositories_only=False),
-        "repository": lambda _info, name, **_hidden: repository(name),
+        "repository": lambda _info, name, **_hidden: domain_node(caller.repository(name), caller),
         "repositories": lambda _info, **_hidden: listed(repositories_only=True),
     }
 
@@ -139,12 +154,19 @@ def _query_checks(caller: Caller) -> dict[str, Resolver]:
 def _domain_mutations(caller: Caller) -> dict[str, Resolver]:
     sandbox = caller.sandbox
 
-    def create(name: str, description: str | None, given: Sequence[Any] | None) -> Domain:
+    def create(
+        name: str,
+        description: str | None,
+        given: Sequence[Any] | None,
+        settings: DomainSettings,
+    ) -> Domain:
         demand(caller.role, Right.ADMIN)
         if name in sandbox.domains:
             raise InputRefused(f"A search domain with the name '{name}' already exists")
         connections = None if given is None else _connections(given)
-        domain = Domain(name=name, description=description or "", connections=connections)
+        domain = Domain(
+            name=name, description=description or "", connections=connections, settings=settings
+        )
         sandbox.domains[name] = domain
         sandbox.save()
         return domain
@@ -170,41 +192,26 @@ def _domain_mutations(caller: Caller) -> dict[str, Resolver]:
         sandbox.drop_domain(caller.readable(name))
         return {"result": True}
 
-    def add_token(given: Mapping[str, Any]) -> Node:
-        demand(caller.role, Right.ADMIN)
-        repository = caller.readable(given["repositoryName"]).name
-        text = given.get("customToken") or secrets.token_urlsafe(24)
-        if text in sandbox.tokens:
-            raise InputRefused("There were errors in the input.", {"customToken": "is in use"})
-        parser = given.get("parser")
-        sandbox.tokens[text] = TokenRole(
-            name=given["name"],
-            rights=frozenset({Right.INGEST}),
-            repository=repository,
-            parser=parser,
-        )
-        sandbox.save()
-        parser_node = {"id": parser, "name": parser} if parser else None
-        return {"name": given["name"], "token": text, "parser": parser_node}
+    def create_repository(
+        _info: Any, name: str, description: str | None = None, **given: Any
+    ) -> Node:
+        domain = create(name, description, None, retention_given(given))
+        return {"repository": domain_node(domain, caller)}
 
-    def remove_token(repository: str, name: str) -> Node:
-        demand(caller.role, Right.ADMIN)
-        for text, role in list(sandbox.tokens.items()):
-            if role.repository == repository and role.name == name:
-                del sandbox.tokens[text]
-                sandbox.save()
-                return {"result": True}
-        raise InputRefused(f"Could not find the ingest token '{name}'")
+    def create_view(
+        _info: Any,
+        name: str,
+        description: str | None = None,
+        connections: Sequence[Any] | None = None,
+        **given: Any,
+    ) -> Node:
+        if given.get("isFederated") or given.get("federatedViews"):
+            raise InputRefused("a multi-cluster view is not supported by the sandbox")
+        return domain_node(create(name, description, connections or [], DomainSettings()), caller)
 
     return {
-        "createRepository": lambda _info, name, description=None, **_rest: {
-            "repository": domain_node(create(name, description, None), caller)
-        },
-        "createView": lambda _info, name, description=None, connections=None, **_rest: domain_node(
-            create(name, description, connections or []), caller
-        ),
+        "createRepository": create_repository,
+        "createView": create_view,
         "updateView": lambda _info, viewName, connections: update_view(viewName, connections),  # noqa: N803 -- the schema's name
         "deleteSearchDomain": lambda _info, name, **_rest: delete(name),
-        "addIngestTokenV3": lambda _info, input: add_token(input),  # noqa: A006 -- the schema's name
-        "removeIngestToken": lambda _info, repositoryName, name: remove_token(repositoryName, name),  # noqa: N803 -- the schema's name
     }

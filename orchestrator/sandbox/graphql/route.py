@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from graphql import (
@@ -25,15 +24,15 @@ from orchestrator.sandbox.answers import Refusal, json_answer
 from orchestrator.sandbox.auth import caller_of
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.graphql.roots import root_of
+from orchestrator.sandbox.graphql.sdl import schema_text
 
 _MAX_LONG = 2**63 - 1
 
 
 @cache
 def load_schema() -> GraphQLSchema:
-    """Return the schema built from the packaged text, its scalars checked; built once."""
-    text = files("orchestrator.sandbox.graphql").joinpath("schema.graphql").read_text("utf-8")
-    schema = build_schema(text)
+    """Return the schema built from the packaged texts, its scalars checked; built once."""
+    schema = build_schema(schema_text())
     _check_scalar(schema, "Long", _whole)
     for name in ("RepoOrViewName", "VersionedPackageSpecifier"):
         _check_scalar(schema, name, _text)
@@ -49,7 +48,8 @@ async def graphql(request: Request) -> Response:
         body["query"],
         root_value=root_of(Caller(sandbox=sandbox, role=role)),
         variable_values=body.get("variables"),
-        operation_name=body.get("operationName"),
+        # Clients that name no operation send an empty name.
+        operation_name=body.get("operationName") or None,
     )
     for error in result.errors or ():
         match error.original_error:

@@ -222,3 +222,41 @@ async def test_bad_explicit_ingest_time_is_refused(open_client: Any) -> None:
         )
 
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "99999999999999999999999",
+        "-62135596800001",
+        "253402300800000",
+        "1e30",
+        "1e999999",
+        '"1e999999"',
+        '"9999-12-31T23:59:59-23:59"',
+        f'"{"9" * 5000}"',
+        '"Infinity"',
+        '"nan"',
+        "true",
+        "[]",
+    ],
+    ids=lambda text: text[:12],
+)
+async def test_time_that_no_calendar_names_is_refused_and_nothing_is_kept(
+    open_client: Any, tmp_path: Any, time: str
+) -> None:
+    structured = f'[{{"events": [{{"timestamp": {time}, "attributes": {{"a": "1"}}}}]}}]'
+    bulk = f'{{"index": {{}}}}\n{{"@timestamp": {time}, "a": "1"}}\n'
+    async with open_client(data_dir=tmp_path) as client:
+        for path, body, status in (
+            ("/api/v1/ingest/humio-structured", structured, 400),
+            ("/services/collector", f'{{"event": "x", "time": {time}}}', 400),
+            ("/api/v1/ingest/elastic-bulk/_bulk", bulk, 200),
+        ):
+            answer = await client.call("POST", path, token="sender", content=body)
+            assert answer.status_code == status, answer.text
+        assert answer.json()["errors"] is True
+
+    # Kept, it would keep the next start from reading the events back.
+    async with open_client(data_dir=tmp_path) as client:
+        assert client.sandbox.domains["falcon"].log.count == 0
