@@ -33,7 +33,8 @@ from orchestrator.sandbox.graphql.route import graphql, load_schema
 from orchestrator.sandbox.settings import SandboxSettings
 from orchestrator.sandbox.state import Sandbox
 
-_GZIP_FROM_BYTES = 500
+# As recorded: even `{}` comes compressed.
+_GZIP_FROM_BYTES = 1
 
 
 def create_app(settings: SandboxSettings, *, clock: Clock) -> Starlette:
@@ -81,6 +82,7 @@ def _routes() -> list[BaseRoute]:
         Route("/_sandbox/overview", control_routes.show_overview),
         Route("/_sandbox/faults", control_routes.set_faults, methods=["POST"]),
         Route("/_sandbox/faults", control_routes.clear_faults, methods=["DELETE"]),
+        Route("/_sandbox/quotas", control_routes.set_quotas, methods=["PUT"]),
         Route("/_sandbox/hosts", control_routes.set_hosts, methods=["PUT"]),
         Route("/_sandbox/invocations", control_routes.invocations),
         Route("/_sandbox/mail", control_routes.mail),

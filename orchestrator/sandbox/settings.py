@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from orchestrator.sandbox.faults import Fault
+from orchestrator.sandbox.quotas import QuotaInterval
 
 DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 -- a documented default of a local tool
 DEFAULT_REPOSITORY = "falcon"
@@ -80,6 +81,10 @@ class SandboxSettings:
     static_job_life: timedelta = timedelta(seconds=90)
     """How long an unpolled static job lives."""
     live_job_life: timedelta = timedelta(hours=1)
+    most_jobs: int = 6_000
+    """Query jobs alive at once; one more is refused. The number is NG-SIEM's."""
+    query_quotas: Mapping[QuotaInterval, int] = field(default_factory=dict)
+    """The most queries that a role may start in each interval; without an entry, any number."""
     concurrent_queries: int = 4
     """Queries that run at once; more of them queue."""
     filter_limit: int = 200
