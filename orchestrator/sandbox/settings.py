@@ -6,7 +6,7 @@ Values only; nothing here reads a file, the environment or a clock.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -138,4 +138,18 @@ def sandbox_settings(
         repositories=tuple(repositories),
         data_dir=data_dir,
         falcon_clients=(FalconClient(client_id="sandbox", client_secret=token),),
+    )
+
+
+def recorded_pace(settings: SandboxSettings) -> SandboxSettings:
+    """Return the settings with LogScale's own times between polls, and an unfinished first poll.
+
+    Source: recordings of a 1.9.2 server.
+    """
+    return replace(
+        settings,
+        poll_after_running_ms=2_800,
+        poll_after_done_ms=19_700,
+        poll_after_live_ms=2_550,
+        first_poll_done=False,
     )

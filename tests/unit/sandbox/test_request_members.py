@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole, recorded_pace
+
 NOW_MS = 1_773_108_000_000
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
@@ -284,3 +286,84 @@ async def test_window_on_whole_buckets_has_these_buckets_and_no_other(client: An
 
     starts = [int(row["_bucket"]) for row in found["events"]]
     assert starts == [NOW_MS - quarters * 900_000 for quarters in (4, 3, 2, 1)]
+
+
+async def test_recorded_pace_is_that_of_the_recordings(open_client: Any) -> None:
+    paced = recorded_pace(SandboxSettings())
+    names = ("poll_after_running_ms", "poll_after_done_ms", "poll_after_live_ms")
+    settings = {name: getattr(paced, name) for name in (*names, "first_poll_done")}
+    async with open_client(**settings) as client:
+        static, live = await client.start("count()"), await client.start("count()", isLive=True)
+        polls = [await client.poll(job) for job in (static, static, live, live)]
+
+    assert [(poll["done"], poll["metaData"]["pollAfter"]) for poll in polls] == [
+        (False, 2_800),
+        (True, 19_700),
+        (False, 2_800),
+        (True, 2_550),
+    ]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/status", "/api/v1/nowhere"])
+async def test_every_answer_is_compressed_as_recorded(client: Any, path: str) -> None:
+    answer = await client.call("GET", path)
+
+    assert answer.headers["content-encoding"] == "gzip"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "status"),
+    [
+        ({}, 200),
+        ({"mimeType": "application/json"}, 200),
+        ({"mimeType": "application/x-ndjson"}, 200),
+        ({"mimeType": "text/plain"}, 200),
+        ({"mimeType": "text/csv", "fieldsToExport": "a"}, 200),
+        ({"onlyHeartbeat": "TRUE"}, 200),
+        ({"mimeType": "text/html"}, 400),
+        ({"paginationLimit": "9" * 5_000}, 400),
+        ({"paginationOffset": str(2**31)}, 400),
+        ({"sortBy": "a", "sortOrder": "up"}, 400),
+        ({"onlyHeartbeat": "please"}, 400),
+    ],
+)
+async def test_only_a_success_carries_the_security_headers(
+    client: Any, parameters: dict[str, str], status: int
+) -> None:
+    job = await client.start("*")
+
+    answer = await client.call("GET", f"/api/v1/queryjobs/{job}", params=parameters)
+
+    assert answer.status_code == status
+    assert ("strict-transport-security" in answer.headers) is (status == 200)
+    assert ("x-xss-protection" in answer.headers) is (status == 200)
+
+
+async def test_heartbeat_wins_over_an_export(client: Any) -> None:
+    await client.ingest({"a": "1"})
+    job = await client.start("*")
+
+    beat = await client.poll(job, onlyHeartbeat="true", mimeType="text/csv", paginationLimit=5)
+
+    assert (beat["done"], beat["events"], beat["metaData"]["eventCount"]) == (True, [], 1)
+
+
+async def test_token_of_one_repository_reaches_its_own_jobs_by_the_short_path(
+    open_client: Any,
+) -> None:
+    reads = frozenset({Right.READ})
+    tokens = {
+        "admin": TokenRole(name="admin"),
+        "bound": TokenRole(name="bound", rights=reads, repository="falcon"),
+    }
+    async with open_client(tokens=tokens, repositories=("falcon", "other")) as client:
+        own, foreign = await client.start("*"), await client.start("*", repository="other")
+        answers = [
+            await client.call(method, f"/api/v1/queryjobs/{job}", token="bound")
+            for method, job in (("GET", own), ("GET", foreign), ("DELETE", foreign))
+        ]
+
+    assert [answer.status_code for answer in answers] == [200, 403, 403]
+    assert answers[1].text == (
+        "The supplied authentication is not authorized to access this resource"
+    )
