@@ -25,6 +25,7 @@ from orchestrator.sandbox import (
     health_routes,
     ingest_routes,
     page_routes,
+    query_check,
     query_routes,
 )
 from orchestrator.sandbox.answers import Refusal, text_answer
@@ -80,6 +81,7 @@ def _routes() -> list[BaseRoute]:
         Route("/services/collector/event", ingest_routes.ingest_hec, methods=["POST"]),
         Route("/services/collector/raw", ingest_routes.ingest_hec_raw, methods=["POST"]),
         Route("/_sandbox/overview", control_routes.show_overview),
+        Route("/_sandbox/check", query_check.check_query, methods=["POST"]),
         Route("/_sandbox/faults", control_routes.set_faults, methods=["POST"]),
         Route("/_sandbox/faults", control_routes.clear_faults, methods=["DELETE"]),
         Route("/_sandbox/quotas", control_routes.set_quotas, methods=["PUT"]),

@@ -8,7 +8,8 @@
     GET    /_sandbox/invocations   what triggers' actions did, newest first; ?trigger=NAME, ?limit=N
     GET    /_sandbox/mail      the mails that e-mail actions wrote, newest first
 
-All of them need a token with the right ADMIN.
+All of them need a token with the right ADMIN; `POST /_sandbox/check`, the linter behind the page's
+search box, needs READ alone.
 """
 
 from __future__ import annotations

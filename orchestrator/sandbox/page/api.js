@@ -63,6 +63,11 @@ export async function domainNames() {
   return (answer.data?.searchDomains ?? []).map((domain) => domain.name);
 }
 
+/** Return the linter's problems with a query: `[{level, message, help, line, column, start, end, fix}]`. */
+export async function check(text) {
+  return (await json("POST", "/_sandbox/check", { body: { queryString: text } })).problems;
+}
+
 /** A query job on the server. */
 export class Job {
   constructor(repository, id) {

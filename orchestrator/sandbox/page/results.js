@@ -7,12 +7,17 @@ const TIMES = new Set(["@timestamp", "@ingesttimestamp", "_bucket"]);
 const LONG_CHARS = 36;
 const NUMBER = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/;
 
-/** Return the columns: the server's order, else that of first appearance with the time in front. */
+/** Return the columns: the server's order, else the time, what most rows have, what the server adds. */
 export function columnsOf(rows, fieldOrder) {
-  const seen = new Set(fieldOrder ?? []);
-  if (!fieldOrder && rows.some((row) => "@timestamp" in row)) seen.add("@timestamp");
-  for (const row of rows) for (const name of Object.keys(row)) seen.add(name);
-  return [...seen];
+  const counts = new Map((fieldOrder ?? []).map((name) => [name, Infinity]));
+  for (const row of rows) {
+    for (const name of Object.keys(row)) counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  const names = [...counts.keys()];
+  if (fieldOrder) return names;
+  const place = (name) => (name === "@timestamp" ? 0 : name.startsWith("@") && name !== "@rawstring" ? 2 : 1);
+  // Sorting is stable: of fields as frequent as each other, the first to appear stays first.
+  return names.sort((a, b) => place(a) - place(b) || counts.get(b) - counts.get(a));
 }
 
 /**

@@ -3,16 +3,22 @@
 import { Failed, Job } from "./api.js";
 import { drawChart, seriesOf } from "./chart.js";
 import { byId, countText, instantText, make, notice, plural } from "./dom.js";
+import { setQuery, setUpEditor } from "./editor.js";
 import { columnsOf, tableOf } from "./results.js";
+import { showWelcome } from "./welcome.js";
 
 const PAGE_ROWS = 200;
 const CHART_ROWS = 10_000;
 const LONGEST_PAUSE_MS = 2_000;
+const DAY_MS = 86_400_000;
 // The server forgets a job that nobody polls for 90 seconds.
 const HEARTBEAT_MS = 30_000;
 
 let domains = [];
 let current = null;
+let ask = () => {};
+// Spans that were zoomed out of view, the widest first: `[start, end]` as they were typed.
+let zoomed = [];
 
 /** What is on the screen: a job, its answer, and which page of it in which order. */
 class Run {
@@ -38,21 +44,37 @@ class Run {
 
 /** Wire the form; once. */
 export function setUpSearch(onProblem) {
-  const run = () => start().catch((error) => fail(error, onProblem));
+  ask = () => start().catch((error) => fail(error, onProblem));
+  setUpEditor();
   byId("query-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    run();
+    ask();
   });
   byId("query").addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();
-    run();
+    ask();
+  });
+  document.addEventListener("keydown", (event) => {
+    const isTyping = event.target.closest("input, select, textarea") !== null;
+    const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey;
+    if (event.key === "Escape" && !byId("stop").disabled) stop();
+    else if (event.key === "/" && isPlain && !isTyping && !byId("search").hidden) {
+      event.preventDefault();
+      byId("query").focus();
+    }
   });
   byId("stop").addEventListener("click", stop);
   byId("presets").addEventListener("click", (event) => {
     if (event.target.dataset.start) setSpan(event.target.dataset.start, "now");
+    zoomed = [];
   });
-  for (const id of ["start", "end"]) byId(id).addEventListener("input", markPreset);
+  for (const id of ["start", "end"]) {
+    byId(id).addEventListener("input", () => {
+      zoomed = [];
+      markPreset();
+    });
+  }
   byId("wrap").addEventListener("change", () => byId("table").classList.toggle("wrap", byId("wrap").checked));
   byId("copy").addEventListener("click", () => copy().catch((error) => fail(error, onProblem)));
   const turn = (by) => turnTo(current.offset + by).catch((error) => fail(error, onProblem));
@@ -67,6 +89,7 @@ export function offerDomains(found) {
   const select = byId("repository");
   const chosen = select.value;
   domains = found;
+  if (current === null) showWelcome(found, runNow);
   // An open list must not close under the reader's hand.
   if (document.activeElement === select && select.options.length > 0) return;
   select.replaceChildren(...found.map((domain) =>
@@ -77,9 +100,17 @@ export function offerDomains(found) {
 
 /** Put a query into the box, not yet run. */
 export function showQuery(text, repository) {
-  byId("query").value = text;
+  setQuery(text);
   if (domains.some((domain) => domain.name === repository)) byId("repository").value = repository;
   byId("query").focus();
+}
+
+function runNow(text) {
+  setQuery(text);
+  const newest = domains.find((found) => found.name === byId("repository").value)?.newest_event;
+  // The span that stands there first would miss them all.
+  if (newest && Date.parse(newest) < Date.now() - DAY_MS) setSpan("all", "now");
+  ask();
 }
 
 /** Forget the job and what it showed. */
@@ -88,14 +119,13 @@ export function clearSearch() {
   current = null;
   blank();
   setRunning(false);
-  byId("status").textContent = "";
 }
 
 async function start() {
   current?.end();
   const run = new Run(byId("repository").value);
   current = run;
-  blank();
+  // What is there stays, dimmed, until the new answer takes its place: nothing jumps.
   setRunning(true);
   byId("status").textContent = "Starting";
   const [from, to] = spanAsked(run.repository);
@@ -129,6 +159,7 @@ async function show(run, answer) {
   const span = `${instantText(meta.queryStart)} to ${instantText(meta.queryEnd)}`;
   byId("status").textContent =
     `${plural(meta.processedEvents, "event")} searched in ${countText(meta.timeMillis)} ms, ${span}`;
+  byId("welcome").hidden = true;
   byId("notices").replaceChildren(...shortfalls(answer));
   showRows(run, answer.events);
   await showChart(run, answer);
@@ -186,15 +217,35 @@ async function showChart(run, answer) {
   if (isTimed) {
     const rows = run.meta.resultBufferSize <= answer.events.length ? answer.events
       : (await run.job.poll({ paginationLimit: CHART_ROWS }, run.abort.signal)).events;
-    data = seriesOf(rows, run.columns);
+    data = seriesOf(rows, run.columns, boundsOf(run.meta.extraData));
   } else if (!run.meta.isAggregate) {
-    const counts = answer.queryEventDistribution?.events ?? [];
-    data = counts.some((row) => row._count !== "0") ? seriesOf(counts, ["_bucket", "_count"]) : null;
+    const { events: counts = [], extraData = {} } = answer.queryEventDistribution ?? {};
+    const isEmpty = counts.every((row) => row._count === "0");
+    data = isEmpty ? null : seriesOf(counts, ["_bucket", "_count"], boundsOf(extraData));
   }
-  if (run !== current || data === null) return;
-  byId("chart").hidden = false;
+  if (run !== current) return;
+  byId("chart").hidden = data === null;
+  if (data === null) return;
   const look = isTimed ? { title: "Values over time", height: 240 } : { title: "Events over time", height: 110 };
-  run.stopDrawing = drawChart(byId("chart"), data, look);
+  const back = zoomed.length > 0 ? zoomOut : null;
+  run.stopDrawing = drawChart(byId("chart"), data, { ...look, onZoom: zoomTo, onBack: back });
+}
+
+/** Return the buckets of the whole window, `{first, last, span}` in ms, or null where they are not told. */
+function boundsOf(extra) {
+  const [first, last, span] = ["first_bucket", "last_bucket", "span_millis"].map((name) => Number(extra[`bucket_${name}`]));
+  return span > 0 ? { first, last, span } : null;
+}
+
+function zoomTo(from, to) {
+  zoomed.push([byId("start").value, byId("end").value]);
+  setSpan(...[from, to].map((ms) => instantText(ms, { withMillis: ms % 1000 !== 0 })));
+  ask();
+}
+
+function zoomOut() {
+  setSpan(...zoomed.pop());
+  ask();
 }
 
 async function turnTo(offset, run = current) {
@@ -238,13 +289,14 @@ function stop() {
   current?.end();
   current = null;
   setRunning(false);
+  blank();
   byId("status").textContent = "Stopped";
 }
 
 function fail(error, onProblem) {
   if (error.name === "AbortError") return;
   setRunning(false);
-  byId("status").textContent = "";
+  blank();
   if (onProblem(error)) return;
   const isQuery = error instanceof Failed && error.status === 400;
   byId("notices").replaceChildren(isQuery ? refusal(error.message) : notice("error", headline(error), body(error)));
@@ -269,6 +321,8 @@ function body(error) {
 }
 
 function blank() {
+  byId("status").textContent = "";
+  byId("welcome").hidden = current !== null;
   byId("notices").replaceChildren();
   byId("chart").hidden = true;
   byId("results").hidden = true;
@@ -278,6 +332,9 @@ function blank() {
 function setRunning(isRunning) {
   byId("stop").disabled = !isRunning;
   byId("progress").hidden = !isRunning;
+  byId("output").setAttribute("aria-busy", String(isRunning));
+  // The job of what is still shown is gone: nothing of it can be turned or sorted.
+  byId("output").inert = isRunning;
 }
 
 function pause(ms, signal) {
