@@ -165,7 +165,7 @@ def _job(request: Request) -> tuple[Sandbox, Job]:
     name = request.path_params.get("repository")
     demand(role, Right.READ, repository=name)
     job_id = str(request.path_params["job_id"])
-    job = sandbox.jobs.find(job_id, domain=name)
+    job = sandbox.jobs.find(job_id, domain=None if name is None else sandbox.domain(name).name)
     if job is None:
         raise _no_such_job(job_id)
     # Without a repository in its path, a job is still one of its own repository.

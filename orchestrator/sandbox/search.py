@@ -331,12 +331,18 @@ def _filter_text(query: nodes.Query) -> str:
     """Return the text of the filter steps that the query begins with."""
     leading: list[nodes.Step] = []
     for step in query.pipeline.steps:
-        if not isinstance(
-            step, nodes.And | nodes.Or | nodes.Not | nodes.Comparison | nodes.FreeText
-        ):
+        if not _filters(step):
             break
         leading.append(step)
     return _steps_text(query, leading) or "*"
+
+
+def _filters(step: nodes.Step) -> bool:
+    if isinstance(step, nodes.Call):
+        function = find(step.name)
+        has_query = any(isinstance(node, nodes.Subquery) for node in walk(step))
+        return function is not None and function.kind is FunctionKind.FILTER and not has_query
+    return isinstance(step, nodes.And | nodes.Or | nodes.Not | nodes.Comparison | nodes.FreeText)
 
 
 def _time_chart(query: nodes.Query) -> nodes.Call | None:

@@ -20,12 +20,14 @@ export function showContents(section, found, onQuery) {
   const rules = found.correlation_rules;
   const blocks = [
     ["Repositories and views", durability(found), found.domains, domainTable],
-    ["Faults still to come", faults.length > 0 ? plural(faults.length, "fault") : "", faults, faultTable],
     ["Deployed assets", running(found.triggers), assets, assetTable],
     ["Query jobs", "the newest first", found.jobs, jobTable],
     ["Correlation rules", `${countText(found.hosts)} hosts in the Falcon face`, rules, ruleTable],
     ["Lookup files", "", files, fileTable],
   ];
+  // Faults explain what is odd elsewhere; without any they can stand at the end.
+  const ahead = faults.length > 0 ? 1 : blocks.length;
+  blocks.splice(ahead, 0, ["Faults still to come", "", faults, faultTable]);
   // Only what has changed is drawn again: scroll, selection and focus stay in the rest.
   const old = new Map([...section.children].map((card) => [card.dataset.title, card]));
   const cards = blocks.map(([title, aside, rows, tableOf]) => {
@@ -107,12 +109,12 @@ function jobState(job) {
 }
 
 function assetTable(assets, onQuery) {
-  return table(["Name", "Kind", "In", "State", "Last fired", "Schedule", "Query", "Changed", "By"], assets.map((asset) => [
+  return table(["Name", "State", "Last fired", "Kind", "In", "Schedule", "Query", "Changed", "By"], assets.map((asset) => [
     make("strong", {}, asset.name),
+    assetState(asset),
+    lastFired(asset),
     asset.type ? `action, ${asset.type.replace(/Action$/, "")}` : (KINDS[asset.kind] ?? asset.kind),
     asset.domain,
-    assetState(asset),
-    asset.is_enabled === null ? "" : asset.last_fired ? time(asset.last_fired) : make("span", { class: "muted" }, "never"),
     schedule(asset),
     asset.query === null ? "" : queryLink(asset.query, asset.domain, onQuery),
     time(asset.modified_at),
@@ -127,6 +129,11 @@ function assetState(asset) {
   if (!asset.is_enabled) return make("span", { class: "muted" }, "disabled");
   return asset.is_running ? make("span", { class: "good" }, "running")
     : make("span", { class: "muted", title: "It runs once it has an action, in a sandbox that runs triggers" }, "enabled, not running");
+}
+
+function lastFired(asset) {
+  if (asset.is_enabled === null) return "";
+  return asset.last_fired ? time(asset.last_fired) : make("span", { class: "muted" }, "never");
 }
 
 function schedule(asset) {

@@ -14,7 +14,9 @@ export function columnsOf(rows, fieldOrder) {
     for (const name of Object.keys(row)) counts.set(name, (counts.get(name) ?? 0) + 1);
   }
   const names = [...counts.keys()];
-  if (fieldOrder) return names;
+  // Whole events are an aggregate's rows behind sort() or tail(), and in no order that was asked for.
+  const isWhole = rows.some((row) => "@id" in row && "@timezone" in row);
+  if (fieldOrder && !isWhole) return names;
   const place = (name) => (name === "@timestamp" ? 0 : name.startsWith("@") && name !== "@rawstring" ? 2 : 1);
   // Sorting is stable: of fields as frequent as each other, the first to appear stays first.
   return names.sort((a, b) => place(a) - place(b) || counts.get(b) - counts.get(a));

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -367,3 +370,53 @@ async def test_token_of_one_repository_reaches_its_own_jobs_by_the_short_path(
     assert answers[1].text == (
         "The supplied authentication is not authorized to access this resource"
     )
+
+
+async def test_personal_repository_is_reached_by_its_alias_as_recorded(client: Any) -> None:
+    body = [{"messages": ["a line of text"]}]
+    sent = await client.call("POST", "/api/v1/dataspaces/sandbox/ingest-messages", json=body)
+    client.clock.advance(timedelta(seconds=1))
+    job = await client.start("", repository="sandbox")
+    found = await client.poll(job, repository="sandbox")
+    path = f"/api/v1/dataspaces/sandbox/queryjobs/{job}"
+    gone = await client.call("DELETE", path)
+
+    [event] = found["events"]
+    assert (sent.status_code, gone.status_code) == (200, 204)
+    assert (event["#type"], event["@rawstring"]) == ("kv", "a line of text")
+    assert re.fullmatch(r"sandbox_[0-9a-zA-Z]{24}", event["#repo"])
+
+
+async def test_repository_that_is_called_sandbox_is_meant_first(open_client: Any) -> None:
+    async with open_client(repositories=("sandbox",)) as client:
+        await client.ingest({"a": "1"}, repository="sandbox")
+        found = await client.poll(
+            await client.start("*", repository="sandbox"), repository="sandbox"
+        )
+
+    assert found["events"][0]["#repo"] == "sandbox"
+
+
+async def test_personal_repository_is_there_again_after_a_restart(
+    open_client: Any, tmp_path: Path
+) -> None:
+    async with open_client(data_dir=tmp_path) as client:
+        await client.ingest({"a": "1"}, repository="sandbox")
+    async with open_client(data_dir=tmp_path) as client:
+        found = await client.poll(
+            await client.start("count()", repository="sandbox"), repository="sandbox"
+        )
+
+    assert found["events"] == [{"_count": "1"}]
+
+
+async def test_filter_query_and_distribution_take_filter_functions_in(client: Any) -> None:
+    await client.ingest({"a": "1"}, {"a": "2"}, {"a": "3"})
+
+    found = await client.search(
+        "a=* | in(a, values=[1, 2]) | b := a | b=1", showQueryEventDistribution=True
+    )
+
+    counts = found["queryEventDistribution"]["events"]
+    assert found["metaData"]["filterQuery"]["queryString"] == "a=* | in(a, values=[1, 2])"
+    assert sum(int(row["_count"]) for row in counts) == 2
