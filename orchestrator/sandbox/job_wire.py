@@ -13,7 +13,7 @@ from itertools import pairwise
 from orchestrator.sandbox.answer_extras import field_stats
 from orchestrator.sandbox.quotas import QuotaInterval
 from orchestrator.sandbox.search import Answer, Search, bucket_bounds_of
-from orchestrator.sandbox.storage import TIMESTAMP
+from orchestrator.sandbox.storage import INGEST_TIMESTAMP, TIMESTAMP
 
 TOTAL_WORK = 2
 _SPANS = (
@@ -77,10 +77,15 @@ class PollState:
 def poll_answer(state: PollState, page: Page, *, recorded_only: bool) -> dict[str, object]:
     """Return the JSON object of a poll; `recorded_only` sends what a 2020 server sent, no more."""
     buffer = state.answer.rows if state.answer is not None else ()
+    events = [event_to_wire(row) for row in paged(buffer, page)]
+    if recorded_only and not state.search.checked.is_aggregate:
+        for event in events:
+            # Of a newer server, as the members that are left out.
+            event.pop(INGEST_TIMESTAMP, None)
     wire: dict[str, object] = {
         "cancelled": state.cancelled,
         "done": state.done,
-        "events": [event_to_wire(row) for row in paged(buffer, page)],
+        "events": events,
         "metaData": _metadata(state, recorded_only=recorded_only),
     }
     if not recorded_only:

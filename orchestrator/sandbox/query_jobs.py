@@ -137,12 +137,19 @@ class QueryJobs:
         job.polled = self._clock.monotonic()
         job.polls += 1
         is_held = job.polls == 1 and not self._settings.first_poll_done
-        if job.is_live and job.polls > 1 and (job.task is None or job.task.done()):
-            self._slide(job)
-        if not is_held and job.task is not None:
-            patience = self._settings.poll_patience.total_seconds()
-            await asyncio.wait({job.task}, timeout=patience)
+        if job.is_live and job.polls > 1:
+            # A search that still runs is of an older window: this poll wants the newest.
+            await self._settle(job)
+            if job.task is None or job.task.done():
+                self._slide(job)
+        if not is_held:
+            await self._settle(job)
         return self._bent(self._state(job, is_held=is_held), fault)
+
+    async def _settle(self, job: Job) -> None:
+        """Wait for the job's search to end, as long as a poll may take."""
+        if job.task is not None:
+            await asyncio.wait({job.task}, timeout=self._settings.poll_patience.total_seconds())
 
     async def finished(self, search: Search, snapshots: Snapshots) -> Answer:
         """Run a search to its end, without a job: the streaming endpoint.
