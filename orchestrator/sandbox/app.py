@@ -104,6 +104,7 @@ def _search_routes() -> list[BaseRoute]:
             Route(f"{base}/queryjobs/{{job_id}}", query_routes.poll_job),
             Route(f"{base}/queryjobs/{{job_id}}", query_routes.delete_job, methods=["DELETE"]),
             Route(f"{base}/query", query_routes.stream_query, methods=["POST"]),
+            Route(f"{base}/filefromquery", query_routes.file_from_query, methods=["POST"]),
             Route(f"{base}/ingest", ingest_routes.ingest_structured, methods=["POST"]),
             Route(f"{base}/ingest-messages", ingest_routes.ingest_unstructured, methods=["POST"]),
             Route(f"{base}/files", file_routes.upload_file, methods=["POST"]),

@@ -11,7 +11,7 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from orchestrator.errors import CqlError
+from orchestrator.errors import CqlError, StoreFull
 from orchestrator.ids import derive
 from orchestrator.sandbox.answers import SUCCESS_HEADERS, Refusal, json_answer, text_answer
 from orchestrator.sandbox.auth import caller_of, demand
@@ -76,6 +76,36 @@ async def delete_job(request: Request) -> Response:
     sandbox, job = _job(request)
     sandbox.jobs.forget(job)
     return Response(status_code=204)
+
+
+async def file_from_query(request: Request) -> Response:
+    """`POST …/filefromquery?queryId=ID&filename=NAME.csv`: a job's rows become a lookup file.
+
+    LogScale starts an operation and answers with its id; here it has ended by then.
+    """
+    sandbox, role, name = _reader(request)
+    demand(role, Right.CHANGE_FILES, repository=name)
+    domain = sandbox.domain(name)
+    parameters = request.query_params
+    # The page of the API spells it in small letters; a capital is met as well.
+    file_name = parameters.get("filename") or parameters.get("fileName") or ""
+    if not file_name.endswith(".csv"):
+        raise Refusal(400, "The query parameter 'filename' was malformed: NAME.csv is expected")
+    job_id = parameters.get("queryId", "")
+    job = sandbox.jobs.find(job_id, domain=domain.name)
+    if job is None:
+        raise _no_such_job(job_id)
+    answer = (await sandbox.jobs.poll(job)).answer
+    if answer is None:
+        raise Refusal(400, f"The query job with id={job_id} has no result yet")
+    fields = answer.field_order or list(dict.fromkeys(name for row in answer.rows for name in row))
+    try:
+        file = sandbox.put_file(
+            domain, file_name, _as_csv(answer.rows, fields).encode(), by=role.name
+        )
+    except StoreFull as exc:
+        raise Refusal(503, str(exc)) from exc
+    return json_answer({"id": derive("file", file.name, file.content_hash)[:24]})
 
 
 async def stream_query(request: Request) -> Response:

@@ -420,3 +420,38 @@ async def test_filter_query_and_distribution_take_filter_functions_in(client: An
     counts = found["queryEventDistribution"]["events"]
     assert found["metaData"]["filterQuery"]["queryString"] == "a=* | in(a, values=[1, 2])"
     assert sum(int(row["_count"]) for row in counts) == 2
+
+
+async def test_result_becomes_a_lookup_file_that_queries_read(client: Any) -> None:
+    await client.ingest({"host": "a"}, {"host": "a"}, {"host": 'b,"c"'})
+    job = await client.start("groupBy(host)")
+
+    answer = await client.call(
+        "POST",
+        "/api/v1/repositories/falcon/filefromquery",
+        params={"queryId": job, "filename": "hosts.csv"},
+    )
+    file = await client.call("GET", "/api/v1/repositories/falcon/files/hosts.csv")
+    found = await client.search('match("hosts.csv", field=host) | select([host, _count])')
+
+    assert (answer.status_code, set(answer.json())) == (200, {"id"})
+    assert file.text == 'host,_count\na,2\n"b,""c""",1\n'
+    assert [row["_count"] for row in found["events"]] == ["1", "2", "2"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "token", "status"),
+    [
+        ({"filename": "x.csv"}, "admin", 404),
+        ({"filename": "x.csv", "queryId": "24-none"}, "admin", 404),
+        ({"filename": "x.json", "queryId": "24-none"}, "admin", 400),
+        ({"queryId": "24-none"}, "admin", 400),
+        ({"filename": "x.csv", "queryId": "24-none"}, "reader", 403),
+    ],
+)
+async def test_file_from_nothing_is_refused(
+    client: Any, parameters: dict[str, str], token: str, status: int
+) -> None:
+    path = "/api/v1/dataspaces/falcon/filefromquery"
+
+    assert (await client.call("POST", path, token=token, params=parameters)).status_code == status
