@@ -42,7 +42,8 @@ async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bro
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def url() -> AsyncIterator[str]:
     """Yield the address of a sandbox with 250 events, one of them hostile throughout."""
-    app = create_app(SandboxSettings(tokens=TOKENS), clock=SystemClock())
+    settings = SandboxSettings(tokens=TOKENS, repositories=("falcon", "live"))
+    app = create_app(settings, clock=SystemClock())
     now_ms = to_epoch_ms(SystemClock().now())
     events = [
         {
@@ -371,6 +372,58 @@ async def test_starters_run_before_anything_was_searched(browser: Browser, url: 
         await page.until("!document.querySelector('#results').hidden")
         assert await texts(page, "#notices .notice.error") == [], label
     assert await page.run("document.querySelector('#welcome').hidden") is True
+
+
+async def test_live_search_moves_as_events_come_in_until_it_is_stopped(
+    browser: Browser, url: str
+) -> None:
+    page = await connect(browser, url)
+    await page.run("document.querySelector('#repository').value = 'live'")
+    await page.run("document.querySelector('#live').click()")
+    await page.fill("#query", "moving=* | count()")
+    await page.press("Enter", 13, modifiers=2)
+    await page.until("document.querySelector('#status').textContent.startsWith('Live')")
+    before = await texts(page, "table.data td.number")
+
+    await page.run(
+        "fetch('/api/v1/repositories/live/ingest', {method: 'POST', headers: {Authorization:"
+        f" 'Bearer {TOKEN}'}}, body: JSON.stringify([{{events: [{{timestamp: Date.now() - 5,"
+        " attributes: {moving: 1}}]}])})"
+    )
+    await page.until("document.querySelector('table.data td.number').textContent === '1'")
+    await page.press("Escape", 27)
+    await page.until("document.querySelector('#status').textContent.startsWith('Stopped')")
+
+    assert before == ["0"]
+    assert await texts(page, "table.data td.number") == ["1"]
+    assert await page.run("document.querySelector('#stop').disabled") is True
+    assert page.complaints == []
+
+
+async def test_live_search_of_the_past_says_what_to_do(browser: Browser, url: str) -> None:
+    page = await connect(browser, url)
+    await page.run("document.querySelector('#live').click()")
+    await page.fill("#start", "2026-03-10 02:00")
+    await page.fill("#query", "*")
+    await page.press("Enter", 13, modifiers=2)
+    await page.until("document.querySelector('#notices .notice.error')")
+
+    assert await texts(page, "#notices .notice.error strong") == [
+        "a live query takes relative times such as 24h, since its window moves"
+    ]
+
+
+async def test_columns_stay_where_they_are_as_pages_turn(browser: Browser, url: str) -> None:
+    page = await connect(browser, url)
+    await search(page, "n=* | sort(n, limit=300)")
+    first = await texts(page, "table.data thead .name")
+    await page.run("document.querySelector('#next').click()")
+    await page.until("document.querySelector('#page-label').textContent.startsWith('201')")
+
+    assert first[0] == "@timestamp"
+    assert "@rawstring" in first[:-4]
+    assert {"@id", "@ingesttimestamp"} <= set(first[-4:])
+    assert await texts(page, "table.data thead .name") == first
 
 
 async def test_contents_keep_scroll_and_focus_where_nothing_changed(
