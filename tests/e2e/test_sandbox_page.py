@@ -302,7 +302,7 @@ async def test_chart_is_used_by_keyboard(browser: Browser, url: str) -> None:
     start, end = [await page.run(f"document.querySelector('#{n}').value") for n in ("start", "end")]
 
     assert newest.split("  ")[1].isdecimal()
-    assert both == f"{start} to {end}"
+    assert both == f"{start}:00 to {end}:00"
     assert (parse_instant(f"{end}Z") - parse_instant(f"{start}Z")).total_seconds() == 7_200
 
 
@@ -463,7 +463,20 @@ async def test_right_to_left_and_endless_values_stay_in_their_cells(
         ".every(td => getComputedStyle(td).unicodeBidi === 'isolate')"
     )
 
+    codes = await page.run(
+        "[...document.querySelectorAll('table.data .unseen')].map(e => e.dataset.code)"
+    )
+    turned = await page.run(
+        "(cell => { const all = document.createRange(); const text = [...cell.childNodes].at(-1);"
+        " all.setStart(text, 0); all.setEnd(text, 1); const first = all.getBoundingClientRect();"
+        " all.setStart(text, 1); all.setEnd(text, 2);"
+        " return all.getBoundingClientRect().left < first.left; })"
+        "([...document.querySelectorAll('table.data td')].find(td => td.querySelector('.unseen')))"
+    )
+
     assert 300 < max(widths) < 420
+    assert codes == ["U+202E"]
+    assert turned is False
     assert isolated is True
     assert await page.run("document.documentElement.scrollWidth <= innerWidth") is True
 

@@ -24,7 +24,7 @@ export function setUpSpan() {
 /** Fill the fields with a part of what is shown, in ms; `zoomOut` brings back what stood there. */
 export function zoomTo(from, to) {
   zoomed.push([byId("start").value, byId("end").value]);
-  setSpan(...[from, to].map((ms) => instantText(ms, { withMillis: ms % 1000 !== 0 })));
+  setSpan(...[from, to].map((ms) => instantText(ms, { withMillis: ms % 1000 !== 0 }).replace(/:00$/, "")));
 }
 
 export function isZoomed() {
