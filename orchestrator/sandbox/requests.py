@@ -1,22 +1,21 @@
 """A query job's request body becomes a `Search`; what is wrong with it becomes a 400.
 
-Each member that LogScale knows is checked for its type; one that is null counts as absent, and one
-that LogScale does not know is let through. Some are checked and change nothing: every search here
-reads all of its window, so `doneCriteria` is always met and `allowEventSkipping` never used, and
-`isInteractive`, `isAlertQuery`, `nextRunInterval`, … are hints to a cluster.
-Source: the vendor's OpenAPI text of the query API, QueryJobInput.
+Some members change nothing here: every search reads all of its window, so `doneCriteria` is always
+met and `allowEventSkipping` never used, and `isInteractive`, `isAlertQuery`, `nextRunInterval`, …
+are hints to a cluster.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from orchestrator.cql import Level, parse_filter
 from orchestrator.sandbox.answer_extras import files_used
 from orchestrator.sandbox.answers import Refusal
 from orchestrator.sandbox.domains import Domain
+from orchestrator.sandbox.request_members import member_problem
 from orchestrator.sandbox.search import (
     Around,
     Search,
@@ -33,86 +32,6 @@ _DAY_MS = 86_400_000
 _AROUND_EVENTS = 100
 
 Body = Mapping[str, object]
-Fits = Callable[[object], bool]
-
-
-def _is_bool(value: object) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_fraction(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1
-
-
-def _is_texts(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
-
-
-def _is_object(value: object) -> bool:
-    return isinstance(value, dict)
-
-
-_BOOL = (_is_bool, "true or false")
-_COUNT = (_is_count, "a count")
-_TEXT = (_is_text, "a string")
-_WHOLE = (_is_whole, "a whole number")
-_OBJECT = (_is_object, "an object")
-_TEXTS = (_is_texts, "an object of names and strings")
-_MEMBERS: Mapping[str, tuple[Fits, str]] = {
-    "queryString": _TEXT,
-    "isLive": _BOOL,
-    "timeZoneOffsetMinutes": _WHOLE,
-    "timeZone": _TEXT,
-    "arguments": _TEXTS,
-    "showQueryEventDistribution": _BOOL,
-    "around": _OBJECT,
-    "useIngestTime": _BOOL,
-    "autobucketCount": _COUNT,
-    "wantsAutoBucketing": _BOOL,
-    "allowEventSkipping": _BOOL,
-    "noResultUntilDone": _BOOL,
-    "computeFieldStats": _BOOL,
-    "doneCriteria": _OBJECT,
-    "languageVersion": _TEXT,
-    "isInteractive": _BOOL,
-    "isAlertQuery": _BOOL,
-    "includeDeletedEvents": _BOOL,
-    "isRepeatingSubquery": _BOOL,
-    "dashboardFilter": _TEXT,
-    "dashboardFilterVersion": _TEXT,
-    "nextRunInterval": _OBJECT,
-    "extraLogFields": _TEXTS,
-}
-_INNER_MEMBERS: Mapping[str, Mapping[str, tuple[Fits, str]]] = {
-    "around": {
-        "eventId": _TEXT,
-        "timestamp": _WHOLE,
-        "numberOfEventsBefore": _COUNT,
-        "numberOfEventsAfter": _COUNT,
-    },
-    "doneCriteria": {
-        "fractionOfDataScanned": (_is_fraction, "a number above 0 and up to 1"),
-        "minimumMatchedEvents": _COUNT,
-        "minimumResultRows": _COUNT,
-    },
-    "nextRunInterval": {"start": _WHOLE, "end": _WHOLE},
-}
-_INNER_REQUIRED: Mapping[str, tuple[str, ...]] = {
-    "around": ("eventId", "timestamp"),
-    "nextRunInterval": ("start", "end"),
-}
 
 
 def body_of(raw: bytes) -> Body:
@@ -146,7 +65,8 @@ def search_of(body: Body, *, sandbox: Sandbox, domain: Domain, limit: int | None
     Raises:
         Refusal: 400, the query or a member is wrong; the text says which.
     """
-    _check_members(body)
+    if problem := member_problem(body):
+        raise _malformed(problem)
     text = body.get("queryString")
     if not isinstance(text, str):
         raise _malformed("queryString must be a string")
@@ -174,31 +94,6 @@ def search_of(body: Body, *, sandbox: Sandbox, domain: Domain, limit: int | None
         return _timed(search, body)
     except TimeRefused as exc:
         raise Refusal(400, str(exc)) from exc
-
-
-def _check_members(body: Body) -> None:
-    """Refuse a member that is not of its type.
-
-    Raises:
-        Refusal: 400, naming the member and what it must be.
-    """
-    for name, (fits, words) in _MEMBERS.items():
-        value = body.get(name)
-        if value is None:
-            continue
-        if not fits(value):
-            raise _malformed(f"{name} must be {words}")
-        if isinstance(value, dict) and name in _INNER_MEMBERS:
-            _check_inner(name, value)
-
-
-def _check_inner(name: str, value: Mapping[str, object]) -> None:
-    for inner in _INNER_REQUIRED.get(name, ()):
-        if value.get(inner) is None:
-            raise _malformed(f"{name} needs {inner}")
-    for inner, (fits, words) in _INNER_MEMBERS[name].items():
-        if value.get(inner) is not None and not fits(value[inner]):
-            raise _malformed(f"{name}.{inner} must be {words}")
 
 
 def _malformed(problem: str) -> Refusal:
