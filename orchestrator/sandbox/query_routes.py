@@ -110,10 +110,11 @@ async def file_from_query(request: Request) -> Response:
 
 async def stream_query(request: Request) -> Response:
     """`POST …/query`: every row of the answer, none of its metadata; a live one stays open."""
-    sandbox, _, name = _reader(request)
+    sandbox, role, name = _reader(request)
     domain = sandbox.domain(name)
     body = body_of(await request.body())
     search = search_of(body, sandbox=sandbox, domain=domain, limit=None)
+    sandbox.jobs.quotas.admit(role.name)
     if is_live(body):
         return _live(request, sandbox, domain, search)
     try:

@@ -20,6 +20,8 @@ POLICY = {
     "base-uri": "'none'",
     "form-action": "'none'",
     "frame-ancestors": "'none'",
+    "require-trusted-types-for": "'script'",
+    "trusted-types": "'none'",
 }
 FOLDER = files("orchestrator.sandbox") / "page"
 FILES = {file.name: file.read_text(encoding="utf-8") for file in FOLDER.iterdir()}

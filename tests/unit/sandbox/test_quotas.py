@@ -71,3 +71,11 @@ async def test_quotas_need_the_right_to_administer(client: Any) -> None:
     answer = await client.call("PUT", "/_sandbox/quotas", token="reader", json={})
 
     assert answer.status_code == 403
+
+
+async def test_streamed_query_counts_as_one(open_client: Any) -> None:
+    async with open_client(query_quotas={QuotaInterval.DAY: 1}) as client:
+        path = "/api/v1/repositories/falcon/query"
+        answers = [await client.call("POST", path, json={"queryString": "*"}) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 429]

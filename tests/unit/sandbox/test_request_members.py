@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -455,3 +456,37 @@ async def test_file_from_nothing_is_refused(
     path = "/api/v1/dataspaces/falcon/filefromquery"
 
     assert (await client.call("POST", path, token=token, params=parameters)).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type", "body"),
+    [
+        ("*/*", "text/plain; charset=UTF-8", "a raw line\na->1, b->2\n"),
+        ("text/plain", "text/plain; charset=UTF-8", "a raw line\na->1, b->2\n"),
+        ("application/json", "application/json", None),
+        ("application/x-ndjson", "application/x-ndjson", None),
+    ],
+)
+async def test_stream_takes_the_form_that_is_asked_for(
+    client: Any, accept: str, content_type: str, body: str | None
+) -> None:
+    rows = [
+        {"@timestamp": str(NOW_MS - 1000), "a": "0", "@rawstring": "a raw line"},
+        {"@timestamp": str(NOW_MS - 2000), "a": "1", "b": "2"},
+    ]
+    await client.sandbox.ingest("falcon", rows)
+    answer = await client.call(
+        "POST",
+        "/api/v1/repositories/falcon/query",
+        json={"queryString": "select([@rawstring, a, b])"},
+        headers={"Accept": accept, "X-Desired-Filename": 'my "rows"\u00e9;.txt'.encode("latin-1")},
+    )
+
+    assert answer.headers["content-type"] == content_type
+    assert answer.headers["content-disposition"].startswith('attachment; filename="my rows')
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    if body is None:
+        lines = answer.json() if "x-" not in accept else map(json.loads, answer.text.splitlines())
+        assert [row["a"] for row in lines] == ["0", "1"]
+    else:
+        assert answer.text == body
