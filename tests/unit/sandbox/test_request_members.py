@@ -461,8 +461,8 @@ async def test_file_from_nothing_is_refused(
 @pytest.mark.parametrize(
     ("accept", "content_type", "body"),
     [
-        ("*/*", "text/plain; charset=UTF-8", "a raw line\na->1, b->2\n"),
-        ("text/plain", "text/plain; charset=UTF-8", "a raw line\na->1, b->2\n"),
+        ("*/*", "text/plain; charset=UTF-8", "a raw line\n@rawstring->, a->1, b->2\n"),
+        ("text/plain", "text/plain; charset=UTF-8", "a raw line\n@rawstring->, a->1, b->2\n"),
         ("application/json", "application/json", None),
         ("application/x-ndjson", "application/x-ndjson", None),
     ],
@@ -472,7 +472,7 @@ async def test_stream_takes_the_form_that_is_asked_for(
 ) -> None:
     rows = [
         {"@timestamp": str(NOW_MS - 1000), "a": "0", "@rawstring": "a raw line"},
-        {"@timestamp": str(NOW_MS - 2000), "a": "1", "b": "2"},
+        {"@timestamp": str(NOW_MS - 2000), "a": "1", "b": "2", "@rawstring": ""},
     ]
     await client.sandbox.ingest("falcon", rows)
     answer = await client.call(
