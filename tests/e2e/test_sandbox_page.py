@@ -426,6 +426,24 @@ async def test_columns_stay_where_they_are_as_pages_turn(browser: Browser, url: 
     assert await texts(page, "table.data thead .name") == first
 
 
+async def test_search_is_still_there_when_the_page_is_loaded_again(
+    browser: Browser, url: str
+) -> None:
+    page = await connect(browser, url)
+    await page.run("document.querySelector('#repository').value = 'live'")
+    await page.fill("#start", "7d")
+    await search(page, "*")
+
+    await page.go(url)
+    await page.until("document.querySelector('#repository').value === 'live'")
+    kept = [await page.run(f"document.querySelector('#{n}').value") for n in ("query", "start")]
+    await page.run("document.querySelector('#forget').click()")
+
+    assert kept == ["*", "7d"]
+    assert await page.run("document.querySelector('#results').hidden") is True
+    assert await page.run("sessionStorage.length") == 0
+
+
 async def test_contents_keep_scroll_and_focus_where_nothing_changed(
     browser: Browser, url: str
 ) -> None:

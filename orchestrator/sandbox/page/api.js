@@ -2,6 +2,7 @@
 // session storage and travels in the Authorization header, never in an address.
 
 const KEY = "sandbox-token";
+const SEARCH_KEY = "sandbox-search";
 
 /** An answer that is not what was asked for: `status` 0 is none at all. */
 export class Failed extends Error {
@@ -14,7 +15,13 @@ export class Failed extends Error {
 export const token = {
   get: () => sessionStorage.getItem(KEY),
   set: (text) => sessionStorage.setItem(KEY, text),
-  forget: () => sessionStorage.removeItem(KEY),
+  forget: () => sessionStorage.clear(),
+};
+
+/** What was searched last in this tab, `{query, repository, start, end}`, for when it is loaded again. */
+export const lastSearch = {
+  get: () => JSON.parse(sessionStorage.getItem(SEARCH_KEY) ?? "null"),
+  set: (search) => sessionStorage.setItem(SEARCH_KEY, JSON.stringify(search)),
 };
 
 async function call(method, path, { body, signal, keepalive = false } = {}) {

@@ -1,6 +1,6 @@
 // The search box: one query job at a time, from its start to its last page.
 
-import { Job } from "./api.js";
+import { Job, lastSearch } from "./api.js";
 import { drawChart, seriesOf } from "./chart.js";
 import { byId, countText, instantText, make, plural } from "./dom.js";
 import { setQuery, setUpEditor } from "./editor.js";
@@ -20,6 +20,8 @@ const HEARTBEAT_MS = 30_000;
 let domains = [];
 let current = null;
 let ask = () => {};
+// The repository to choose when the list is first filled.
+let wanted = "";
 
 /** What is on the screen: a job, its answer, and which page of it in which order. */
 class Run {
@@ -49,6 +51,12 @@ export function setUpSearch(onProblem) {
   ask = () => start().catch((error) => fail(error, onProblem));
   setUpEditor();
   setUpSpan();
+  const last = lastSearch.get();
+  if (last !== null) {
+    setSpan(last.start, last.end);
+    setQuery(last.query);
+    wanted = last.repository;
+  }
   byId("query-form").addEventListener("submit", (event) => {
     event.preventDefault();
     ask();
@@ -79,7 +87,7 @@ export function setUpSearch(onProblem) {
 /** Offer these search domains: `[{name, kind, events, oldest_event, newest_event}]`, or names alone. */
 export function offerDomains(found) {
   const select = byId("repository");
-  const chosen = select.value;
+  const chosen = select.value || wanted;
   domains = found;
   if (current === null) showWelcome(found, runNow);
   // An open list must not close under the reader's hand.
@@ -124,6 +132,8 @@ async function start() {
   // What is there stays, dimmed, until the new answer takes its place: nothing jumps.
   setRunning(true);
   byId("status").textContent = "Starting";
+  const asked = { query: byId("query").value, repository: run.repository };
+  lastSearch.set({ ...asked, start: byId("start").value, end: byId("end").value });
   const [from, to] = spanAsked(domainOf(run.repository));
   const request = {
     queryString: byId("query").value, start: from, end: to, isLive: run.isLive, timeZone: "UTC",
