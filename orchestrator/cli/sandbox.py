@@ -46,6 +46,29 @@ from orchestrator.cli.session import run_async
     is_flag=True,
     help="Let their actions send to other machines; without it, to loopback alone.",
 )
+@click.option(
+    "--pace",
+    type=click.Choice(["fast", "recorded"]),
+    default="fast",
+    show_default=True,
+    help="How long clients are asked to wait between polls; recorded is LogScale's own, and a"
+    " first poll then finds the job unfinished.",
+)
+@click.option(
+    "--dialect",
+    type=click.Choice(["new", "2020"]),
+    default="new",
+    show_default=True,
+    help="What poll answers hold; 2020 is the members that were recorded, and no more.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="PATTERN=KIND[,NAME=VALUE]…",
+    help="What requests meet, such as 'POST */queryjobs=unavailable,count=2' or"
+    " 'GET */queryjobs/*=slow,probability=0.1'; may be given several times.",
+)
 def sandbox(
     *,
     host: str,
@@ -56,6 +79,9 @@ def sandbox(
     lookups: tuple[Path, ...],
     triggers: bool,
     allow_outbound: bool,
+    pace: str,
+    dialect: str,
+    faults: tuple[str, ...],
 ) -> None:
     """Serve a local LogScale: query jobs, ingest, GraphQL assets, lookup files, alerts that fire.
 
@@ -67,14 +93,23 @@ def sandbox(
 
     Try it: curl -s http://127.0.0.1:8080/api/v1/status
     """
+    from orchestrator.sandbox.faults import faults_from_texts
     from orchestrator.sandbox.server import serve
-    from orchestrator.sandbox.settings import sandbox_settings
+    from orchestrator.sandbox.settings import recorded_pace, sandbox_settings
 
+    try:
+        plan = faults_from_texts(faults)
+    except ValueError as exc:
+        raise click.BadParameter(str(exc), param_hint="--fault") from exc
     settings = replace(
         sandbox_settings(token=token, repositories=repositories, data_dir=data_dir),
         run_triggers=triggers,
         allow_outbound=allow_outbound,
+        faults=plan,
+        recorded_metadata_only=dialect == "2020",
         public_url=f"http://{host}:{port}",
     )
+    if pace == "recorded":
+        settings = recorded_pace(settings)
     click.echo(f"sandbox on http://{host}:{port}/, token {token}; stop with Ctrl-C", err=True)
     run_async(serve(settings, host=host, port=port, lookups=lookups))

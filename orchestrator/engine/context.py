@@ -58,6 +58,10 @@ class Context:
     saved: Mapping[str, str] = field(default_factory=dict)
     """Texts of saved queries by name."""
     repository: str = ""
+    zone: str = "UTC"
+    """Where days begin for buckets whose call names no zone."""
+    bucket_count: int | None = None
+    """Most buckets of a call that gives no span; None leaves it to the function."""
     limits: Limits = field(default_factory=Limits)
     providers: Providers = field(default_factory=Providers)
     """Data from outside: places and networks of addresses, indicators, host names."""

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 INVALID_TOKEN = "The supplied authentication is invalid"  # noqa: S105 -- a message
 NOT_AUTHORIZED = "The supplied authentication is not authorized to access this resource"
 
-_SUCCESS_HEADERS = {
+SUCCESS_HEADERS = {
     "Strict-Transport-Security": "max-age=31536000;includeSubDomains",
     "X-Content-Type-Options": "nosniff",
     "X-XSS-Protection": "1;mode=block",
@@ -42,7 +42,7 @@ def forbidden() -> Refusal:
 
 def json_answer(content: object, *, status: int = 200) -> Response:
     """Return a JSON answer with the headers of a success."""
-    return JSONResponse(content, status_code=status, headers=_SUCCESS_HEADERS)
+    return JSONResponse(content, status_code=status, headers=SUCCESS_HEADERS)
 
 
 def text_answer(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:

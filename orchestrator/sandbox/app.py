@@ -25,6 +25,7 @@ from orchestrator.sandbox import (
     health_routes,
     ingest_routes,
     page_routes,
+    query_check,
     query_routes,
     repository_routes,
     sender_routes,
@@ -36,7 +37,8 @@ from orchestrator.sandbox.graphql.route import graphql, load_schema
 from orchestrator.sandbox.settings import SandboxSettings
 from orchestrator.sandbox.state import Sandbox
 
-_GZIP_FROM_BYTES = 500
+# As recorded: even `{}` comes compressed.
+_GZIP_FROM_BYTES = 1
 
 
 def create_app(settings: SandboxSettings, *, clock: Clock) -> Starlette:
@@ -81,8 +83,10 @@ def _routes() -> list[BaseRoute]:
         *_hec_routes("/services/collector"),
         Route("/_bulk", ingest_routes.ingest_elastic_bulk, methods=["POST", "PUT"]),
         Route("/_sandbox/overview", control_routes.show_overview),
+        Route("/_sandbox/check", query_check.check_query, methods=["POST"]),
         Route("/_sandbox/faults", control_routes.set_faults, methods=["POST"]),
         Route("/_sandbox/faults", control_routes.clear_faults, methods=["DELETE"]),
+        Route("/_sandbox/quotas", control_routes.set_quotas, methods=["PUT"]),
         Route("/_sandbox/hosts", control_routes.set_hosts, methods=["PUT"]),
         Route("/_sandbox/invocations", control_routes.invocations),
         Route("/_sandbox/mail", control_routes.mail),
@@ -102,6 +106,7 @@ def _search_routes() -> list[BaseRoute]:
             Route(f"{base}/queryjobs/{{job_id}}", query_routes.poll_job),
             Route(f"{base}/queryjobs/{{job_id}}", query_routes.delete_job, methods=["DELETE"]),
             Route(f"{base}/query", query_routes.stream_query, methods=["POST"]),
+            Route(f"{base}/filefromquery", query_routes.file_from_query, methods=["POST"]),
             Route(f"{base}/ingest", ingest_routes.ingest_structured, methods=["POST"]),
             Route(f"{base}/ingest-messages", ingest_routes.ingest_unstructured, methods=["POST"]),
             Route(f"{base}/max-datasources", repository_routes.max_datasources),

@@ -3,11 +3,13 @@
     GET    /_sandbox/overview  events, jobs, assets, files, and the faults still to come
     POST   /_sandbox/faults    {"pattern": "POST */queryjobs", "faults": [{"kind": "unavailable"}]}
     DELETE /_sandbox/faults    let everything pass again
+    PUT    /_sandbox/quotas    {"oneMinute": 100}: queries that each role may start, from now on
     PUT    /_sandbox/hosts     [{"device_id": "…", "hostname": "…"}]: all hosts that there are
     GET    /_sandbox/invocations   what triggers' actions did, newest first; ?trigger=NAME, ?limit=N
     GET    /_sandbox/mail      the mails that e-mail actions wrote, newest first
 
-All of them need a token with the right ADMIN.
+All of them need a token with the right ADMIN; `POST /_sandbox/check`, the linter behind the page's
+search box, needs READ alone.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from orchestrator.sandbox.answers import Refusal, forbidden, json_answer
 from orchestrator.sandbox.auth import caller_of, demand
 from orchestrator.sandbox.faults import fault_from_json
 from orchestrator.sandbox.overview import overview, pending_faults
+from orchestrator.sandbox.quotas import quotas_from_json
 from orchestrator.sandbox.requests import body_of
 from orchestrator.sandbox.settings import VERSION, Right
 from orchestrator.sandbox.state import Sandbox
@@ -55,6 +58,16 @@ async def clear_faults(request: Request) -> Response:
     """`DELETE /_sandbox/faults`."""
     _controlled(request).faults.clear()
     return Response(status_code=204)
+
+
+async def set_quotas(request: Request) -> Response:
+    """`PUT /_sandbox/quotas`: replace the query quotas; `{}` lifts them."""
+    sandbox = _controlled(request)
+    try:
+        sandbox.jobs.quotas.limits = quotas_from_json(body_of(await request.body()))
+    except ValueError as exc:
+        raise Refusal(400, str(exc)) from exc
+    return json_answer({"quotas": sandbox.jobs.quotas.limits})
 
 
 async def set_hosts(request: Request) -> Response:

@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from orchestrator.sandbox.search import Answer, Search
-from orchestrator.sandbox.storage import TIMESTAMP
+from orchestrator.sandbox.answer_extras import field_stats
+from orchestrator.sandbox.quotas import QuotaInterval
+from orchestrator.sandbox.search import Answer, Search, bucket_bounds_of
+from orchestrator.sandbox.storage import INGEST_TIMESTAMP, TIMESTAMP
 
 TOTAL_WORK = 2
 _SPANS = (
@@ -68,21 +70,32 @@ class PollState:
     age_ms: int
     queued_ms: int
     work_done: int
+    spent: Mapping[QuotaInterval, int]
+    """Queries that the job's owner has started in each interval."""
 
 
 def poll_answer(state: PollState, page: Page, *, recorded_only: bool) -> dict[str, object]:
     """Return the JSON object of a poll; `recorded_only` sends what a 2020 server sent, no more."""
     buffer = state.answer.rows if state.answer is not None else ()
+    events = [event_to_wire(row) for row in paged(buffer, page)]
+    if recorded_only and not state.search.checked.is_aggregate:
+        for event in events:
+            # Of a newer server, as the members that are left out.
+            event.pop(INGEST_TIMESTAMP, None)
     wire: dict[str, object] = {
         "cancelled": state.cancelled,
         "done": state.done,
-        "events": [event_to_wire(row) for row in paged(buffer, page)],
+        "events": events,
         "metaData": _metadata(state, recorded_only=recorded_only),
     }
     if not recorded_only:
         wire["warnings"] = [warning.to_wire() for warning in state.warnings]
         if state.answer is not None and state.answer.distribution is not None:
             wire["queryEventDistribution"] = _distribution(state.answer.distribution)
+        if state.search.wants_field_stats:
+            wire["fieldStats"] = field_stats(() if page.is_heartbeat else buffer)
+        if state.search.files:
+            wire["filesUsed"] = list(state.search.files)
     return wire
 
 
@@ -121,7 +134,7 @@ def _metadata(state: PollState, *, recorded_only: bool) -> dict[str, object]:
     rows = len(answer.rows) if answer is not None else 0
     metadata: dict[str, object] = {
         "eventCount": rows,
-        "extraData": _extra_data(search, answer),
+        "extraData": _extra_data(search, answer, recorded_only=recorded_only),
         "filterQuery": {
             "queryString": search.checked.filter_text,
             "start": search.start_ms,
@@ -151,14 +164,10 @@ def _metadata(state: PollState, *, recorded_only: bool) -> dict[str, object]:
 
 
 def _newer_metadata(state: PollState) -> dict[str, object]:
-    spent = {
-        period: {"queryCount": 0, "staticCost": 0, "liveCost": 0}
-        for period in ("oneMinute", "tenMinutes", "hour", "day")
-    }
     newer: dict[str, object] = {
         "costs": {"liveCost": 0.0, "staticCost": 0.0, "liveCostRate": 0.0, "staticCostRate": 0.0},
-        "querySpent": spent,
-        "quotaTotalSpent": spent,
+        "querySpent": _quota(dict.fromkeys(QuotaInterval, 0)),
+        "quotaTotalSpent": _quota(state.spent),
         "queuedMillis": state.queued_ms,
         "responderVHost": 1,
     }
@@ -167,28 +176,43 @@ def _newer_metadata(state: PollState) -> dict[str, object]:
     return newer
 
 
-def _extra_data(search: Search, answer: Answer | None) -> dict[str, str]:
+def _quota(counts: Mapping[QuotaInterval, int]) -> dict[str, dict[str, int]]:
+    return {
+        interval.value: {"queryCount": count, "staticCost": 0, "liveCost": 0}
+        for interval, count in counts.items()
+    }
+
+
+def _extra_data(search: Search, answer: Answer | None, *, recorded_only: bool) -> dict[str, object]:
+    found: dict[str, object] = {}
     if not search.checked.is_aggregate:
-        return {"hasMoreEvents": "true" if answer is not None and answer.has_more else "false"}
-    if not search.checked.is_timechart:
-        return {}
-    widget = {"timechart": "true", "ui:suggested-widget": "time-chart"}
-    return widget | _bucket_data(answer.rows if answer is not None else ())
+        has_more = answer is not None and answer.has_more
+        found["hasMoreEvents"] = "true" if has_more else "false"
+    if search.checked.time_chart is not None:
+        found |= {"timechart": "true", "ui:suggested-widget": "time-chart"}
+        if (bounds := bucket_bounds_of(search)) is not None:
+            found |= _bucket_data(*bounds)
+    if search.own_interval is not None and not recorded_only:
+        found["timeSettingsOverwrittenFromQuery"] = {
+            "start": search.own_interval.get("start", ""),
+            "end": search.own_interval["end"],
+            "timezoneName": search.own_interval.get("timezone", search.zone),
+        }
+    return found
 
 
 def _distribution(rows: Sequence[Mapping[str, str]]) -> dict[str, object]:
     counts = [{"_bucket": row["_bucket"], "_count": row["_count"]} for row in rows]
-    return {"events": counts, "extraData": _bucket_data(rows)}
+    buckets = [int(row["_bucket"]) for row in rows]
+    span_ms = min((b - a for a, b in pairwise(buckets)), default=0)
+    bounds = _bucket_data(buckets[0], buckets[-1], span_ms) if span_ms else {}
+    return {"events": counts, "extraData": bounds}
 
 
-def _bucket_data(rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    buckets = sorted({int(row["_bucket"]) for row in rows if "_bucket" in row})
-    if len(buckets) < 2:
-        return {}
-    span_ms = min(b - a for a, b in pairwise(buckets))
+def _bucket_data(first_ms: int, last_ms: int, span_ms: int) -> dict[str, str]:
     return {
-        "bucket_first_bucket": str(buckets[0]),
-        "bucket_last_bucket": str(buckets[-1]),
+        "bucket_first_bucket": str(first_ms),
+        "bucket_last_bucket": str(last_ms),
         "bucket_span_millis": str(span_ms),
         "bucket_span_humanized": _humanized(span_ms),
     }

@@ -21,6 +21,7 @@ from orchestrator.sandbox.faults import fault_to_json
 from orchestrator.sandbox.job_history import JobSummary
 from orchestrator.sandbox.settings import VERSION
 from orchestrator.sandbox.state import Sandbox
+from orchestrator.sandbox.triggers.states import RunState
 from orchestrator.units import format_instant, from_epoch_ms
 
 Json = dict[str, object]
@@ -62,7 +63,9 @@ def _domain(sandbox: Sandbox, domain: Domain) -> Json:
         # Nothing is ever dropped.
         "retention": None,
         "assets": [
-            _asset(kind, record) for kind in AssetKind for record in domain.assets[kind].values()
+            _asset(kind, record, domain.runs.get(record["id"]))
+            for kind in AssetKind
+            for record in domain.assets[kind].values()
         ],
         "files": [
             {
@@ -76,7 +79,7 @@ def _domain(sandbox: Sandbox, domain: Domain) -> Json:
     }
 
 
-def _asset(kind: AssetKind, record: Record) -> Json:
+def _asset(kind: AssetKind, record: Record, run: RunState | None) -> Json:
     return {
         "kind": kind.value,
         "name": record["name"],
@@ -85,6 +88,9 @@ def _asset(kind: AssetKind, record: Record) -> Json:
         "is_enabled": record.get("enabled"),
         "schedule": record.get("schedule"),
         "interval_s": record.get("searchIntervalSeconds"),
+        "is_running": run is not None and run.is_active,
+        "last_fired": _instant((run.last_triggered_ms or None) if run is not None else None),
+        "last_error": run.error if run is not None else "",
         "modified_at": _instant(record["modifiedAt"]),
         "modified_by": record["by"],
     }

@@ -16,9 +16,11 @@ from datetime import datetime, timedelta
 
 from orchestrator.clock import Clock
 from orchestrator.errors import CqlError
+from orchestrator.sandbox.answers import Refusal
 from orchestrator.sandbox.faults import Fault, FaultKind
 from orchestrator.sandbox.job_history import Gone, JobHistory, JobState, JobSummary
 from orchestrator.sandbox.job_wire import TOTAL_WORK, PollState, Warned
+from orchestrator.sandbox.quotas import QuotaBook
 from orchestrator.sandbox.search import Answer, Search, run
 from orchestrator.sandbox.settings import SandboxSettings
 from orchestrator.sandbox.storage import Snapshot
@@ -62,6 +64,7 @@ class QueryJobs:
         self._settings, self._clock = settings, clock
         self._jobs: dict[str, Job] = {}
         self._history = JobHistory()
+        self.quotas = QuotaBook(settings.query_quotas, clock=clock)
         self._slots = asyncio.Semaphore(settings.concurrent_queries)
 
     def __len__(self) -> int:
@@ -83,8 +86,15 @@ class QueryJobs:
     def start(
         self, domain: str, search: Search, snapshots: Snapshots, *, is_live: bool, owner: str = ""
     ) -> Job:
-        """Start a job and return at once; `owner` is whose it is, for the history."""
+        """Start a job and return at once; `owner` is whose it is, for quotas and the history.
+
+        Raises:
+            Refusal: 429, a quota is used up, or too many jobs run.
+        """
         self._expire()
+        if len(self._jobs) >= self._settings.most_jobs:
+            raise Refusal(429, f"{self._settings.most_jobs} query jobs run already; delete some")
+        self.quotas.admit(owner)
         now = self._clock.monotonic()
         job = Job(
             id=f"24-{_random_text(24)}",
@@ -127,12 +137,19 @@ class QueryJobs:
         job.polled = self._clock.monotonic()
         job.polls += 1
         is_held = job.polls == 1 and not self._settings.first_poll_done
-        if job.is_live and job.polls > 1 and (job.task is None or job.task.done()):
-            self._slide(job)
-        if not is_held and job.task is not None:
-            patience = self._settings.poll_patience.total_seconds()
-            await asyncio.wait({job.task}, timeout=patience)
+        if job.is_live and job.polls > 1:
+            # A search that still runs is of an older window: this poll wants the newest.
+            await self._settle(job)
+            if job.task is None or job.task.done():
+                self._slide(job)
+        if not is_held:
+            await self._settle(job)
         return self._bent(self._state(job, is_held=is_held), fault)
+
+    async def _settle(self, job: Job) -> None:
+        """Wait for the job's search to end, as long as a poll may take."""
+        if job.task is not None:
+            await asyncio.wait({job.task}, timeout=self._settings.poll_patience.total_seconds())
 
     async def finished(self, search: Search, snapshots: Snapshots) -> Answer:
         """Run a search to its end, without a job: the streaming endpoint.
@@ -192,6 +209,7 @@ class QueryJobs:
             age_ms=int((self._clock.monotonic() - job.started) * 1000),
             queued_ms=job.queued_ms,
             work_done=TOTAL_WORK if done else 0,
+            spent=self.quotas.spent(job.owner),
         )
 
     def _bent(self, state: PollState, fault: Fault | None) -> PollState:

@@ -11,9 +11,9 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from orchestrator.errors import CqlError
+from orchestrator.errors import CqlError, StoreFull
 from orchestrator.ids import derive
-from orchestrator.sandbox.answers import Refusal, json_answer, text_answer
+from orchestrator.sandbox.answers import SUCCESS_HEADERS, Refusal, json_answer, text_answer
 from orchestrator.sandbox.auth import caller_of, demand
 from orchestrator.sandbox.domains import Domain
 from orchestrator.sandbox.faults import FaultKind
@@ -28,6 +28,7 @@ from orchestrator.sandbox.storage import Snapshot
 
 _NDJSON = "application/x-ndjson"
 _MAX_INT = 2**31 - 1
+_MAX_DIGITS = 10
 _CHUNK_ROWS = 2_000
 
 Rows = Sequence[Mapping[str, str]]
@@ -77,12 +78,43 @@ async def delete_job(request: Request) -> Response:
     return Response(status_code=204)
 
 
+async def file_from_query(request: Request) -> Response:
+    """`POST …/filefromquery?queryId=ID&filename=NAME.csv`: a job's rows become a lookup file.
+
+    LogScale starts an operation and answers with its id; here it has ended by then.
+    """
+    sandbox, role, name = _reader(request)
+    demand(role, Right.CHANGE_FILES, repository=name)
+    domain = sandbox.domain(name)
+    parameters = request.query_params
+    # The page of the API spells it in small letters; a capital is met as well.
+    file_name = parameters.get("filename") or parameters.get("fileName") or ""
+    if not file_name.endswith(".csv"):
+        raise Refusal(400, "The query parameter 'filename' was malformed: NAME.csv is expected")
+    job_id = parameters.get("queryId", "")
+    job = sandbox.jobs.find(job_id, domain=domain.name)
+    if job is None:
+        raise _no_such_job(job_id)
+    answer = (await sandbox.jobs.poll(job)).answer
+    if answer is None:
+        raise Refusal(400, f"The query job with id={job_id} has no result yet")
+    fields = answer.field_order or list(dict.fromkeys(name for row in answer.rows for name in row))
+    try:
+        file = sandbox.put_file(
+            domain, file_name, _as_csv(answer.rows, fields).encode(), by=role.name
+        )
+    except StoreFull as exc:
+        raise Refusal(503, str(exc)) from exc
+    return json_answer({"id": derive("file", file.name, file.content_hash)[:24]})
+
+
 async def stream_query(request: Request) -> Response:
     """`POST …/query`: every row of the answer, none of its metadata; a live one stays open."""
-    sandbox, _, name = _reader(request)
+    sandbox, role, name = _reader(request)
     domain = sandbox.domain(name)
     body = body_of(await request.body())
     search = search_of(body, sandbox=sandbox, domain=domain, limit=None)
+    sandbox.jobs.quotas.admit(role.name)
     if is_live(body):
         return _live(request, sandbox, domain, search)
     try:
@@ -90,7 +122,7 @@ async def stream_query(request: Request) -> Response:
     except CqlError as exc:
         raise Refusal(400, refusal_text(search.checked.text, str(exc), exc.start, exc.end)) from exc
     mime = request.headers.get("accept", "")
-    headers = {"humio-query-id": query_id()}
+    headers = {"humio-query-id": query_id(), **SUCCESS_HEADERS}
     if wanted := request.headers.get("x-desired-filename"):
         safe = "".join(c for c in wanted if c.isalnum() or c in "-_. ")
         headers["Content-Disposition"] = f'attachment; filename="{safe}"'
@@ -119,6 +151,7 @@ def _live(request: Request, sandbox: Sandbox, domain: Domain, search: Search) ->
         # Compressed, rows would wait until a block of them is full.
         "Content-Encoding": "identity",
         "Cache-Control": "no-store",
+        **SUCCESS_HEADERS,
     }
     return StreamingResponse(
         _live_rows(sandbox, domain, search, _as_lines if is_lines else _as_text),
@@ -159,11 +192,15 @@ def _reader(request: Request) -> tuple[Sandbox, TokenRole, str]:
 
 
 def _job(request: Request) -> tuple[Sandbox, Job]:
-    sandbox, _, _ = _reader(request)
+    sandbox, role = caller_of(request)
+    name = request.path_params.get("repository")
+    demand(role, Right.READ, repository=name)
     job_id = str(request.path_params["job_id"])
-    job = sandbox.jobs.find(job_id, domain=request.path_params.get("repository"))
+    job = sandbox.jobs.find(job_id, domain=None if name is None else sandbox.domain(name).name)
     if job is None:
         raise _no_such_job(job_id)
+    # Without a repository in its path, a job is still one of its own repository.
+    demand(role, Right.READ, repository=job.domain)
     return sandbox, job
 
 
@@ -176,16 +213,25 @@ def _page(parameters: Mapping[str, str]) -> Page:
         offset=_count(parameters, "paginationOffset") or 0,
         limit=_count(parameters, "paginationLimit"),
         sort_by=parameters.get("sortBy", ""),
-        descending=parameters.get("sortOrder", "asc") == "desc",
-        is_heartbeat=parameters.get("onlyHeartbeat") == "true",
+        descending=_choice(parameters, "sortOrder", ("asc", "desc")) == "desc",
+        is_heartbeat=_choice(parameters, "onlyHeartbeat", ("false", "true")) == "true",
     )
+
+
+def _choice(parameters: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    """Return which of the choices is asked for, the first where none is; case does not matter."""
+    text = parameters.get(name, choices[0]).lower()
+    if text not in choices:
+        wanted = " or ".join(choices)
+        raise Refusal(400, f"The query parameter '{name}' was malformed: {wanted} is expected")
+    return text
 
 
 def _count(parameters: Mapping[str, str], name: str) -> int | None:
     text = parameters.get(name)
     if text is None:
         return None
-    if not text.isdecimal() or int(text) > _MAX_INT:
+    if not text.isdecimal() or len(text) > _MAX_DIGITS or int(text) > _MAX_INT:
         raise Refusal(400, f"The query parameter '{name}' was malformed: a count is expected")
     return int(text)
 
@@ -194,15 +240,15 @@ def _export(rows: Rows, mime: str, fields: Sequence[str]) -> Response:
     """Return the rows alone, in the form that `mimeType` names."""
     match mime:
         case "application/x-ndjson":
-            return StreamingResponse(_lines(rows), media_type=_NDJSON)
+            return StreamingResponse(_lines(rows), headers=SUCCESS_HEADERS, media_type=_NDJSON)
         case "application/json":
-            return Response(_array(rows), media_type="application/json")
+            return Response(_array(rows), headers=SUCCESS_HEADERS, media_type="application/json")
         case "text/csv":
             if not fields:
                 raise Refusal(400, "text/csv needs fieldsToExport")
-            return Response(_as_csv(rows, fields), media_type="text/csv")
+            return Response(_as_csv(rows, fields), headers=SUCCESS_HEADERS, media_type="text/csv")
         case "text/plain":
-            return text_answer(200, _as_text(rows))
+            return text_answer(200, _as_text(rows), SUCCESS_HEADERS)
         case _:
             raise Refusal(400, f"mimeType '{mime}' is not one of the exports")
 

@@ -7,7 +7,7 @@ running is CPU work on an immutable snapshot and belongs in a thread.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import polars as pl
@@ -18,6 +18,8 @@ from orchestrator.cql.diagnostics import Diagnostic, Level
 from orchestrator.engine.compile import compile_query
 from orchestrator.engine.context import Context
 from orchestrator.engine.events import Events
+from orchestrator.engine.frames.charts import bucket_bounds
+from orchestrator.engine.frames.tables import time_interval
 from orchestrator.engine.run import run_query
 from orchestrator.engine.sources.lookups import Lookup
 from orchestrator.errors import CqlError
@@ -50,7 +52,8 @@ class Checked:
     text: str
     query: nodes.Query
     is_aggregate: bool
-    is_timechart: bool
+    time_chart: nodes.Call | None
+    """The timeChart() that the result's rows come from."""
     filter_text: str
     """The leading filter steps as text; `*` where there are none."""
 
@@ -60,6 +63,8 @@ class Around:
     """The events near one event, in place of the newest."""
 
     event_id: str
+    timestamp_ms: int
+    """Where to look if the event itself is not among those that match."""
     before: int = 100
     after: int = 100
 
@@ -86,6 +91,16 @@ class Search:
     """Most rows to keep of a filter query, the newest; None keeps all."""
     wants_distribution: bool = False
     """Count the events that the leading filters match, over time."""
+    wants_field_stats: bool = False
+    """Tell of each field how often it occurs, and its most frequent values."""
+    zone: str = "UTC"
+    """IANA name or offset; where days begin."""
+    bucket_count: int | None = None
+    """Wanted number of buckets where the query gives no span."""
+    files: Sequence[Mapping[str, object]] = ()
+    """The lookup files that the query names, as the wire has them."""
+    own_interval: Mapping[str, str] | None = None
+    """`start` and `end` as setTimeInterval() names them; the window is then the query's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,17 +128,15 @@ def check(text: str) -> Checked:
     if len(text) > MAX_QUERY_CHARS:
         message = f"the query is longer than {MAX_QUERY_CHARS} characters"
         raise Refusal(400, refusal_text("", message, 0, 0))
-    errors = [d for d in diagnostics_of(text) if d.level is Level.ERROR]
-    if errors:
-        first = errors[0]
-        message = f"{first.message} {first.help}".strip()
-        raise Refusal(400, refusal_text(text, message, first.span.start, first.span.end))
     parsed = parse(text)
+    for found in diagnostics_of(text):
+        if found.level is Level.ERROR:
+            raise Refusal(400, _refusal_of(found, parsed.query))
     return Checked(
         text=text.strip() or "*",
         query=parsed.query,
         is_aggregate=_is_aggregate(parsed.query),
-        is_timechart=_calls(parsed.query, frozenset({"timechart"})),
+        time_chart=_time_chart(parsed.query),
         filter_text=_filter_text(parsed.query),
     )
 
@@ -147,6 +160,22 @@ def diagnostics_of(text: str) -> list[Diagnostic]:
         advice = lint(text, kind=QueryKind.SEARCH)
         found += [d for d in advice if d.level is Level.ERROR and d.code in _REFUSED_CODES]
     return found
+
+
+def _refusal_of(found: Diagnostic, query: nodes.Query) -> str:
+    """Return the body of the 400 for an error: LogScale's own words where they are known."""
+    if found.code == "unknown-parameter":
+        # Recorded so, with nothing in the fence.
+        name = query.text[found.span.start : found.span.end]
+        at = found.span.start
+        calls = [n for n in walk(query) if isinstance(n, nodes.Call)]
+        around = [call for call in calls if call.span.start <= at < call.span.end]
+        known = find(around[-1].name) if around else None
+        if known is not None:
+            message = f"parameter {name} is not supported in function {known.name}"
+            return refusal_text("", message, 0, 0)
+    message = f"{found.message} {found.help}".strip()
+    return refusal_text(query.text, message, found.span.start, found.span.end)
 
 
 def refusal_text(text: str, message: str, start: int, end: int) -> str:
@@ -206,7 +235,44 @@ def _context(search: Search) -> Context:
         lookups=search.lookups,
         saved=search.saved,
         repository=search.repository,
+        zone=search.zone,
+        bucket_count=search.bucket_count,
     )
+
+
+def bucket_bounds_of(search: Search) -> tuple[int, int, int] | None:
+    """Return the first and last start and the length of a time chart's buckets, in ms.
+
+    None for another query, and where the chart's span can be told by the run alone.
+    """
+    if search.checked.time_chart is None:
+        return None
+    try:
+        return bucket_bounds(search.checked.time_chart, _context(search))
+    except CqlError:
+        return None
+
+
+def with_own_interval(search: Search) -> Search:
+    """Return the search with the window that a leading setTimeInterval() sets.
+
+    Raises:
+        Refusal: 400, the interval is none.
+    """
+    query, context = search.checked.query, _context(search)
+    try:
+        own = time_interval(query.pipeline, context)
+    except CqlError as exc:
+        raise Refusal(400, refusal_text(query.text, str(exc), exc.start, exc.end)) from exc
+    if own is context:
+        return search
+    first = query.pipeline.steps[0]
+    named = {"end": "now"} | {
+        argument.name: query.text[argument.value.span.start : argument.value.span.end].strip('"')
+        for argument in (first.arguments if isinstance(first, nodes.Call) else ())
+        if argument.name in {"start", "end", "timezone"}
+    }
+    return replace(search, start_ms=own.start_ms, end_ms=own.end_ms, own_interval=named)
 
 
 def _prefixed(search: Search, text: str) -> str:
@@ -249,11 +315,12 @@ def _time(row: Mapping[str, str]) -> int:
 
 
 def _around(rows: Sequence[Mapping[str, str]], around: Around) -> list[Mapping[str, str]]:
-    at = next((i for i, row in enumerate(rows) if row.get(EVENT_ID) == around.event_id), None)
-    if at is None:
-        return []
     # Rows are newest first: what happened after the event stands before it.
-    return list(rows[max(0, at - around.after) : at + around.before + 1])
+    at = next((i for i, row in enumerate(rows) if row.get(EVENT_ID) == around.event_id), None)
+    if at is not None:
+        return list(rows[max(0, at - around.after) : at + around.before + 1])
+    newer = sum(_time(row) > around.timestamp_ms for row in rows)
+    return list(rows[max(0, newer - around.after) : newer + around.before])
 
 
 def _steps_text(query: nodes.Query, steps: Sequence[nodes.Step]) -> str:
@@ -264,28 +331,36 @@ def _filter_text(query: nodes.Query) -> str:
     """Return the text of the filter steps that the query begins with."""
     leading: list[nodes.Step] = []
     for step in query.pipeline.steps:
-        if not isinstance(
-            step, nodes.And | nodes.Or | nodes.Not | nodes.Comparison | nodes.FreeText
-        ):
+        if not _filters(step):
             break
         leading.append(step)
     return _steps_text(query, leading) or "*"
 
 
-def _calls(query: nodes.Query, names: frozenset[str]) -> bool:
-    steps = query.pipeline.steps
-    return any(isinstance(step, nodes.Call) and step.name.lower() in names for step in steps)
+def _filters(step: nodes.Step) -> bool:
+    if isinstance(step, nodes.Call):
+        function = find(step.name)
+        has_query = any(isinstance(node, nodes.Subquery) for node in walk(step))
+        return function is not None and function.kind is FunctionKind.FILTER and not has_query
+    return isinstance(step, nodes.And | nodes.Or | nodes.Not | nodes.Comparison | nodes.FreeText)
+
+
+def _time_chart(query: nodes.Query) -> nodes.Call | None:
+    found = None
+    for step in query.pipeline.steps:
+        if isinstance(step, nodes.Call) and step.name.lower() == "timechart":
+            found = step
+        elif _aggregates(step):
+            found = None
+    return found
 
 
 def _is_aggregate(query: nodes.Query) -> bool:
-    for step in query.pipeline.steps:
-        match step:
-            case nodes.StatsShorthand():
-                return True
-            case nodes.Call(name=name):
-                function = find(name)
-                if function is not None and function.kind is FunctionKind.AGGREGATE:
-                    return True
-            case _:
-                continue
-    return False
+    return any(_aggregates(step) for step in query.pipeline.steps)
+
+
+def _aggregates(step: nodes.Step) -> bool:
+    if isinstance(step, nodes.StatsShorthand):
+        return True
+    function = find(step.name) if isinstance(step, nodes.Call) else None
+    return function is not None and function.kind is FunctionKind.AGGREGATE

@@ -6,12 +6,13 @@ Values only; nothing here reads a file, the environment or a clock.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
 from orchestrator.sandbox.faults import Fault
+from orchestrator.sandbox.quotas import QuotaInterval
 
 DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 -- a documented default of a local tool
 DEFAULT_REPOSITORY = "falcon"
@@ -88,6 +89,10 @@ class SandboxSettings:
     static_job_life: timedelta = timedelta(seconds=90)
     """How long an unpolled static job lives."""
     live_job_life: timedelta = timedelta(hours=1)
+    most_jobs: int = 6_000
+    """Query jobs alive at once; one more is refused. The number is NG-SIEM's."""
+    query_quotas: Mapping[QuotaInterval, int] = field(default_factory=dict)
+    """The most queries that a role may start in each interval; without an entry, any number."""
     concurrent_queries: int = 4
     """Queries that run at once; more of them queue."""
     filter_limit: int = 200
@@ -141,4 +146,18 @@ def sandbox_settings(
         repositories=tuple(repositories),
         data_dir=data_dir,
         falcon_clients=(FalconClient(client_id="sandbox", client_secret=token),),
+    )
+
+
+def recorded_pace(settings: SandboxSettings) -> SandboxSettings:
+    """Return the settings with LogScale's own times between polls, and an unfinished first poll.
+
+    Source: recordings of a 1.9.2 server.
+    """
+    return replace(
+        settings,
+        poll_after_running_ms=2_800,
+        poll_after_done_ms=19_700,
+        poll_after_live_ms=2_550,
+        first_poll_done=False,
     )

@@ -20,6 +20,7 @@ from typing import cast
 from orchestrator.clock import Clock
 from orchestrator.engine.sources.lookups import Lookup
 from orchestrator.errors import CqlError
+from orchestrator.ids import derive
 from orchestrator.sandbox.answers import Refusal
 from orchestrator.sandbox.directory import Directory
 from orchestrator.sandbox.domains import AssetKind, Domain, Record, StoredFile, domain_from_json
@@ -36,6 +37,8 @@ from orchestrator.units import to_epoch_ms
 _ID_CHARS = string.ascii_letters + string.digits
 ALL_EVENTS = "search-all"
 """A name that always searches every repository, as on NG-SIEM."""
+PERSONAL = "sandbox"
+"""Another name of the caller's own repository, whose stored name is longer; here all share one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +137,17 @@ class Sandbox:
             return self.domains[name]
         if name == ALL_EVENTS:
             return Domain(name=name, connections=())
+        if name == PERSONAL:
+            return self._personal()
         raise Refusal(404, f"The repository or view '{name}' does not exist")
+
+    def _personal(self) -> Domain:
+        """Return the personal repository, made at its first use."""
+        name = f"{PERSONAL}_{derive('personal', PERSONAL)[:24]}"
+        if name not in self.domains:
+            self.domains[name] = Domain(name=name)
+            self.save()
+        return self.domains[name]
 
     def snapshots(self, domain: Domain) -> Sequence[Snapshot]:
         """Return the events that a search in `domain` may see; at least one snapshot."""

@@ -14,10 +14,15 @@ from zoneinfo import ZoneInfo
 
 from orchestrator.units import from_epoch_ms, parse_duration, to_epoch_ms
 
+_DIGITS = re.compile(r"\d{1,20}\Z", re.ASCII)
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2})(?::?(\d{2}))?\Z")
 _STEP = re.compile(r"([+-])\s*(\d+) ?([a-z]+)")
 _AMOUNT = re.compile(r"(\d+) ?([a-z]+)\Z")
 _CALENDAR_UNITS = {"d": "day", "w": "week", "mon": "month", "q": "quarter", "y": "year"}
+
+
+LAST_MS = 253_402_300_799_999
+"""The end of the year 9999; what lies beyond it is no date."""
 
 
 class TimeRefused(ValueError):
@@ -31,14 +36,15 @@ class TimeBase:
     now_ms: int
     zone: tzinfo = UTC
     live: bool = False
-    """Live queries take no anchored forms."""
+    """Live queries take no anchored and no absolute forms: their window moves with the clock."""
 
 
 def resolve(raw: object, base: TimeBase, *, default_ms: int) -> int:
     """Return the epoch ms that a request's `start`, `end` or the like names.
 
     Raises:
-        TimeRefused: Not a number, not a relative time; or anchored in a live query.
+        TimeRefused: Not a number, not a relative time, beyond the years that there are; or anchored
+            or absolute in a live query.
     """
     match raw:
         case None | "":
@@ -46,13 +52,21 @@ def resolve(raw: object, base: TimeBase, *, default_ms: int) -> int:
         case bool():
             raise TimeRefused(f"{raw} is not a time")
         case int():
-            return raw
+            return _absolute(raw, base)
         case float() if raw.is_integer():
-            return int(raw)
+            return _absolute(int(raw), base)
         case str():
             return _resolve_text(raw.strip(), base)
         case _:
             raise TimeRefused(f"{raw!r} is not a time")
+
+
+def _absolute(ms: int, base: TimeBase) -> int:
+    if base.live:
+        raise TimeRefused("a live query takes relative times such as 24h, since its window moves")
+    if not -LAST_MS <= ms <= LAST_MS:
+        raise TimeRefused("an epoch time in milliseconds lies before the year 10000")
+    return ms
 
 
 def zone_of(name: str | None, *, offset_minutes: int = 0) -> tzinfo:
@@ -70,13 +84,13 @@ def zone_of(name: str | None, *, offset_minutes: int = 0) -> tzinfo:
             length = timedelta(hours=int(match[2]), minutes=int(match[3] or 0))
             return timezone(length if match[1] == "+" else -length)
         return ZoneInfo(name)
-    except (ValueError, OSError, LookupError) as exc:
+    except (ValueError, OverflowError, OSError, LookupError) as exc:
         raise TimeRefused(f"{name or offset_minutes} is not a time zone") from exc
 
 
 def _resolve_text(text: str, base: TimeBase) -> int:
-    if text.isdecimal():
-        return int(text)
+    if _DIGITS.match(text):
+        return _absolute(int(text), base)
     if text == "now":
         return base.now_ms
     is_calendar = text.startswith("calendar:")

@@ -19,6 +19,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -398,3 +399,24 @@ async def until(condition: Callable[[], bool], *, process: asyncio.subprocess.Pr
                 process.kill()
             raise AssertionError(f"it did not happen: {await ended(process)}")
         await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def sandbox_process(
+    bench: Bench, data: Path
+) -> AsyncIterator[tuple[LogScale, asyncio.subprocess.Process]]:
+    """Run `orchestrator sandbox` as a process of its own, with a client on it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    arguments = ("sandbox", "--port", str(port), "--data", str(data / "data"), "--token", "tok")
+
+    def is_up() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    async with bench.started(*arguments) as process:
+        await until(is_up, process=process)
+        url = f"http://127.0.0.1:{port}"
+        async with LogScale(url, token=SecretText("tok"), clock=SystemClock()) as client:
+            yield client, process

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -21,10 +20,9 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from orchestrator.client.action_kinds import SlackPostMessageContent, WebhookContent
-from orchestrator.client.logscale import LogScale
 from orchestrator.client.types import FilterAlert
 from orchestrator.client.wire import WireStructuredBatch
-from orchestrator.clock import FrozenClock, SystemClock
+from orchestrator.clock import FrozenClock
 from orchestrator.sandbox.app import create_app
 from orchestrator.sandbox.receivers import inbox_app, serve_on_loopback
 from orchestrator.sandbox.settings import SandboxSettings, TokenRole
@@ -42,6 +40,7 @@ from tests.e2e.stage import (
     ended,
     make_bench,
     sample_batches,
+    sandbox_process,
     until,
 )
 
@@ -181,24 +180,3 @@ def webhook(url: str, body: str) -> WebhookContent:
 
 def event(number: str) -> WireStructuredBatch:
     return {"tags": {}, "events": [{"timestamp": 1_773_108_000_000, "attributes": {"n": number}}]}
-
-
-@asynccontextmanager
-async def sandbox_process(
-    bench: Bench, data: Path
-) -> AsyncIterator[tuple[LogScale, asyncio.subprocess.Process]]:
-    """Run `orchestrator sandbox` as a process of its own, with a client on it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    arguments = ("sandbox", "--port", str(port), "--data", str(data / "data"), "--token", "tok")
-
-    def is_up() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    async with bench.started(*arguments) as process:
-        await until(is_up, process=process)
-        url = f"http://127.0.0.1:{port}"
-        async with LogScale(url, token=SecretText("tok"), clock=SystemClock()) as client:
-            yield client, process

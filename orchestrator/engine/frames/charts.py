@@ -13,6 +13,8 @@ import polars as pl
 
 from orchestrator.cql.nodes import Array, Call, Expression
 from orchestrator.engine.arguments import Args, semantic
+from orchestrator.engine.context import Context, Execution
+from orchestrator.engine.events import Events
 from orchestrator.engine.flow import Flow
 from orchestrator.engine.frames.grouping import aggregate_by, key_texts, largest, plan_functions
 from orchestrator.engine.functions.geography import geohash_of, place_columns
@@ -89,7 +91,7 @@ def _by_bucket(
     args: Args, flow: Flow, keys: Sequence[str], node: Expression | None, *, spread: int
 ) -> pl.DataFrame:
     """Aggregate by bucket; each row counts in its own and the `spread - 1` buckets behind it."""
-    zone, span = zone_of(args.text("timezone", "UTC"), node=args.call), span_ms(args)
+    zone, span = _zone(args), span_ms(args)
     start, mark = flow.execution.mark("start"), flow.execution.mark("shift")
     time = flow.rows().own_time()
     if time is not None and zone == "UTC":
@@ -141,16 +143,39 @@ def span_ms(args: Args) -> int:
     if args.has("buckets"):
         found = max(1, interval // max(1, args.integer("buckets", default=1)))
     elif not args.has("span") or args.text("span") == "auto":
-        wanted = interval / 100
+        wanted = interval / (context.bucket_count or 100)
         found = next((span for span in _AUTO_SPANS_MS if span >= wanted), _AUTO_SPANS_MS[-1])
     else:
         found = max(1, args.duration_ms("span"))
     return max(found, min(args.duration_ms("minSpan"), interval)) if args.has("minSpan") else found
 
 
+def bucket_bounds(call: Call, context: Context) -> tuple[int, int, int]:
+    """Return the starts of the first and the last bucket of the window, and their length, in ms.
+
+    Raises:
+        CqlError: The call's span or time zone is none.
+    """
+    args = Args(call, Execution(events=Events.from_rows(()), context=context), _no_value)
+    span, zone = span_ms(args), _zone(args)
+    ends = (float(context.start_ms), max(context.start_ms, context.end_ms - 1.0))
+    first, last = (bucket_start(pl.lit(at), span, zone=zone).cast(pl.Int64) for at in ends)
+    found = pl.select(first=first, last=last)
+    return int(found["first"][0]), int(found["last"][0]), span
+
+
+def _no_value(node: Expression) -> Value:
+    raise semantic(node, "a constant must stand here")
+
+
+def _zone(args: Args) -> str:
+    """Return the call's time zone, else the search's."""
+    return zone_of(args.text("timezone", args.execution.context.zone), node=args.call)
+
+
 def _with_empty_buckets(args: Args, frame: pl.DataFrame, flow: Flow) -> pl.DataFrame:
     context, span = args.execution.context, span_ms(args)
-    zone = zone_of(args.text("timezone", "UTC"), node=args.call)
+    zone = _zone(args)
     if (context.end_ms - context.start_ms) // span > MOST_BUCKETS:
         return frame
     instants = pl.DataFrame({"at": range(context.start_ms, context.end_ms + span, span)})

@@ -110,7 +110,9 @@ def time_part(number: pl.Expr, part: str, *, zone: str) -> Value:
 def bucket_start(number: pl.Expr, span_ms: int, *, zone: str) -> pl.Expr:
     """Return the start of each time's bucket in ms, aligned to the zone's natural boundaries."""
     if zone == "UTC":
-        return (number / span_ms).floor() * span_ms
+        # In whole numbers: a quotient of floats may fall short of the boundary it stands on.
+        whole = number.floor().cast(pl.Int64, strict=False)
+        return (whole // span_ms * span_ms).cast(pl.Float64)
     if span_ms % _DAY_MS == 0:
         every = f"{span_ms // _DAY_MS}d"
     elif span_ms % _HOUR_MS == 0:

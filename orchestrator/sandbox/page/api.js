@@ -2,6 +2,7 @@
 // session storage and travels in the Authorization header, never in an address.
 
 const KEY = "sandbox-token";
+const SEARCH_KEY = "sandbox-search";
 
 /** An answer that is not what was asked for: `status` 0 is none at all. */
 export class Failed extends Error {
@@ -14,7 +15,13 @@ export class Failed extends Error {
 export const token = {
   get: () => sessionStorage.getItem(KEY),
   set: (text) => sessionStorage.setItem(KEY, text),
-  forget: () => sessionStorage.removeItem(KEY),
+  forget: () => sessionStorage.clear(),
+};
+
+/** What was searched last in this tab, `{query, repository, start, end}`, for when it is loaded again. */
+export const lastSearch = {
+  get: () => JSON.parse(sessionStorage.getItem(SEARCH_KEY) ?? "null"),
+  set: (search) => sessionStorage.setItem(SEARCH_KEY, JSON.stringify(search)),
 };
 
 async function call(method, path, { body, signal, keepalive = false } = {}) {
@@ -61,6 +68,11 @@ export function overview() {
 export async function domainNames() {
   const answer = await json("POST", "/graphql", { body: { query: "{ searchDomains { name } }" } });
   return (answer.data?.searchDomains ?? []).map((domain) => domain.name);
+}
+
+/** Return the linter's problems with a query: `[{level, message, help, line, column, start, end, fix}]`. */
+export async function check(text) {
+  return (await json("POST", "/_sandbox/check", { body: { queryString: text } })).problems;
 }
 
 /** A query job on the server. */

@@ -1,8 +1,11 @@
-// Rows over time as an inline SVG: bars for one series, lines for several.
+// Rows over time as an inline SVG: bars for one series, lines for several. A range of it can be chosen,
+// by dragging or with the arrow keys, to be looked at more closely.
 
 import { countText, instantText, make, makeSvg } from "./dom.js";
 
 const MOST_SERIES = 8;
+const MOST_BUCKETS = 5_000;
+const TICK_ROOM = 84;
 const MARGIN = { top: 8, right: 12, bottom: 22, left: 48 };
 const STEPS = [1, 5, 10, 15, 30, 60, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400,
   172800, 604800, 1209600, 2592000, 7776000, 31536000].map((seconds) => seconds * 1000);
@@ -11,9 +14,10 @@ const STEPS = [1, 5, 10, 15, 30, 60, 300, 600, 900, 1800, 3600, 7200, 10800, 216
  * Return the series in rows that have `_bucket`, or null where there is nothing to draw.
  *
  * Values are the fields that begin with `_`, else those that are numbers throughout; the other
- * fields name the series. Shape: `{buckets: [ms], series: [{name, values: [number or null]}], hidden}`.
+ * fields name the series. With `bounds`, `{first, last, span}` in ms, buckets without rows are there too.
+ * Shape: `{buckets: [ms], span: ms, series: [{name, values: [number or null]}], hidden}`.
  */
-export function seriesOf(rows, columns) {
+export function seriesOf(rows, columns, bounds = null) {
   const timed = rows.filter((row) => /^\d+$/.test(String(row._bucket ?? "")));
   if (timed.length === 0) return null;
   const fields = columns.filter((name) => name !== "_bucket");
@@ -21,7 +25,7 @@ export function seriesOf(rows, columns) {
   const marked = numeric.filter((name) => name.startsWith("_"));
   const valueFields = marked.length > 0 ? marked : numeric;
   const keyFields = fields.filter((name) => !valueFields.includes(name));
-  const buckets = [...new Set(timed.map((row) => Number(row._bucket)))].sort((a, b) => a - b);
+  const buckets = bucketsOf(timed, bounds);
   const places = new Map(buckets.map((bucket, index) => [bucket, index]));
   const found = new Map();
   for (const row of timed) {
@@ -41,21 +45,40 @@ export function seriesOf(rows, columns) {
   }
   const all = [...found.values()].sort((a, b) => b.total - a.total);
   if (all.length === 0) return null;
-  return { buckets, series: all.slice(0, MOST_SERIES), hidden: Math.max(0, all.length - MOST_SERIES) };
+  const span = bounds?.span ?? spanOf(buckets);
+  return { buckets, span, series: all.slice(0, MOST_SERIES), hidden: Math.max(0, all.length - MOST_SERIES) };
 }
 
-/** Draw into `figure`, again whenever its width changes; return what stops that. */
-export function drawChart(figure, data, { title, height }) {
-  const readout = make("span", { class: "readout" });
-  const caption = make("figcaption", {}, make("span", { class: "title" }, title), legend(data), readout);
-  const canvas = make("div", { class: "canvas" });
+function bucketsOf(timed, bounds) {
+  const found = [...new Set(timed.map((row) => Number(row._bucket)))].sort((a, b) => a - b);
+  if (bounds === null || (bounds.last - bounds.first) / bounds.span > MOST_BUCKETS) return found;
+  const grid = [];
+  for (let ms = bounds.first; ms <= bounds.last; ms += bounds.span) grid.push(ms);
+  const known = new Set(grid);
+  return found.every((ms) => known.has(ms)) ? grid : found;
+}
+
+/**
+ * Draw into `figure`, again whenever its width changes; return what stops that.
+ *
+ * `onZoom(from, to)` is told which range was chosen, in ms; `onBack`, if not null, leaves the last one.
+ */
+export function drawChart(figure, data, { title, height, onZoom, onBack }) {
+  const readout = make("span", { class: "readout", role: "status" });
+  const back = onBack === null ? [] : [make("button", { type: "button", class: "quiet back", onclick: onBack }, "Zoom out")];
+  const caption = make("figcaption", {}, make("span", { class: "title" }, title), ...back, legend(data), readout);
+  const canvas = make("div", { class: "canvas", tabindex: 0, role: "group", "aria-label":
+    "Chart; the arrow keys choose a bucket, with Shift a range, Enter looks at it more closely" });
   figure.replaceChildren(caption, canvas);
+  const range = rangeOf(canvas, data, { readout, onZoom });
   let width = 0;
-  const observer = new ResizeObserver(() => {
+  const draw = () => {
     if (canvas.clientWidth === width || canvas.clientWidth === 0) return;
     width = canvas.clientWidth;
-    canvas.replaceChildren(picture(data, { width, height, title, readout }));
-  });
+    canvas.replaceChildren(picture(data, { width, height, title, range }));
+  };
+  draw();
+  const observer = new ResizeObserver(draw);
   observer.observe(canvas);
   return () => observer.disconnect();
 }
@@ -71,8 +94,83 @@ function legend(data) {
   return list;
 }
 
-function picture(data, { width, height, title, readout }) {
-  const span = spanOf(data.buckets);
+/** Wire a canvas for choosing: `place(svg, box, x)` puts the choice on a picture that was just drawn. */
+function rangeOf(canvas, data, { readout, onZoom }) {
+  const { buckets, span } = data;
+  let from = null;
+  let to = null;
+  let isDragged = false;
+  let put = () => {};
+  let bucketAt = () => null;
+
+  function choose(start, end) {
+    [from, to] = [start, end];
+    put();
+    readout.textContent = to === null ? "" : from === to ? readoutText(data, to) : rangeText(Math.min(from, to), Math.max(from, to));
+  }
+
+  function rangeText(first, last) {
+    return `${instantText(buckets[first])} to ${instantText(buckets[last] + span)}`;
+  }
+
+  function zoom() {
+    const [first, last] = [Math.min(from, to), Math.max(from, to)];
+    onZoom(buckets[first], buckets[last] + span);
+  }
+
+  canvas.addEventListener("pointermove", (event) => {
+    const index = bucketAt(event);
+    if (index === null) { if (!isDragged) choose(null, null); return; }
+    choose(isDragged ? from : index, index);
+  });
+  canvas.addEventListener("pointerdown", (event) => {
+    const index = bucketAt(event);
+    if (event.button !== 0 || index === null) return;
+    isDragged = true;
+    canvas.setPointerCapture(event.pointerId);
+    choose(index, index);
+  });
+  canvas.addEventListener("pointerup", () => {
+    // A mere click chooses nothing: it may have been meant for the focus.
+    if (isDragged && from !== to) zoom();
+    isDragged = false;
+  });
+  canvas.addEventListener("pointercancel", () => { isDragged = false; choose(null, null); });
+  canvas.addEventListener("pointerleave", () => { if (!isDragged) choose(null, null); });
+  canvas.addEventListener("keydown", (event) => {
+    const last = buckets.length - 1;
+    const steps = { ArrowLeft: (to ?? last + 1) - 1, ArrowRight: (to ?? -1) + 1, Home: 0, End: last };
+    if (event.key in steps) {
+      const next = Math.max(0, Math.min(last, steps[event.key]));
+      choose(event.shiftKey ? from ?? next : next, next);
+      event.preventDefault();
+    } else if (event.key === "Enter" && to !== null) zoom();
+    else if (event.key === "Escape" && to !== null) choose(null, null);
+  });
+
+  return function place(svg, box, x) {
+    const cursor = makeSvg("rect", { class: "cursor", y: box.top, height: box.bottom - box.top, width: 0 });
+    svg.append(cursor);
+    put = () => {
+      const [first, last] = [Math.min(from ?? 0, to ?? 0), Math.max(from ?? 0, to ?? 0)];
+      cursor.setAttribute("x", x(buckets[first]));
+      cursor.setAttribute("width", to === null ? 0 : Math.max(1, x(buckets[last] + span) - x(buckets[first])));
+    };
+    bucketAt = (event) => {
+      const left = event.clientX - svg.getBoundingClientRect().left;
+      const end = buckets[buckets.length - 1] + span;
+      const ms = buckets[0] + ((left - box.left) / (box.right - box.left)) * (end - buckets[0]);
+      // A drag may leave the picture: what counts is its nearest bucket.
+      const near = isDragged ? Math.max(buckets[0], Math.min(end - 1, ms)) : ms;
+      const index = buckets.findLastIndex((bucket) => bucket <= near);
+      return index >= 0 && near < buckets[index] + span ? index : null;
+    };
+    put();
+  };
+}
+
+function picture(data, { width, height, title, range }) {
+  const { span } = data;
   const first = data.buckets[0];
   const last = data.buckets[data.buckets.length - 1] + span;
   const values = data.series.flatMap((series) => series.values).filter((value) => value !== null);
@@ -85,20 +183,7 @@ function picture(data, { width, height, title, readout }) {
   drawAxes(svg, { box, x, y, top, bottom, first, last });
   if (data.series.length === 1) drawBars(svg, data, { x, y, span });
   else data.series.forEach((series, index) => drawLine(svg, data.buckets, series, index, { x, y, span }));
-  const cursor = makeSvg("rect", { class: "cursor", y: box.top, height: box.bottom - box.top, width: 0 });
-  svg.append(cursor);
-  svg.addEventListener("pointermove", (event) => {
-    const ms = first + ((event.offsetX - box.left) / (box.right - box.left)) * (last - first);
-    const index = data.buckets.findLastIndex((bucket) => bucket <= ms);
-    const isInside = index >= 0 && ms < data.buckets[index] + span;
-    cursor.setAttribute("x", isInside ? x(data.buckets[index]) : 0);
-    cursor.setAttribute("width", isInside ? Math.max(1, x(first + span) - x(first)) : 0);
-    readout.textContent = isInside ? readoutText(data, index) : "";
-  });
-  svg.addEventListener("pointerleave", () => {
-    cursor.setAttribute("width", 0);
-    readout.textContent = "";
-  });
+  range(svg, box, x);
   return svg;
 }
 
@@ -109,7 +194,7 @@ function drawAxes(svg, { box, x, y, top, bottom, first, last }) {
       makeSvg("text", { x: box.left - 6, y: y(value) + 4, "text-anchor": "end" }, shortNumber(value)),
     );
   }
-  const room = Math.max(2, Math.floor((box.right - box.left) / 110));
+  const room = Math.max(2, Math.floor((box.right - box.left) / TICK_ROOM));
   const step = STEPS.find((length) => (last - first) / length <= room) ?? (last - first) / room;
   for (let ms = Math.ceil(first / step) * step; ms <= last; ms += step) {
     if (x(ms) > box.right - 20) break;

@@ -1,6 +1,6 @@
 // What the sandbox holds, as tables: the overview route's answer, drawn again when it changes.
 
-import { countText, instantText, make, notice, nothing } from "./dom.js";
+import { countText, instantText, make, notice, nothing, plural } from "./dom.js";
 
 const KINDS = {
   savedQueries: "saved query",
@@ -17,15 +17,38 @@ export function showContents(section, found, onQuery) {
   const files = found.domains.flatMap((domain) => domain.files.map((file) => ({ ...file, domain: domain.name })));
   const faults = Object.entries(found.faults).flatMap(([pattern, queue]) =>
     queue.map((fault) => ({ ...fault, pattern })));
-  section.replaceChildren(
-    block("Repositories and views", durability(found), domainTable(found.domains)),
-    ...(faults.length > 0 ? [faultBlock(faults)] : []),
-    block("Query jobs", "the newest first", jobTable(found.jobs, onQuery)),
-    block("Deployed assets", "", assetTable(assets, onQuery)),
-    block("Correlation rules", `${countText(found.hosts)} hosts in the Falcon face`, ruleTable(found.correlation_rules, onQuery)),
-    block("Lookup files", "", fileTable(files)),
-    ...(faults.length > 0 ? [] : [faultBlock(faults)]),
-  );
+  const rules = found.correlation_rules;
+  const blocks = [
+    ["Repositories and views", durability(found), found.domains, domainTable],
+    ["Deployed assets", running(found.triggers), assets, assetTable],
+    ["Query jobs", "the newest first", found.jobs, jobTable],
+    ["Correlation rules", `${countText(found.hosts)} hosts in the Falcon face`, rules, ruleTable],
+    ["Lookup files", "", files, fileTable],
+  ];
+  // Faults explain what is odd elsewhere; without any they can stand at the end.
+  const ahead = faults.length > 0 ? 1 : blocks.length;
+  blocks.splice(ahead, 0, ["Faults still to come", "", faults, faultTable]);
+  // Only what has changed is drawn again: scroll, selection and focus stay in the rest.
+  const old = new Map([...section.children].map((card) => [card.dataset.title, card]));
+  const cards = blocks.map(([title, aside, rows, tableOf]) => {
+    const state = JSON.stringify([aside, rows]);
+    const before = old.get(title);
+    if (before?.state === state) return before;
+    const card = block(title, aside, tableOf(rows, onQuery));
+    card.dataset.title = title;
+    card.state = state;
+    return card;
+  });
+  // What is shown and what is drawn anew stand in the same order; an unchanged card is not moved.
+  cards.forEach((card, index) => {
+    const there = section.children[index];
+    if (there === card) return;
+    const scrolled = there?.querySelector(".scroll")?.scrollTop ?? 0;
+    if (there) there.replaceWith(card);
+    else section.append(card);
+    const body = card.querySelector(".scroll");
+    if (body) body.scrollTop = scrolled;
+  });
 }
 
 /** Fill `section` for a token that may not see the overview. */
@@ -43,8 +66,10 @@ function block(title, aside, content) {
     make("h2", {}, title, " ", make("span", { class: "muted aside" }, aside)), content);
 }
 
-function faultBlock(faults) {
-  return block("Faults still to come", "", faultTable(faults));
+function running(triggers) {
+  const parts = [triggers.running > 0 ? `${countText(triggers.running)} running` : "",
+    triggers.pending > 0 ? `${plural(triggers.pending, "message")} still to be sent` : "", triggers.problem];
+  return parts.filter(Boolean).join(", ");
 }
 
 function domainTable(domains) {
@@ -84,16 +109,31 @@ function jobState(job) {
 }
 
 function assetTable(assets, onQuery) {
-  return table(["Kind", "Name", "In", "State", "Schedule", "Query", "Changed", "By"], assets.map((asset) => [
-    asset.type ? `action, ${asset.type.replace(/Action$/, "")}` : (KINDS[asset.kind] ?? asset.kind),
+  return table(["Name", "State", "Last fired", "Kind", "In", "Schedule", "Query", "Changed", "By"], assets.map((asset) => [
     make("strong", {}, asset.name),
+    assetState(asset),
+    lastFired(asset),
+    asset.type ? `action, ${asset.type.replace(/Action$/, "")}` : (KINDS[asset.kind] ?? asset.kind),
     asset.domain,
-    asset.is_enabled === null ? "" : make("span", { class: asset.is_enabled ? "good" : "muted" }, asset.is_enabled ? "enabled" : "disabled"),
     schedule(asset),
     asset.query === null ? "" : queryLink(asset.query, asset.domain, onQuery),
     time(asset.modified_at),
     asset.modified_by,
-  ]), "Nothing is deployed.");
+  ]), "Nothing is deployed yet: orchestrator deploy puts rules here.");
+}
+
+/** Return how a trigger is: enabled is not yet running, which takes an action too. */
+function assetState(asset) {
+  if (asset.is_enabled === null) return "";
+  if (asset.last_error) return make("span", { class: "bad", title: asset.last_error }, `failing: ${asset.last_error}`);
+  if (!asset.is_enabled) return make("span", { class: "muted" }, "disabled");
+  return asset.is_running ? make("span", { class: "good" }, "running")
+    : make("span", { class: "muted", title: "It runs once it has an action, in a sandbox that runs triggers" }, "enabled, not running");
+}
+
+function lastFired(asset) {
+  if (asset.is_enabled === null) return "";
+  return asset.last_fired ? time(asset.last_fired) : make("span", { class: "muted" }, "never");
 }
 
 function schedule(asset) {
@@ -109,23 +149,30 @@ function ruleTable(rules, onQuery) {
     rule.version,
     queryLink(rule.query, "", onQuery),
     time(rule.modified_at),
-  ]), "No correlation rules.");
+  ]), "No correlation rules; they are those of the Falcon face.");
 }
 
 function fileTable(files) {
   return table(["Name", "In", "#Bytes", "Changed", "By"], files.map((file) => [
     make("strong", {}, file.name), file.domain, countText(file.bytes), time(file.modified_at), file.modified_by,
-  ]), "No lookup files.");
+  ]), "No lookup files: --lookup FILE brings one, and so does an upload.");
 }
 
 function faultTable(faults) {
-  return table(["Requests", "Fault", "#Times", "#After", "Message"], faults.map((fault) => [
+  return table(["Requests", "Fault", "How often", "#Times", "#After", "Message"], faults.map((fault) => [
     make("code", {}, fault.pattern),
     make("span", { class: "bad" }, fault.kind),
+    howOften(fault),
     fault.count < 0 ? "always" : countText(fault.count),
     fault.skip > 0 ? countText(fault.skip) : "",
     fault.message,
   ]), "None: every request is answered as it should be.");
+}
+
+function howOften({ every, probability }) {
+  const turn = every > 1 ? `1 in ${countText(every)}` : "";
+  const chance = probability < 1 ? `${Number((probability * 100).toFixed(2))} % by chance` : "";
+  return [turn, chance].filter(Boolean).join(", ") || "each";
 }
 
 /** Return a table; a heading that begins with `#` is of numbers. */

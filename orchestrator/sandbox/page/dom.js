@@ -2,6 +2,8 @@
 // name holds stays text.
 
 const SVG = "http://www.w3.org/2000/svg";
+// Characters without a shape of their own: controls, and those that turn the direction of what follows.
+const UNSEEN = /([\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff])/;
 
 /** Return the element with this id. */
 export function byId(id) {
@@ -26,8 +28,23 @@ function filled(element, attributes, children) {
       element.setAttribute(name, String(value));
     }
   }
-  element.append(...children.map((child) => (child instanceof Node ? child : String(child))));
+  const isHtml = element instanceof HTMLElement && !(element instanceof HTMLOptionElement);
+  element.append(...children.flatMap((child) =>
+    (child instanceof Node ? child : isHtml ? seen(String(child)) : String(child))));
   return element;
+}
+
+/** Return a text as nodes that show what is unseen in it; read or copied, it is the same text. */
+function seen(text) {
+  if (!UNSEEN.test(text)) return [text];
+  return text.split(UNSEEN).map((part, index) => {
+    if (index % 2 === 0) return part;
+    const mark = document.createElement("span");
+    mark.className = "unseen";
+    mark.dataset.code = `U+${part.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+    mark.append(part);
+    return mark;
+  });
 }
 
 /** Return an instant, in epoch ms or as ISO text, as `2026-03-10 02:00:00.000` in UTC. */

@@ -7,12 +7,23 @@ const TIMES = new Set(["@timestamp", "@ingesttimestamp", "_bucket"]);
 const LONG_CHARS = 36;
 const NUMBER = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/;
 
-/** Return the columns: the server's order, else that of first appearance with the time in front. */
-export function columnsOf(rows, fieldOrder) {
-  const seen = new Set(fieldOrder ?? []);
-  if (!fieldOrder && rows.some((row) => "@timestamp" in row)) seen.add("@timestamp");
-  for (const row of rows) for (const name of Object.keys(row)) seen.add(name);
-  return [...seen];
+/**
+ * Return the columns: those that are shown already, then what is new among these rows.
+ *
+ * At first they stand as the server orders them, else the time, what most rows have, what the server adds.
+ */
+export function columnsOf(rows, fieldOrder, shown) {
+  const counts = new Map();
+  for (const row of rows) {
+    for (const name of Object.keys(row)) counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  // Whole events are an aggregate's rows behind sort() or tail(), and in no order that was asked for.
+  const isWhole = rows.some((row) => "@id" in row && "@timezone" in row);
+  const known = shown.length > 0 ? shown : isWhole ? [] : (fieldOrder ?? []);
+  const place = (name) => (name === "@timestamp" ? 0 : name.startsWith("@") && name !== "@rawstring" ? 2 : 1);
+  // Sorting is stable: of fields as frequent as each other, the first to appear stays first.
+  const found = [...counts.keys()].sort((a, b) => place(a) - place(b) || counts.get(b) - counts.get(a));
+  return [...new Set([...known, ...found])];
 }
 
 /**

@@ -1,23 +1,33 @@
 // The search box: one query job at a time, from its start to its last page.
 
-import { Failed, Job } from "./api.js";
+import { Job, lastSearch } from "./api.js";
 import { drawChart, seriesOf } from "./chart.js";
-import { byId, countText, instantText, make, notice, plural } from "./dom.js";
+import { byId, countText, instantText, make, plural } from "./dom.js";
+import { setQuery, setUpEditor } from "./editor.js";
+import { failure, shortfalls } from "./notices.js";
 import { columnsOf, tableOf } from "./results.js";
+import { isZoomed, setSpan, setUpSpan, spanAsked, zoomOut, zoomTo } from "./spans.js";
+import { showWelcome } from "./welcome.js";
 
 const PAGE_ROWS = 200;
 const CHART_ROWS = 10_000;
 const LONGEST_PAUSE_MS = 2_000;
+const LIVE_PAUSE_MS = 1_000;
+const DAY_MS = 86_400_000;
 // The server forgets a job that nobody polls for 90 seconds.
 const HEARTBEAT_MS = 30_000;
 
 let domains = [];
 let current = null;
+let ask = () => {};
+// The repository to choose when the list is first filled.
+let wanted = "";
 
 /** What is on the screen: a job, its answer, and which page of it in which order. */
 class Run {
-  constructor(repository) {
+  constructor(repository, { isLive }) {
     this.repository = repository;
+    this.isLive = isLive;
     this.abort = new AbortController();
     this.job = null;
     this.meta = null;
@@ -38,35 +48,48 @@ class Run {
 
 /** Wire the form; once. */
 export function setUpSearch(onProblem) {
-  const run = () => start().catch((error) => fail(error, onProblem));
+  ask = () => start().catch((error) => fail(error, onProblem));
+  setUpEditor();
+  setUpSpan();
+  const last = lastSearch.get();
+  if (last !== null) {
+    setSpan(last.start, last.end);
+    setQuery(last.query);
+    wanted = last.repository;
+  }
   byId("query-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    run();
+    ask();
   });
   byId("query").addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();
-    run();
+    ask();
+  });
+  document.addEventListener("keydown", (event) => {
+    const isTyping = event.target.closest("input, select, textarea") !== null;
+    const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey;
+    if (event.key === "Escape" && !byId("stop").disabled) stop();
+    else if (event.key === "/" && isPlain && !isTyping && !byId("search").hidden) {
+      event.preventDefault();
+      byId("query").focus();
+    }
   });
   byId("stop").addEventListener("click", stop);
-  byId("presets").addEventListener("click", (event) => {
-    if (event.target.dataset.start) setSpan(event.target.dataset.start, "now");
-  });
-  for (const id of ["start", "end"]) byId(id).addEventListener("input", markPreset);
   byId("wrap").addEventListener("change", () => byId("table").classList.toggle("wrap", byId("wrap").checked));
   byId("copy").addEventListener("click", () => copy().catch((error) => fail(error, onProblem)));
   const turn = (by) => turnTo(current.offset + by).catch((error) => fail(error, onProblem));
   byId("previous").addEventListener("click", () => turn(-PAGE_ROWS));
   byId("next").addEventListener("click", () => turn(PAGE_ROWS));
   window.addEventListener("pagehide", () => current?.end());
-  markPreset();
 }
 
 /** Offer these search domains: `[{name, kind, events, oldest_event, newest_event}]`, or names alone. */
 export function offerDomains(found) {
   const select = byId("repository");
-  const chosen = select.value;
+  const chosen = select.value || wanted;
   domains = found;
+  if (current === null) showWelcome(found, runNow);
   // An open list must not close under the reader's hand.
   if (document.activeElement === select && select.options.length > 0) return;
   select.replaceChildren(...found.map((domain) =>
@@ -77,9 +100,21 @@ export function offerDomains(found) {
 
 /** Put a query into the box, not yet run. */
 export function showQuery(text, repository) {
-  byId("query").value = text;
+  setQuery(text);
   if (domains.some((domain) => domain.name === repository)) byId("repository").value = repository;
   byId("query").focus();
+}
+
+function domainOf(name) {
+  return domains.find((found) => found.name === name);
+}
+
+function runNow(text) {
+  setQuery(text);
+  const newest = domainOf(byId("repository").value)?.newest_event;
+  // The span that stands there first would miss them all.
+  if (newest && Date.parse(newest) < Date.now() - DAY_MS) setSpan("all", "now");
+  ask();
 }
 
 /** Forget the job and what it showed. */
@@ -88,19 +123,20 @@ export function clearSearch() {
   current = null;
   blank();
   setRunning(false);
-  byId("status").textContent = "";
 }
 
 async function start() {
   current?.end();
-  const run = new Run(byId("repository").value);
+  const run = new Run(byId("repository").value, { isLive: byId("live").checked });
   current = run;
-  blank();
+  // What is there stays, dimmed, until the new answer takes its place: nothing jumps.
   setRunning(true);
   byId("status").textContent = "Starting";
-  const [from, to] = spanAsked(run.repository);
+  const asked = { query: byId("query").value, repository: run.repository };
+  lastSearch.set({ ...asked, start: byId("start").value, end: byId("end").value });
+  const [from, to] = spanAsked(domainOf(run.repository));
   const request = {
-    queryString: byId("query").value, start: from, end: to, isLive: false, timeZone: "UTC",
+    queryString: byId("query").value, start: from, end: to, isLive: run.isLive, timeZone: "UTC",
     showQueryEventDistribution: true,
   };
   run.job = await Job.start(run.repository, request, run.abort.signal);
@@ -108,7 +144,29 @@ async function start() {
   if (run !== current) return;
   setRunning(false);
   await show(run, answer);
+  if (run.isLive) await follow(run, answer);
+  if (run === current) keepAlive(run);
+}
+
+function keepAlive(run) {
   run.heartbeat = setInterval(() => run.job.poll({ onlyHeartbeat: "true" }).catch(() => {}), HEARTBEAT_MS);
+}
+
+/** Show what a live job finds as events come in, until it is stopped. */
+async function follow(run, answer) {
+  byId("stop").disabled = false;
+  while (run.isLive && !answer.cancelled) {
+    await pause(Math.max(answer.metaData.pollAfter ?? 0, LIVE_PAUSE_MS), run.abort.signal);
+    answer = await run.job.poll({ paginationLimit: PAGE_ROWS }, run.abort.signal);
+    // What is being read, or is chosen in the chart, stays; the next answer is a whole one again.
+    if (run === current && run.isLive && !isBeingRead(run)) await show(run, answer);
+  }
+}
+
+function isBeingRead(run) {
+  return run.offset > 0 || run.sort.field !== "" || byId("table").scrollTop > 0
+    || byId("table").querySelector(".detail") !== null
+    || byId("output").contains(document.activeElement) || byId("chart").matches(":active");
 }
 
 async function finished(run) {
@@ -125,34 +183,15 @@ async function finished(run) {
 async function show(run, answer) {
   const meta = answer.metaData;
   run.meta = meta;
-  run.columns = columnsOf(answer.events, meta.fieldOrder);
+  run.columns = columnsOf(answer.events, meta.fieldOrder, run.columns);
   const span = `${instantText(meta.queryStart)} to ${instantText(meta.queryEnd)}`;
   byId("status").textContent =
-    `${plural(meta.processedEvents, "event")} searched in ${countText(meta.timeMillis)} ms, ${span}`;
+    run.isLive ? `Live, ${plural(meta.processedEvents, "event")} searched, ${span}`
+      : `${plural(meta.processedEvents, "event")} searched in ${countText(meta.timeMillis)} ms, ${span}`;
+  byId("welcome").hidden = true;
   byId("notices").replaceChildren(...shortfalls(answer));
   showRows(run, answer.events);
   await showChart(run, answer);
-}
-
-function shortfalls(answer) {
-  const found = [];
-  const meta = answer.metaData;
-  const warnings = answer.warnings?.map((warning) => warning.message) ?? meta.warnings;
-  if (answer.cancelled) found.push(notice("error", "The job was cancelled: this is no result.", ...listed(warnings)));
-  else if (warnings.length > 0) found.push(notice("warning", "The result may be incomplete.", ...listed(warnings)));
-  if (!answer.cancelled && answer.done && meta.workDone < meta.totalWork) {
-    const part = `${meta.workDone} of ${meta.totalWork} parts of the work are done.`;
-    found.push(notice("warning", "Only a part was searched.", make("p", {}, part)));
-  }
-  if (meta.extraData.hasMoreEvents === "true") {
-    const kept = `Only the newest ${countText(meta.eventCount)} events are here; more of them matched.`;
-    found.push(notice("note", kept, make("p", {}, "Ask for more with tail(), or for a shorter time span.")));
-  }
-  return found;
-}
-
-function listed(texts) {
-  return texts.length === 0 ? [] : [make("ul", {}, ...texts.map((text) => make("li", {}, text)))];
 }
 
 function showRows(run, rows) {
@@ -173,7 +212,7 @@ function showRows(run, rows) {
 }
 
 function emptyText(run) {
-  const domain = domains.find((found) => found.name === run.repository);
+  const domain = domainOf(run.repository);
   if (domain?.events === 0) return `Nothing matched: ${run.repository} holds no events yet.`;
   const newest = domain?.newest_event;
   const hint = newest ? ` The newest event of ${run.repository} is of ${instantText(newest)}.` : "";
@@ -186,15 +225,32 @@ async function showChart(run, answer) {
   if (isTimed) {
     const rows = run.meta.resultBufferSize <= answer.events.length ? answer.events
       : (await run.job.poll({ paginationLimit: CHART_ROWS }, run.abort.signal)).events;
-    data = seriesOf(rows, run.columns);
+    data = seriesOf(rows, run.columns, boundsOf(run.meta.extraData));
   } else if (!run.meta.isAggregate) {
-    const counts = answer.queryEventDistribution?.events ?? [];
-    data = counts.some((row) => row._count !== "0") ? seriesOf(counts, ["_bucket", "_count"]) : null;
+    const { events: counts = [], extraData = {} } = answer.queryEventDistribution ?? {};
+    const isEmpty = counts.every((row) => row._count === "0");
+    data = isEmpty ? null : seriesOf(counts, ["_bucket", "_count"], boundsOf(extraData));
   }
-  if (run !== current || data === null) return;
-  byId("chart").hidden = false;
+  if (run !== current) return;
+  byId("chart").hidden = data === null;
+  if (data === null) return;
   const look = isTimed ? { title: "Values over time", height: 240 } : { title: "Events over time", height: 110 };
-  run.stopDrawing = drawChart(byId("chart"), data, look);
+  const then = (change) => (...rest) => {
+    change(...rest);
+    // A part of the past has nothing to wait for.
+    byId("live").checked = false;
+    ask();
+  };
+  run.stopDrawing();
+  run.stopDrawing = drawChart(byId("chart"), data, {
+    ...look, onZoom: then(zoomTo), onBack: isZoomed() ? then(zoomOut) : null,
+  });
+}
+
+/** Return the buckets of the whole window, `{first, last, span}` in ms, or null where they are not told. */
+function boundsOf(extra) {
+  const [first, last, span] = ["first_bucket", "last_bucket", "span_millis"].map((name) => Number(extra[`bucket_${name}`]));
+  return span > 0 ? { first, last, span } : null;
 }
 
 async function turnTo(offset, run = current) {
@@ -207,7 +263,7 @@ async function turnTo(offset, run = current) {
   if (run !== current) return;
   run.offset = parameters.paginationOffset;
   // A later page may hold fields that no earlier one had.
-  run.columns = columnsOf(answer.events, run.meta.fieldOrder ?? run.columns);
+  run.columns = columnsOf(answer.events, run.meta.fieldOrder, run.columns);
   showRows(run, answer.events);
 }
 
@@ -235,40 +291,31 @@ function copyOldWay(text) {
 }
 
 function stop() {
+  if (current?.isLive && current.meta !== null) {
+    // What it found last stays, and can still be sorted and turned.
+    current.isLive = false;
+    byId("stop").disabled = true;
+    byId("status").textContent = "Stopped; this is what was found last";
+    return;
+  }
   current?.end();
   current = null;
   setRunning(false);
+  blank();
   byId("status").textContent = "Stopped";
 }
 
 function fail(error, onProblem) {
   if (error.name === "AbortError") return;
   setRunning(false);
-  byId("status").textContent = "";
+  blank();
   if (onProblem(error)) return;
-  const isQuery = error instanceof Failed && error.status === 400;
-  byId("notices").replaceChildren(isQuery ? refusal(error.message) : notice("error", headline(error), body(error)));
-}
-
-/** Show a refused query as the server words it: a sentence, then a fence with a caret under its line. */
-function refusal(text) {
-  const [message, excerpt = ""] = text.split("\n```\n");
-  const marked = excerpt.replace(/\n?```$/, "");
-  const rest = marked.trim() ? [make("pre", { tabindex: 0 }, marked)] : [];
-  return notice("error", message, ...rest);
-}
-
-function headline(error) {
-  if (!(error instanceof Failed)) return "The page failed";
-  if (error.status === 404) return "The server does not have this";
-  return error.status === 0 ? "No answer" : `The server answered with status ${error.status}`;
-}
-
-function body(error) {
-  return make("p", {}, error.message.slice(0, 2_000));
+  byId("notices").replaceChildren(failure(error));
 }
 
 function blank() {
+  byId("status").textContent = "";
+  byId("welcome").hidden = current !== null;
   byId("notices").replaceChildren();
   byId("chart").hidden = true;
   byId("results").hidden = true;
@@ -278,6 +325,9 @@ function blank() {
 function setRunning(isRunning) {
   byId("stop").disabled = !isRunning;
   byId("progress").hidden = !isRunning;
+  byId("output").setAttribute("aria-busy", String(isRunning));
+  // The job of what is still shown is gone: nothing of it can be turned or sorted.
+  byId("output").inert = isRunning;
 }
 
 function pause(ms, signal) {
@@ -290,37 +340,3 @@ function pause(ms, signal) {
   });
 }
 
-function setSpan(from, to) {
-  byId("start").value = from;
-  byId("end").value = to;
-  markPreset();
-}
-
-function markPreset() {
-  const isNow = byId("end").value.trim() === "now";
-  for (const button of byId("presets").children) {
-    const isChosen = isNow && byId("start").value.trim() === button.dataset.start;
-    button.setAttribute("aria-pressed", String(isChosen));
-  }
-}
-
-/** Return start and end as the API takes them: epoch ms, or the server's own relative times. */
-function spanAsked(repository) {
-  const from = byId("start").value.trim();
-  if (from !== "all") return [timeAsked(from), timeAsked(byId("end").value.trim() || "now")];
-  // All there is: the end is exclusive, so one ms behind the newest event.
-  const domain = domains.find((found) => found.name === repository);
-  const newest = domain?.newest_event ? Date.parse(domain.newest_event) + 1 : 0;
-  const end = Math.max(newest, Date.now());
-  return [domain?.oldest_event ? Date.parse(domain.oldest_event) : 0, end];
-}
-
-function timeAsked(text) {
-  const isDate = /^\d{4}-\d\d-\d\d/.test(text);
-  const ms = isDate ? Date.parse(withZone(text.replace(" ", "T"))) : NaN;
-  return Number.isNaN(ms) ? text : ms;
-}
-
-function withZone(text) {
-  return /(Z|[+-]\d\d:?\d\d)$/.test(text) || text.length <= 10 ? text : `${text}Z`;
-}

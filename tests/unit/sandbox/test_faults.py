@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from orchestrator.sandbox.faults import FOREVER, Fault, FaultKind, FaultPlan, fault_from_json
+from orchestrator.sandbox.faults import (
+    FOREVER,
+    Fault,
+    FaultKind,
+    FaultPlan,
+    fault_from_json,
+    fault_to_json,
+    faults_from_texts,
+)
 
 START = "POST */queryjobs"
 POLL = "GET */queryjobs/*"
@@ -159,6 +167,9 @@ async def test_control_route_sets_shows_and_clears_faults(client: Any) -> None:
         {"pattern": START, "faults": [{"kind": "html", "count": 0}]},
         {"pattern": START, "faults": [{"kind": "html", "count": "2"}]},
         {"pattern": START, "faults": [{"kind": "html", "when": "now"}]},
+        {"pattern": START, "faults": [{"kind": "html", "probability": 0}]},
+        {"pattern": START, "faults": [{"kind": "html", "probability": "often"}]},
+        {"pattern": START, "faults": [{"kind": "html", "every": 0}]},
     ],
 )
 async def test_wrong_fault_is_refused(client: Any, body: dict[str, Any]) -> None:
@@ -196,3 +207,96 @@ def test_plan_leaves_other_requests_alone(method: str, path: str) -> None:
 def test_fault_of_nothing_is_no_fault() -> None:
     with pytest.raises(ValueError, match="kind"):
         fault_from_json("html")
+
+
+def met(fault: Fault, requests: int) -> list[int]:
+    """Return which of so many requests meet the fault, counted from 1."""
+    plan = FaultPlan({"GET /x": [fault]})
+    return [n for n in range(1, requests + 1) if plan.take("GET", "/x") is not None]
+
+
+def test_fault_of_every_third_request_ends_after_its_count() -> None:
+    kind = FaultKind.HTML
+
+    assert met(Fault(kind=kind, every=3, count=FOREVER), 10) == [3, 6, 9]
+    assert met(Fault(kind=kind, every=3, count=2), 20) == [3, 6]
+    assert met(Fault(kind=kind, every=3, count=1, skip=1), 20) == [4]
+
+
+def test_fault_by_chance_meets_its_share_and_the_same_requests_each_time() -> None:
+    fault = Fault(kind=FaultKind.HTML, count=FOREVER, probability=0.2)
+
+    found = met(fault, 1_000)
+
+    assert 150 < len(found) < 250
+    assert found == met(fault, 1_000)
+
+
+def test_faults_behind_a_rate_are_counted_from_their_own_turn() -> None:
+    plan = FaultPlan(
+        {
+            "* /x": [
+                Fault(kind=FaultKind.HTML, every=2, count=1),
+                Fault(kind=FaultKind.UNAVAILABLE, every=2, count=1),
+            ]
+        }
+    )
+
+    kinds = [fault.kind if (fault := plan.take("GET", "/x")) else None for _ in range(5)]
+
+    assert kinds == [None, FaultKind.HTML, None, FaultKind.UNAVAILABLE, None]
+
+
+def test_rate_without_a_count_has_no_end() -> None:
+    assert fault_from_json({"kind": "html", "every": 2}).count == FOREVER
+    assert fault_from_json({"kind": "html", "probability": 0.5}).count == FOREVER
+    assert fault_from_json({"kind": "html"}).count == 1
+
+
+def test_fault_survives_its_journey_as_json() -> None:
+    fault = Fault(kind=FaultKind.RATE_LIMITED, count=3, every=2, probability=0.25, message="m")
+
+    assert fault_from_json(fault_to_json(fault)) == fault
+
+
+def test_texts_of_the_command_line_name_pattern_kind_and_fields() -> None:
+    plan = faults_from_texts(
+        [
+            "POST */queryjobs=rate-limited,count=2,retry_after_s=7",
+            "GET */queryjobs/*=slow,probability=0.1",
+            "POST */queryjobs = html",
+        ]
+    )
+
+    assert plan == {
+        "POST */queryjobs": [
+            Fault(kind=FaultKind.RATE_LIMITED, count=2, retry_after_s=7),
+            Fault(kind=FaultKind.HTML),
+        ],
+        "GET */queryjobs/*": [Fault(kind=FaultKind.SLOW, count=FOREVER, probability=0.1)],
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "POST */queryjobs",
+        "*=meteor",
+        "*=html,count=many",
+        "*=html,probability=2",
+        "*=html,every=0",
+        "*=html,when=now",
+    ],
+)
+def test_text_that_is_no_fault_is_refused_and_quoted(text: str) -> None:
+    with pytest.raises(ValueError, match="kinds: rate-limited") as caught:
+        faults_from_texts([text])
+
+    assert repr(text) in str(caught.value)
+
+
+async def test_control_route_takes_a_rate(client: Any) -> None:
+    body = {"pattern": START, "faults": [{"kind": "unavailable", "every": 2}]}
+    await client.call("POST", "/_sandbox/faults", json=body)
+
+    assert [(await start(client)).status_code for _ in range(5)] == [200, 503, 200, 503, 200]

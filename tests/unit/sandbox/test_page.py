@@ -20,6 +20,8 @@ POLICY = {
     "base-uri": "'none'",
     "form-action": "'none'",
     "frame-ancestors": "'none'",
+    "require-trusted-types-for": "'script'",
+    "trusted-types": "'none'",
 }
 FOLDER = files("orchestrator.sandbox") / "page"
 FILES = {file.name: file.read_text(encoding="utf-8") for file in FOLDER.iterdir()}
@@ -159,6 +161,9 @@ async def test_overview_names_events_files_and_assets(client: Any) -> None:
             "is_enabled": None,
             "schedule": None,
             "interval_s": None,
+            "is_running": False,
+            "last_fired": None,
+            "last_error": "",
             "modified_at": "2026-03-10T02:00:00Z",
             "modified_by": "admin",
         }
@@ -255,11 +260,84 @@ async def test_distribution_counts_what_the_leading_filters_match(client: Any) -
     counts = found["queryEventDistribution"]
 
     assert [row["_count"] for row in counts["events"] if row["_count"] != "0"] == ["1", "2"]
-    # A day of quarters of an hour, and the bucket that the end of the window begins.
-    assert len(counts["events"]) == 97
+    # A day of quarters of an hour; the end is exclusive, so it begins no bucket.
+    assert len(counts["events"]) == 96
     assert counts["extraData"]["bucket_span_millis"] == "900000"
     assert found["metaData"]["filterQuery"]["showQueryEventDistribution"] is True
 
 
 async def test_distribution_comes_only_when_asked_for(client: Any) -> None:
     assert "queryEventDistribution" not in await client.search("*")
+
+
+async def test_overview_tells_when_an_alert_fired_and_what_it_lacks(
+    open_client: Any,
+) -> None:
+    async with open_client(run_triggers=True) as client:
+        await client.graphql(
+            """mutation { createHumioRepoAction(input: {
+                 viewName: "falcon", name: "copy", ingestToken: "sender"}) { id } }"""
+        )
+        for name, query in (("works", "a=1"), ("fails", 'a=1 | match("none.csv", field=a)')):
+            await client.graphql(
+                """mutation ($name: String!, $text: String!) {
+                     createFilterAlert(input: {viewName: "falcon", name: $name,
+                       queryString: $text, actionIdsOrNames: ["copy"], labels: [], enabled: true,
+                       throttleTimeSeconds: 60, queryOwnershipType: User}) { id } }""",
+                name=name,
+                text=query,
+            )
+        await client.ingest({"a": "1"})
+        await client.sandbox.triggers.run_due()
+        [domain] = (await client.call("GET", "/_sandbox/overview")).json()["domains"]
+
+    alerts = {asset["name"]: asset for asset in domain["assets"] if "Alert" in asset["kind"]}
+    assert {asset["is_running"] for asset in alerts.values()} == {True}
+    assert alerts["works"]["last_fired"] == "2026-03-10T02:00:00Z"
+    assert (alerts["fails"]["last_fired"], "none.csv" in alerts["fails"]["last_error"]) == (
+        None,
+        True,
+    )
+
+
+async def test_check_names_each_problem_its_place_and_its_fix(client: Any) -> None:
+    body = {"queryString": "#a=1\n| groupBy(a, limit=max)\n| sotr(_count)"}
+
+    answer = await client.call("POST", "/_sandbox/check", token="reader", json=body)
+
+    assert answer.json()["problems"] == [
+        {
+            "code": "unknown-function",
+            "level": "warning",
+            "message": "There is no function `sotr` in the catalogue.",
+            "help": "Did you mean `sort`?",
+            "line": 3,
+            "column": 3,
+            "start": 31,
+            "end": 35,
+            "fix": {"label": "call sort", "text": "sort", "start": 31, "end": 35},
+        }
+    ]
+
+
+async def test_check_counts_places_as_a_browser_does(client: Any) -> None:
+    body = {"queryString": '#a="\U0001f600\U0001f600" | sotr(b, limit=5)'}
+
+    [problem] = (await client.call("POST", "/_sandbox/check", json=body)).json()["problems"]
+
+    units = body["queryString"].encode("utf-16-le")
+    assert units[2 * problem["start"] : 2 * problem["end"]].decode("utf-16-le") == "sotr"
+    assert problem["column"] == 11
+
+
+@pytest.mark.parametrize("text", [None, 5, "x" * 66_001])
+async def test_check_refuses_what_is_no_query(client: Any, text: Any) -> None:
+    answer = await client.call("POST", "/_sandbox/check", json={"queryString": text})
+
+    assert (answer.status_code, "queryString" in answer.text) == (400, True)
+
+
+async def test_check_needs_the_right_to_read(client: Any) -> None:
+    answer = await client.call("POST", "/_sandbox/check", token="sender", json={"queryString": "*"})
+
+    assert answer.status_code == 403

@@ -72,10 +72,62 @@ def test_other_text_is_refused(raw: Any) -> None:
         at(raw)
 
 
-@pytest.mark.parametrize("text", ["now@d", "calendar: 1 month"])
-def test_live_query_takes_no_anchor(text: str) -> None:
+@pytest.mark.parametrize(
+    "raw", ["now@d", "calendar: 1 month", 1_700_000_000_000, "1700000000000", 1.7e12]
+)
+def test_live_query_takes_no_anchor_and_no_fixed_time(raw: Any) -> None:
     with pytest.raises(TimeRefused, match="live"):
-        at(text, live=True)
+        at(raw, live=True)
+
+
+@pytest.mark.parametrize("raw", [10**30, -(10**30), "9" * 20, "9" * 5_000, f"{'9' * 30}y"])
+def test_time_beyond_all_years_is_refused(raw: Any) -> None:
+    with pytest.raises(TimeRefused):
+        at(raw)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # Copenhagen leaves winter time on 29 March 2026 at 01:00 UTC: that day has 23 hours.
+        ("calendar: 1d", "2026-03-28T11:00:00Z"),
+        ("1d", "2026-03-28T10:00:00Z"),
+        ("now@d", "2026-03-28T23:00:00Z"),
+        ("calendar: now@d+1d", "2026-03-29T22:00:00Z"),
+        ("now@d+1d", "2026-03-29T23:00:00Z"),
+        ("calendar: 1w@w", "2026-03-15T23:00:00Z"),
+    ],
+)
+def test_calendar_steps_keep_the_wall_clock_when_it_changes(text: str, expected: str) -> None:
+    base = TimeBase(
+        now_ms=to_epoch_ms(parse_instant("2026-03-29T10:00:00Z")), zone=zone_of("Europe/Copenhagen")
+    )
+
+    assert resolve(text, base, default_ms=0) == to_epoch_ms(parse_instant(expected))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "3600000ms", "3600000 millis", "3600000milliseconds", "3600s", "3600sec", "3600 secs",
+        "3600seconds", "60m", "60min", "60 minutes", "1h", "1hr", "1hrs", "1 hour",
+    ],
+)  # fmt: skip
+def test_every_spelling_of_an_hour_is_one(text: str) -> None:
+    assert at(text) == at("now") - 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("texts", "days"),
+    [
+        (("7d", "7 days", "1w", "1week"), 7),
+        (("30d", "1mon", "1 month", "1months"), 30),
+        (("90d", "1q", "1qtr", "1qtrs", "1 quarter"), 90),
+        (("365d", "1y", "1yr", "1yrs", "1year"), 365),
+    ],
+)
+def test_long_units_are_fixed_numbers_of_days(texts: tuple[str, ...], days: int) -> None:
+    assert {at("now") - at(text) for text in texts} == {days * 86_400_000}
 
 
 @pytest.mark.parametrize("name", ["Mars/Olympus", "+99:00", "../etc/passwd"])
