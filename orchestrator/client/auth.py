@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from urllib.parse import urlencode
 
+from orchestrator.client.addresses import check_token
 from orchestrator.client.decode import decode_token
 from orchestrator.client.problems import error_for
 from orchestrator.client.retry import RetryPolicy, call_with_retries
@@ -39,9 +40,14 @@ class Auth(Protocol):
 
 
 class StaticToken:
-    """A token from the configuration; a refusal is final."""
+    """A token from the configuration; a refusal is final.
+
+    Raises:
+        TokenInvalid: It holds more than a token.
+    """
 
     def __init__(self, token: SecretText) -> None:
+        check_token(token)
         self._token = token
 
     async def token(self) -> SecretText:
@@ -61,6 +67,10 @@ class ClientCredentials:
     client_secret: SecretText
     member_cid: str = ""
     """The child tenant to act for, for parent tenants; empty for one's own."""
+
+    def __post_init__(self) -> None:
+        check_token(self.client_secret, what="client secret")
+        check_token(SecretText(self.client_id), what="client id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,10 @@ answers in a JSON envelope, and correlation rules in the place of alerts. GraphQ
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Self
 
+from orchestrator.client.addresses import CLOUDS, check_falcon_address
 from orchestrator.client.auth import ClientCredentials, CredentialsFlow, OAuth2
 from orchestrator.client.breaker import GuardedTransport
 from orchestrator.client.content import GatewayFiles, SavedQueries
@@ -32,16 +32,6 @@ from orchestrator.client.transport import (
 from orchestrator.clock import Clock
 from orchestrator.errors import UnexpectedResponse
 
-CLOUDS: Mapping[str, str] = {
-    "us-1": "https://api.crowdstrike.com",
-    "us-2": "https://api.us-2.crowdstrike.com",
-    "us-3": "https://api.us-3.crowdstrike.com",
-    "eu-1": "https://api.eu-1.crowdstrike.com",
-    "us-gov-1": "https://api.laggar.gcw.crowdstrike.com",
-    "us-gov-2": "https://api.us-gov-2.crowdstrike.mil",
-}
-"""API base addresses by the region name that the token answer carries."""
-
 
 class Falcon(Searching):
     """A Falcon tenant.
@@ -56,6 +46,9 @@ class Falcon(Searching):
         tls: Trust settings; None trusts the system's authorities.
         trust_env: Whether proxy settings come from the environment.
         retry: Short retries inside one call.
+
+    Raises:
+        AddressInvalid: The address cannot be that of a Falcon API.
     """
 
     def __init__(
@@ -71,6 +64,7 @@ class Falcon(Searching):
         trust_env: bool = False,
         retry: RetryPolicy | None = None,
     ) -> None:
+        check_falcon_address(base_url)
         self.base_url = base_url.rstrip("/")
         policy = retry or RetryPolicy()
         carrier = transport or HttpTransport(

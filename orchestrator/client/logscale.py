@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from orchestrator.client.actions import Actions
+from orchestrator.client.addresses import check_logscale_address
 from orchestrator.client.asset_wire import QueryOwnership
 from orchestrator.client.assets import Assets
 from orchestrator.client.auth import Auth, StaticToken
@@ -48,6 +49,10 @@ class LogScale(Searching):
         trust_env: Whether proxy settings come from the environment.
         retry: Short retries inside one call.
         ownership: Who new alerts and scheduled searches run as.
+
+    Raises:
+        AddressInvalid: The address cannot be that of a LogScale server.
+        TokenInvalid: The token holds more than a token.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class LogScale(Searching):
         retry: RetryPolicy | None = None,
         ownership: QueryOwnership = QueryOwnership.ORGANIZATION,
     ) -> None:
+        check_logscale_address(base_url)
         self.base_url = base_url.rstrip("/")
         self._clock, self._ownership = clock, ownership
         self._policy = retry or RetryPolicy()
@@ -118,8 +124,9 @@ class LogScale(Searching):
         Args:
             token: An ingest token; None sends this client's own.
         """
-        session = self._session if token is None else self._session_as(StaticToken(token))
-        return Ingest(session)
+        if token is not None:
+            return Ingest(self._session_as(StaticToken(token)))
+        return Ingest(self._session, views=self.views())
 
     def assets(self, view: str) -> Assets:
         """Return the alerts, scheduled searches and saved queries of a view or repository."""

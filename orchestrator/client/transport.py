@@ -25,6 +25,7 @@ from typing import Any, Protocol, Self
 
 import httpx
 
+from orchestrator.client.reach import not_http, proxy_refusal, unreached, way_to
 from orchestrator.errors import (
     ClientError,
     ConfigError,
@@ -188,6 +189,8 @@ class HttpTransport:
             )
         except httpx.InvalidURL as exc:
             raise ConfigError("the base address is not a URL") from exc
+        base = self._client.base_url
+        self._host = way_to(base.host, scheme=base.scheme) if trust_env else base.host
 
     async def __aenter__(self) -> Self:
         return self
@@ -234,14 +237,14 @@ class HttpTransport:
         try:
             return await self._client.send(outgoing, stream=True)
         except _LIBRARY_ERRORS as exc:
-            raise translate(exc, request=request, host=self._client.base_url.host) from exc
+            raise translate(exc, request=request, host=self._host) from exc
 
     async def _chunks(self, answer: httpx.Response, *, request: Request) -> AsyncIterator[bytes]:
         try:
             async for chunk in answer.aiter_bytes():
                 yield chunk
         except _LIBRARY_ERRORS as exc:
-            raise translate(exc, request=request, host=self._client.base_url.host) from exc
+            raise translate(exc, request=request, host=self._host) from exc
 
     async def close(self) -> None:
         """Wait for requests whose callers left, at most one connect, then close the pool."""
@@ -270,7 +273,7 @@ class HttpTransport:
                 path=request.path,
             ) from exc
         except _LIBRARY_ERRORS as exc:
-            raise translate(exc, request=request, host=self._client.base_url.host) from exc
+            raise translate(exc, request=request, host=self._host) from exc
 
     async def _send(self, request: Request, *, timeout_s: float) -> Response:
         answer = await self._client.send(self._built(request, timeout_s=timeout_s), stream=True)
@@ -373,14 +376,18 @@ def translate(exc: Exception, *, request: Request, host: str = "") -> ClientErro
     found = next((row for row in _TRANSLATIONS if isinstance(exc, row[0])), None)
     if found is None:
         raise TypeError(f"{type(exc).__name__} has no translation")
-    _, outcome, sentence = found
-    advice = _tls_advice(exc)
-    problem = f"{sentence} ({host})" if host else sentence
     method, path = request.method, request.path
+    known = _known_cause(exc, host=host, method=method, path=path)
+    if known is not None:
+        return known
+    _, outcome, sentence = found
+    problem = f"{sentence} ({host})" if host else sentence
     match outcome:
         case "unsent" | "uncertain":
             sent = outcome == _UNCERTAIN
-            advice = advice or "Check the repository's url, and that the server runs"
+            advice = (
+                "Check that the server runs, and that the url has its port and https:// or http://"
+            )
             return ConnectionFailed(problem, sent=sent, method=method, path=path, advice=advice)
         case "late":
             return RequestTimedOut(problem, method=method, path=path)
@@ -390,10 +397,13 @@ def translate(exc: Exception, *, request: Request, host: str = "") -> ClientErro
             return UnexpectedResponse(problem, method=method, path=path)
 
 
-def _tls_advice(exc: BaseException) -> str | None:
-    cause: BaseException | None = exc
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"The server's certificate is not trusted: {cause.verify_message}."
-        cause = cause.__cause__ or cause.__context__
-    return None
+def _known_cause(exc: Exception, *, host: str, method: str, path: str) -> ClientError | None:
+    match exc:
+        case httpx.ConnectError():
+            return unreached(exc, host=host, method=method, path=path)
+        case httpx.RemoteProtocolError():
+            return not_http(exc, host=host, method=method, path=path)
+        case httpx.ProxyError():
+            return proxy_refusal(exc, host=host, method=method, path=path)
+        case _:
+            return None

@@ -74,16 +74,16 @@ def test_poll_of_another_shape_names_the_member(response: Response, problem: str
 @pytest.mark.parametrize(
     ("response", "problem"),
     [
-        (text_response("<html>", content_type="text/html; charset=utf-8"), "is text/html"),
+        (text_response("<html>", content_type="text/html; charset=utf-8"), "is a web page"),
         (Response(status=200, body=b"{}"), "is of no named type"),
         (text_response('{"a', content_type="application/json"), r"not whole JSON \(3 bytes\)"),
         (
             Response(
                 status=200, headers={"content-type": "application/json"}, body=b"\xff\xfe\xfd"
             ),
-            "not whole JSON",
+            "not JSON in UTF-8, at byte 3 of 3",
         ),
-        (text_response("[" * 100_000, content_type="application/json"), "not whole JSON"),
+        (text_response("[" * 100_000, content_type="application/json"), "JSON beyond measure"),
         (json_response("text"), "should be an object, is str"),
     ],
 )

@@ -13,11 +13,11 @@ from orchestrator.errors import (
     ClientError,
     Forbidden,
     NotFound,
+    NotTheApi,
     RateLimited,
     RequestRejected,
     ServerFailed,
     Unauthorized,
-    UnexpectedResponse,
 )
 from orchestrator.secret import SecretText
 
@@ -32,7 +32,7 @@ def error(response: Response) -> ClientError:
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        (302, UnexpectedResponse),
+        (302, NotTheApi),
         (400, RequestRejected),
         (401, Unauthorized),
         (403, Forbidden),
@@ -57,7 +57,10 @@ def test_status_decides_the_class(status: int, expected: type[ClientError]) -> N
         (json_response({"errors": [{"code": 4, "message": "why"}]}, status=400), "why"),
         (json_response(["no", "known", "shape"], status=400), "HTTP 400"),
         (text_response("{", status=400, content_type="application/json"), "HTTP 400"),
-        (text_response("<h1>secret page</h1>", status=400, content_type="text/html"), "HTTP 400"),
+        (
+            text_response("<h1>secret page</h1>", status=502, content_type="text/html"),
+            "HTTP 502 with a web page, as a proxy sends it",
+        ),
         (Response(status=400, body=b"untyped"), "HTTP 400"),
         (text_response("echo canary-token", status=400), "echo ***"),
         (text_response("a\x1b[31mred\nline", status=400), "a [31mred line"),
