@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 from urllib.parse import urlencode
 
@@ -23,6 +23,7 @@ from orchestrator.client.transport import Request, Response, Transport
 from orchestrator.clock import Clock
 from orchestrator.secret import SecretText
 
+TOKEN_PATH = "oauth2/token"  # noqa: S105 -- an address
 RENEW_AHEAD = timedelta(minutes=2)
 """Renew this long before the end of a token's life, so that no request meets the end."""
 
@@ -75,11 +76,16 @@ class ClientCredentials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedToken:
-    """A token and the instant it stops working."""
+    """A token and how long it works.
+
+    Its life is a span that the server names, counted on the monotonic clock: a wall clock that is
+    wrong, or is set right meanwhile, neither ends it nor draws it out.
+    """
 
     token: SecretText
-    issued_at: datetime
-    expires_at: datetime
+    issued_s: float
+    """Monotonic seconds."""
+    life: timedelta
     region: str = field(default="", compare=False)
     """The cloud the tenant lives in, as the answer's header names it; empty if it does not."""
 
@@ -93,14 +99,15 @@ class CredentialsFlow:
         self._credentials, self._renew_ahead = credentials, renew_ahead
         self._issued: IssuedToken | None = None
 
-    def current(self, now: datetime) -> SecretText | None:
-        """Return the token in hand if it lives past `now` and the margin, else None."""
+    def current(self, now_s: float) -> SecretText | None:
+        """Return the token in hand if it lives past `now_s` and the margin, else None."""
         issued = self._issued
         if issued is None:
             return None
         # A life shorter than twice the margin must not ask again before every request.
-        margin = min(self._renew_ahead, (issued.expires_at - issued.issued_at) / 2)
-        return issued.token if now < issued.expires_at - margin else None
+        margin = min(self._renew_ahead, issued.life / 2)
+        age = timedelta(seconds=now_s - issued.issued_s)
+        return issued.token if age < issued.life - margin else None
 
     def request(self) -> Request:
         """Return the request for a new token; its body holds the secret and never shows."""
@@ -113,7 +120,7 @@ class CredentialsFlow:
             form["member_cid"] = self._credentials.member_cid
         return Request(
             method="POST",
-            path="oauth2/token",
+            path=TOKEN_PATH,
             headers={"Content-Type": "application/x-www-form-urlencoded"},
             content=urlencode(form).encode("ascii"),
             # A second token does no harm: the first one ends by itself.
@@ -158,7 +165,7 @@ class OAuth2:
             ClientError: The token could not be fetched.
         """
         async with self._lock:
-            current = self._flow.current(self._clock.now())
+            current = self._flow.current(self._clock.monotonic())
             if current is not None:
                 return current
             issued = await self._fetch()
@@ -179,7 +186,8 @@ class OAuth2:
                 raise error_for(request, response, now=self._clock.now(), secrets=(self._secret,))
             return response
 
-        asked_at = self._clock.now()
+        # Counted from the question: the life began before the answer arrived.
+        asked_s = self._clock.monotonic()
         response = await call_with_retries(
             once,
             policy=self._policy,
@@ -190,8 +198,7 @@ class OAuth2:
         token, life = decode_token(response)
         return IssuedToken(
             token=token,
-            issued_at=asked_at,
-            # Counted from the question: the life began before the answer arrived.
-            expires_at=asked_at + life,
+            issued_s=asked_s,
+            life=life,
             region=response.headers.get("x-cs-region", ""),
         )

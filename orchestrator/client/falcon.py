@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Self
 
 from orchestrator.client.addresses import CLOUDS, check_falcon_address
-from orchestrator.client.auth import ClientCredentials, CredentialsFlow, OAuth2
+from orchestrator.client.auth import TOKEN_PATH, ClientCredentials, CredentialsFlow, OAuth2
 from orchestrator.client.breaker import GuardedTransport
 from orchestrator.client.content import GatewayFiles, SavedQueries
 from orchestrator.client.correlation_rules import CorrelationRules
@@ -23,6 +23,7 @@ from orchestrator.client.query_jobs import QueryJobs
 from orchestrator.client.retry import RetryPolicy
 from orchestrator.client.searching import Searching
 from orchestrator.client.session import Session
+from orchestrator.client.skew import ClockReading, read_clock
 from orchestrator.client.transport import (
     DEFAULT_TIMEOUT,
     AsgiApp,
@@ -109,6 +110,14 @@ class Falcon(Searching):
                 f"the tenant lives in {region}", advice=f"Set the base address to {wanted}."
             )
         return region
+
+    async def clocks(self) -> ClockReading | None:
+        """Return the gateway's time beside this machine's, None if the gateway does not tell it.
+
+        Raises:
+            ClientError: The gateway could not be reached.
+        """
+        return await read_clock(self._transport, TOKEN_PATH, clock=self._clock)
 
     def assets(self, customer_id: str) -> CorrelationRules:
         """Return the tenant's correlation rules.

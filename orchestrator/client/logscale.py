@@ -23,10 +23,17 @@ from orchestrator.client.breaker import GuardedTransport
 from orchestrator.client.files import LookupFiles
 from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.query_jobs import QueryJobs
-from orchestrator.client.rest import Ingest, StreamProgress, fetch_status, stream_rows
+from orchestrator.client.rest import (
+    STATUS_PATH,
+    Ingest,
+    StreamProgress,
+    fetch_status,
+    stream_rows,
+)
 from orchestrator.client.retry import RetryPolicy
 from orchestrator.client.searching import Searching
 from orchestrator.client.session import Session
+from orchestrator.client.skew import ClockReading, read_clock
 from orchestrator.client.transport import DEFAULT_TIMEOUT, AsgiApp, HttpTransport, Transport
 from orchestrator.client.types import ServerStatus
 from orchestrator.client.versions import ServerVersion, parse_version
@@ -99,6 +106,14 @@ class LogScale(Searching):
             ClientError: The server could not be asked.
         """
         return await fetch_status(self._session)
+
+    async def clocks(self) -> ClockReading | None:
+        """Return the server's time beside this machine's, None if the server does not tell it.
+
+        Raises:
+            ClientError: The server could not be reached.
+        """
+        return await read_clock(self._transport, STATUS_PATH, clock=self._clock)
 
     def stream(
         self,

@@ -33,6 +33,7 @@ from orchestrator.client.wire import (
 from orchestrator.errors import ClientError, NotARepository, NotFound, RequestRejected
 from orchestrator.units import to_epoch_ms
 
+STATUS_PATH = "api/v1/status"
 BATCH_EVENTS = 500
 """As the vendor's own command line does."""
 BATCH_BYTES = 1024 * 1024
@@ -41,7 +42,7 @@ COMPRESS_BYTES = 1024
 
 async def fetch_status(session: Session) -> ServerStatus:
     """Return the server's state and version; needs no token and proves nothing about one."""
-    request = json_request("GET", "api/v1/status", idempotent=True)
+    request = json_request("GET", STATUS_PATH, idempotent=True)
     return decode_status(await session.call(request))
 
 
