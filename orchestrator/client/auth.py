@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 from orchestrator.client.addresses import check_token
 from orchestrator.client.decode import decode_token
-from orchestrator.client.problems import error_for
+from orchestrator.client.problems import error_for, refuse_page
 from orchestrator.client.retry import RetryPolicy, call_with_retries
 from orchestrator.client.transport import Request, Response, Transport
 from orchestrator.clock import Clock
@@ -184,6 +184,7 @@ class OAuth2:
             response = await self._transport.send(request)
             if response.status not in {200, 201}:
                 raise error_for(request, response, now=self._clock.now(), secrets=(self._secret,))
+            refuse_page(response, request)
             return response
 
         # Counted from the question: the life began before the answer arrived.

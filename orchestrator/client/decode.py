@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from orchestrator.client.problems import ADVICE_PAGE, is_page
+from orchestrator.client.problems import ADVICE_PAGE
 from orchestrator.client.transport import Response
 from orchestrator.client.types import ServerStatus
 from orchestrator.errors import AnswerCutOff, NotTheApi, RequestRejected, UnexpectedResponse
@@ -140,8 +140,6 @@ def json_object(response: Response, *, where: str, exact_numbers: bool = False) 
 
 def _json(response: Response, *, where: str, exact_numbers: bool = False) -> object:
     kind = response.content_type
-    if is_page(response):
-        raise NotTheApi(f"{where} should be JSON, is a web page", advice=ADVICE_PAGE)
     if kind != "application/json" and not kind.endswith("+json"):
         problem = f"{where} should be JSON, is {kind or 'of no named type'}"
         raise NotTheApi(problem, advice=ADVICE_PAGE)

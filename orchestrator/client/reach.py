@@ -38,19 +38,31 @@ _ADVICE_NOT_HTTP = "Check the port; if it speaks TLS, write https://"
 _ADVICE_PROXY = (
     "Put a name and password for the proxy into HTTPS_PROXY, or except the server in NO_PROXY"
 )
-# The HTTP parser has one exception for all that the other side does wrong.
+# The parser has one exception for an answer that broke off and for one that is no HTTP.
 _NOT_HTTP = "illegal"
 
 
-def unreached(exc: BaseException, *, host: str, method: str, path: str) -> ClientError | None:
-    """Return the error for a connection that did not come about, None if nothing is known of why.
+def known_cause(exc: Exception, *, host: str, method: str, path: str) -> ClientError | None:
+    """Return the error for an exchange that failed for a reason we know, else None.
 
     Args:
-        exc: What the HTTP library raised while it connected.
+        exc: What the HTTP library, or the engine under it, raised; they name exceptions alike.
         host: The server's name, for the sentence.
-        method: Of the request that was not sent.
+        method: Of the request.
         path: Of the same.
     """
+    names = {kind.__name__ for kind in type(exc).__mro__}
+    if "ConnectError" in names:
+        return _unreached(exc, host=host, method=method, path=path)
+    if "ProxyError" in names:
+        return _proxy_refusal(exc, host=host, method=method, path=path)
+    if "RemoteProtocolError" in names and str(exc).startswith(_NOT_HTTP):
+        problem = f"what answers at {host} does not speak HTTP on this port"
+        return NotTheApi(problem, method=method, path=path, advice=_ADVICE_NOT_HTTP)
+    return None
+
+
+def _unreached(exc: Exception, *, host: str, method: str, path: str) -> ClientError | None:
     for cause in causes(exc):
         match cause:
             case ssl.SSLCertVerificationError():
@@ -88,16 +100,8 @@ def unreached(exc: BaseException, *, host: str, method: str, path: str) -> Clien
     return None
 
 
-def not_http(exc: BaseException, *, host: str, method: str, path: str) -> ClientError | None:
-    """Return the error for an answer that is not HTTP, None for one that merely broke off."""
-    if not str(exc).startswith(_NOT_HTTP):
-        return None
-    problem = f"what answers at {host} does not speak HTTP on this port"
-    return NotTheApi(problem, method=method, path=path, advice=_ADVICE_NOT_HTTP)
-
-
-def proxy_refusal(exc: BaseException, *, host: str, method: str, path: str) -> ClientError:
-    """Return the error for a proxy that would not connect us; its text begins with its status."""
+def _proxy_refusal(exc: Exception, *, host: str, method: str, path: str) -> ClientError:
+    # The text begins with the status that the proxy answered.
     status = str(exc)[:3]
     wants_login = status == "407"
     problem = "wants a login before it connects" if wants_login else "refused to connect"

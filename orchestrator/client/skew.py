@@ -20,6 +20,7 @@ from orchestrator.units import format_duration, format_instant
 TOLERANCE = timedelta(seconds=30)
 """A difference that is told: the delay behind a window's end covers less than this."""
 _SECOND = timedelta(seconds=1)
+_UNITS = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ class ClockReading:
         if abs(ahead) <= tolerance:
             return
         direction = "ahead of" if ahead > timedelta(0) else "behind"
-        by = format_duration(timedelta(seconds=round(abs(ahead).total_seconds())))
+        by = _roughly(abs(ahead))
         raise ClockSkewed(
             f"this machine's clock is {by} {direction} the server's: here it is "
             f"{format_instant(self.answered_at.replace(microsecond=0))}, "
@@ -60,6 +61,12 @@ class ClockReading:
                 "before their events are there" if ahead > timedelta(0) else "later than they could"
             ),
         )
+
+
+def _roughly(span: timedelta) -> str:
+    """Return a span in the largest unit of which it holds two."""
+    unit = next((unit for unit in _UNITS if span >= 2 * unit), _SECOND)
+    return format_duration(round(span / unit) * unit)
 
 
 async def read_clock(transport: Transport, path: str, *, clock: Clock) -> ClockReading | None:

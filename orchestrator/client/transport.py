@@ -25,7 +25,7 @@ from typing import Any, Protocol, Self
 
 import httpx
 
-from orchestrator.client.reach import not_http, proxy_refusal, unreached, way_to
+from orchestrator.client.reach import known_cause, way_to
 from orchestrator.errors import (
     ClientError,
     ConfigError,
@@ -377,7 +377,7 @@ def translate(exc: Exception, *, request: Request, host: str = "") -> ClientErro
     if found is None:
         raise TypeError(f"{type(exc).__name__} has no translation")
     method, path = request.method, request.path
-    known = _known_cause(exc, host=host, method=method, path=path)
+    known = known_cause(exc, host=host, method=method, path=path)
     if known is not None:
         return known
     _, outcome, sentence = found
@@ -395,15 +395,3 @@ def translate(exc: Exception, *, request: Request, host: str = "") -> ClientErro
             return RequestRejected(problem, method=method, path=path)
         case _:
             return UnexpectedResponse(problem, method=method, path=path)
-
-
-def _known_cause(exc: Exception, *, host: str, method: str, path: str) -> ClientError | None:
-    match exc:
-        case httpx.ConnectError():
-            return unreached(exc, host=host, method=method, path=path)
-        case httpx.RemoteProtocolError():
-            return not_http(exc, host=host, method=method, path=path)
-        case httpx.ProxyError():
-            return proxy_refusal(exc, host=host, method=method, path=path)
-        case _:
-            return None

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.checkup import LookState, look_at_repository
 from orchestrator.clock import SystemClock
 from orchestrator.config import load_config
 from orchestrator.deploy.apply import apply_plan
 from orchestrator.deploy.plan import make_plan
 from orchestrator.inventory.tables import TABLES
-from orchestrator.checkup import LookState, look_at_repository
 from orchestrator.remote import assets_of, connect
 from orchestrator.rules.load import load_rules
 from orchestrator.sandbox.app import create_app

@@ -74,7 +74,7 @@ def test_poll_of_another_shape_names_the_member(response: Response, problem: str
 @pytest.mark.parametrize(
     ("response", "problem"),
     [
-        (text_response("<html>", content_type="text/html; charset=utf-8"), "is a web page"),
+        (text_response("<html>", content_type="text/html; charset=utf-8"), "is text/html"),
         (Response(status=200, body=b"{}"), "is of no named type"),
         (text_response('{"a', content_type="application/json"), r"not whole JSON \(3 bytes\)"),
         (
