@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from orchestrator.client.problems import ADVICE_PAGE
+from orchestrator.client.problems import ADVICE_PAGE, excerpt, one_line
 from orchestrator.client.transport import Response
 from orchestrator.client.types import ServerStatus
 from orchestrator.errors import AnswerCutOff, NotTheApi, RequestRejected, UnexpectedResponse
@@ -141,7 +141,7 @@ def json_object(response: Response, *, where: str, exact_numbers: bool = False) 
 def _json(response: Response, *, where: str, exact_numbers: bool = False) -> object:
     kind = response.content_type
     if kind != "application/json" and not kind.endswith("+json"):
-        problem = f"{where} should be JSON, is {kind or 'of no named type'}"
+        problem = f"{where} should be JSON, is {excerpt(kind) or 'of no named type'}"
         raise NotTheApi(problem, advice=ADVICE_PAGE)
     # The lengths help to tell what happened, the content stays out.
     size = len(response.body)
@@ -186,7 +186,11 @@ def decode_token(response: Response) -> tuple[SecretText, timedelta]:
 
 def decode_job_id(response: Response) -> str:
     """Return the id of a job that was started; opaque, to be escaped in paths."""
-    return json_object(response, where="query job").text("id")
+    job = json_object(response, where="query job")
+    job_id = job.text("id")
+    if not job_id:
+        raise job.wrong("id", "the name of a job")
+    return job_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,8 +299,8 @@ def _as_list(value: object) -> Sequence[object]:
 def _warning_text(value: object) -> str:
     if isinstance(value, dict):
         message = value.get("message")
-        return str(message or value.get("code", "unnamed warning"))
-    return str(value)
+        return one_line(str(message or value.get("code", "unnamed warning")))
+    return one_line(str(value))
 
 
 def require_ndjson(content_type: str) -> None:
@@ -306,7 +310,7 @@ def require_ndjson(content_type: str) -> None:
         UnexpectedResponse: Another content type.
     """
     if content_type not in {"application/x-ndjson", "application/json"}:
-        kind = content_type or "of no named type"
+        kind = excerpt(content_type) or "of no named type"
         raise NotTheApi(f"stream should be NDJSON, is {kind}", advice=ADVICE_PAGE)
 
 

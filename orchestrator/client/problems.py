@@ -218,7 +218,8 @@ def _status_text(response: Response) -> str:
 
 def request_id_of(response: Response) -> str | None:
     """Return the server's own id for this exchange, where it names one."""
-    return next((response.headers[name] for name in _REQUEST_IDS if name in response.headers), None)
+    found = (excerpt(response.headers[name]) for name in _REQUEST_IDS if name in response.headers)
+    return next(found, None)
 
 
 def problem_text(response: Response) -> str:
@@ -234,8 +235,13 @@ def problem_text(response: Response) -> str:
 
 def excerpt(text: str) -> str:
     """Return `text` on one line without control characters, cut to the allowed length."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    line = one_line(text)
     return line if len(line) <= BODY_EXCERPT_CHARS else line[: BODY_EXCERPT_CHARS - 1] + "…"
+
+
+def one_line(text: str) -> str:
+    """Return `text` on one line without control characters."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def _plain(body: str) -> str:

@@ -6,7 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.client.decode import Members, decode_poll, decode_status, json_object
+from orchestrator.client.decode import (
+    Members,
+    decode_job_id,
+    decode_poll,
+    decode_status,
+    json_object,
+)
 from orchestrator.client.scripted import json_response, text_response
 from orchestrator.client.transport import Response
 from orchestrator.errors import UnexpectedResponse
@@ -52,6 +58,12 @@ def test_poll_values_become_text_as_they_were_written() -> None:
     assert decode_poll(response).rows == (
         {"t": "1585145569394", "f": "1.50", "e": "1e3", "b": "false", "o": '{"k": [1]}', "s": "x"},
     )
+
+
+def test_job_without_a_name_is_unexpected() -> None:
+    """It would be taken for no job, and submitted again and again."""
+    with pytest.raises(UnexpectedResponse, match=r"query job\.id should be the name of a job"):
+        decode_job_id(json_response({"id": ""}))
 
 
 @pytest.mark.parametrize(
