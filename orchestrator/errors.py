@@ -55,8 +55,13 @@ class OrchestratorError(Exception):
 
     @property
     def code(self) -> str:
-        """Return the class's name as a word of lower case, for programs and for the manual."""
-        return _WORD_START.sub("-", type(self).__name__).lower()
+        """Return the word for this error that programs go by; docs/errors.md lists them all."""
+        return code_of(type(self))
+
+
+def code_of(error: type[OrchestratorError]) -> str:
+    """Return the class's name in lower case, a dash before each word."""
+    return _WORD_START.sub("-", error.__name__).lower()
 
 
 class ConfigError(OrchestratorError):

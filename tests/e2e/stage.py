@@ -22,7 +22,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -114,6 +114,8 @@ class Sandbox:
     faults: FaultPlan
     start: datetime
     """Beginning of hour 0."""
+    tokens: dict[str, TokenRole] = field(default_factory=dict)
+    """What its tokens may do; a test may add its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +268,7 @@ async def open_sandbox() -> AsyncIterator[Sandbox]:
             receivers_url=receivers_url,
             switchboard=switchboard,
             faults=app.state.sandbox.faults,
+            tokens=app.state.sandbox.tokens,
             start=start,
         )
     app.state.sandbox.close()
