@@ -362,6 +362,55 @@ async def test_message_that_slack_refuses_is_kept_until_the_token_is_right(bench
     await assert_everything_once(bench)
 
 
+@pytest.mark.parametrize("code", ["is_archived", "channel_not_found", "not_in_channel"])
+async def test_message_for_a_channel_that_is_closed_is_kept_until_it_is_open(
+    bench: Bench, code: str
+) -> None:
+    """Fault C6. The other receiver is told meanwhile, and the outbox says why this one waits."""
+    await bench.begin()
+    body = f'{{"ok": false, "error": "{code}"}}'
+    closed = Fault(status=200, body=body, media_type="application/json", path="postMessage")
+    # The update waits behind its finding's first message and is not even tried.
+    bench.slack.faults += [closed] * 2
+
+    refused = await bench.invoke("run", "--repo", REPO)
+    kept = rows(await bench.invoke("outbox", "list", "--state", "pending", "--format", "json"))
+    tickets = len(bench.jira.store)
+    await bench.later(EVERY_RETRY)
+
+    assert refused.code == 0, refused.err
+    assert {(row["receiver"], row["reason"]) for row in kept} == {
+        ("on-call", f"not-found: Slack answered {code}"),
+        ("on-call", ""),
+    }
+    assert tickets == 2
+    await assert_everything_once(bench)
+
+
+async def test_books_of_an_hour_ago_are_caught_up_and_lose_nothing(bench: Bench) -> None:
+    """Fault E11. What was told since then is told once more: the older books know nothing of it."""
+    await bench.begin()
+    backup = bench.folder / "backup.db"
+    shutil.copy(bench.database, backup)
+    first = await bench.invoke("run", "--repo", REPO)
+    for left in bench.folder.glob(f"{bench.database.name}*"):
+        left.unlink()
+    shutil.copy(backup, bench.database)
+
+    again = await bench.invoke("run", "--repo", REPO)
+
+    async with bench.store() as store:
+        findings, entries = await store.findings(), await store.entries()
+        watermark, runs = await store.watermark(RULE_ID), await store.runs()
+    expected = {entry.id for entry in entries if entry.receiver == "on-call"}
+    told = [message["metadata"]["event_payload"]["entry_id"] for message in bench.slack.store]
+    assert (first.code, again.code) == (0, 0), again.err
+    assert watermark == runs[0].window.end
+    assert len(findings) == len({finding.fingerprint for finding in findings}) == 3
+    assert {entry.state for entry in entries} == {DeliveryState.SENT}
+    assert {name: told.count(name) for name in told} == dict.fromkeys(expected, 2)
+
+
 @pytest.mark.parametrize("after_storing", [False, True], ids=["not-stored", "stored"])
 async def test_message_whose_receiver_fails_arrives_once_in_the_end(
     bench: Bench, *, after_storing: bool
