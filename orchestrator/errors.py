@@ -20,7 +20,8 @@
     │  ├─ RequestRejected          NotARepository
     │  ├─ UnexpectedResponse       the shape is not one that we know
     │  │  ├─ NotTheApi             a page or a redirect: what answers is something else
-    │  │  └─ AnswerCutOff          it ends in the middle
+    │  │  ├─ AnswerCutOff          it ends in the middle
+    │  │  └─ AnswerTooLarge        it holds more than is read
     │  ├─ ClockSkewed              the server's clock and ours differ
     │  ├─ GraphqlError             200 with errors in the envelope
     │  └─ QueryJobError            QueryRejected  QueryJobExpired  QueryIncomplete
@@ -317,6 +318,10 @@ class AnswerCutOff(UnexpectedResponse):
     """The answer is empty or ends in the middle, though the exchange ended well."""
 
     retryable = True
+
+
+class AnswerTooLarge(UnexpectedResponse):
+    """The answer holds more than is read, so that no answer fills the memory."""
 
 
 class ClockSkewed(ClientError):

@@ -60,6 +60,8 @@ _ADVICE_INGEST_RIGHT = (
 )
 _ADVICE_404 = "Check the name; a token without the right to see it gets the same answer."
 _ADVICE_GATEWAY = "Try again later; if it stays, ask whoever runs the proxy in front of the server"
+_ADVICE_429 = "Try again later, and ask for less at once"
+_ADVICE_5XX = "Try again later; if it stays, it is the server's administrators' to look at"
 _ADVICE_PROXY = "The proxy wants a name and password: put them into HTTPS_PROXY"
 ADVICE_PAGE = (
     "Check the url: it must be the server's own address, not a page of it. "
@@ -104,7 +106,9 @@ def error_for(
             return ProxyRefused(_status_text(response), advice=_ADVICE_PROXY, **where)
         case 429:
             wait = parse_retry_after(response.headers, now=now)
-            return RateLimited(text, retry_after=wait, request_id=request_id, **where)
+            return RateLimited(
+                text, retry_after=wait, request_id=request_id, advice=_ADVICE_429, **where
+            )
         case status if 400 <= status < 500:
             return RequestRejected(text, request_id=request_id, **where)
         case status if status >= 500:
@@ -112,7 +116,7 @@ def error_for(
                 text,
                 status=status,
                 request_id=request_id,
-                advice=_ADVICE_GATEWAY if is_page(response) else None,
+                advice=_ADVICE_GATEWAY if is_page(response) else _ADVICE_5XX,
                 **where,
             )
         case _:

@@ -27,6 +27,7 @@ import httpx
 
 from orchestrator.client.reach import known_cause, way_to
 from orchestrator.errors import (
+    AnswerTooLarge,
     ClientError,
     ConfigError,
     ConnectionFailed,
@@ -302,10 +303,11 @@ class HttpTransport:
         async for chunk in answer.aiter_bytes():
             body += chunk
             if len(body) > self._max_body_bytes:
-                raise UnexpectedResponse(
+                raise AnswerTooLarge(
                     f"the answer is larger than {self._max_body_bytes} bytes",
                     method=request.method,
                     path=request.path,
+                    advice="Aggregate in the query, or search less at once",
                 )
         return bytes(body)
 

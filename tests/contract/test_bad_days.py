@@ -25,14 +25,21 @@ from orchestrator.client.retry import NO_RETRIES, RetryPolicy
 from orchestrator.client.transport import HttpTransport, Request
 from orchestrator.client.types import QueryResult
 from orchestrator.clock import FrozenClock, SystemClock
-from orchestrator.errors import ClockWrong, NameNotResolved, UnexpectedResponse
+from orchestrator.errors import AnswerTooLarge, ClockWrong, NameNotResolved
 from orchestrator.ids import RuleId
 from orchestrator.model.rule import Rule, Schedule, TimestampField
 from orchestrator.model.run import Receipt, Run, RunState, SearchStats
 from orchestrator.model.window import Window
 from orchestrator.sandbox.app import create_app
 from orchestrator.sandbox.settings import SandboxSettings, TokenRole
-from orchestrator.schedule.outcomes import Committed, Fenced, GaveUp, Released, StoreFailed
+from orchestrator.schedule.outcomes import (
+    Cause,
+    Committed,
+    Fenced,
+    GaveUp,
+    Released,
+    StoreFailed,
+)
 from orchestrator.schedule.outcomes import RetryPolicy as WindowPolicy
 from orchestrator.schedule.planner import EARLIEST, plan, require_plausible
 from orchestrator.schedule.ports import Commit
@@ -237,11 +244,36 @@ async def test_answer_without_an_end_is_left_at_the_limit() -> None:
         listening(endless) as port,
         HttpTransport(f"http://{LOOPBACK}:{port}", max_body_bytes=limit) as transport,
     ):
-        with pytest.raises(UnexpectedResponse, match="larger than 1000000 bytes"):
+        with pytest.raises(AnswerTooLarge, match="larger than 1000000 bytes"):
             await transport.send(Request(method="GET", path="x"))
         await asyncio.wait_for(left.wait(), timeout=20)
 
     assert sent < 100_000_000
+
+
+async def test_window_whose_answer_is_too_large_every_time_becomes_a_gap(
+    clock: FrozenClock,
+) -> None:
+    """F14. It neither fills the memory nor holds up the windows behind it for ever."""
+    store = MemoryStore(clock)
+    searcher = ScriptedSearcher(AnswerTooLarge("the answer is larger than 5 bytes"))
+    runner = Runner(
+        store=store,
+        searcher=searcher,
+        clock=clock,
+        owner="a",
+        lease=LEASE,
+        policy=WindowPolicy(max_attempts=2),
+    )
+
+    first = await runner.run_window(make_rule(), FIRST, process=judged_as_one)
+    clock.advance(timedelta(hours=1))
+    second = await runner.run_window(make_rule(), FIRST, process=judged_as_one)
+
+    assert isinstance(first, Released)
+    assert first.cause is Cause.TOO_LARGE
+    assert isinstance(second, GaveUp)
+    assert await store.watermark(make_rule().id) == FIRST.end
 
 
 async def test_process_that_stood_still_for_longer_than_its_lease_writes_nothing(

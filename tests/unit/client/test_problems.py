@@ -79,7 +79,7 @@ def test_problem_is_cut() -> None:
 def test_error_names_method_path_and_the_servers_id_but_no_query() -> None:
     found = error(json_response({"message": "m"}, status=500, headers={"x-cs-traceid": "tr-1"}))
 
-    assert str(found) == "GET api/v1/x: m (request tr-1)"
+    assert str(found).startswith("GET api/v1/x: m (request tr-1). Try again later")
 
 
 def test_rate_limit_keeps_the_delay() -> None:
