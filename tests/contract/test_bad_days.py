@@ -19,17 +19,19 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from orchestrator.app import RepoSearcher
+from orchestrator.app import RepoSearcher, open_app
 from orchestrator.client.logscale import LogScale
 from orchestrator.client.retry import NO_RETRIES, RetryPolicy
 from orchestrator.client.transport import HttpTransport, Request
 from orchestrator.client.types import QueryResult
 from orchestrator.clock import FrozenClock, SystemClock
+from orchestrator.config import load_config
 from orchestrator.errors import AnswerTooLarge, ClockWrong, NameNotResolved
 from orchestrator.ids import RuleId
 from orchestrator.model.rule import Rule, Schedule, TimestampField
 from orchestrator.model.run import Receipt, Run, RunState, SearchStats
 from orchestrator.model.window import Window
+from orchestrator.rules.ruleset import RuleSet
 from orchestrator.sandbox.app import create_app
 from orchestrator.sandbox.settings import SandboxSettings, TokenRole
 from orchestrator.schedule.outcomes import (
@@ -354,6 +356,51 @@ def test_five_hundred_rules_due_at_once_are_started_in_shares() -> None:
 
     assert [len(set(ids)) for ids in rounds] == [50] * 10
     assert len({rule_id for ids in rounds for rule_id in ids}) == 500
+
+
+@dataclass(slots=True)
+class Crowd:
+    """A searcher in which three wait for each other, and that counts how many are in it."""
+
+    gate: asyncio.Barrier = field(default_factory=lambda: asyncio.Barrier(3))
+    now: int = 0
+    most: int = 0
+    asked: int = 0
+
+    async def search(self, rule: Rule, window: Window) -> QueryResult:
+        del rule, window
+        self.now += 1
+        self.asked += 1
+        self.most = max(self.most, self.now)
+        async with asyncio.timeout(20):
+            await self.gate.wait()
+        self.now -= 1
+        return make_result()
+
+
+async def test_many_rules_due_at_once_search_no_more_at_a_time_than_is_allowed(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    """K1."""
+    path = tmp_path / "orchestrator.toml"
+    (tmp_path / "token").write_text(TOKEN, encoding="utf-8")
+    path.write_text(
+        "[schedule]\nconcurrency = 3\nwindows_per_tick = 24\n"
+        f'[repos.falcon]\nurl = "http://127.0.0.1:1"\nrepository = "falcon"\n'
+        f'token = "file:{tmp_path}/token"\n'
+        f'[receivers.console]\nkind = "file"\npath = "{tmp_path}/told"\n',
+        encoding="utf-8",
+    )
+    rules = RuleSet(rules=tuple(many_rules(60)), problems=())
+    crowd = Crowd()
+    async with open_app(
+        load_config(path), repo="falcon", rules=rules, clock=clock, wire_clock=clock
+    ) as app:
+        app.runner._searcher = crowd
+        sizes = [len(await app.run_due()) for _ in range(4)]
+
+    assert sizes == [24, 24, 12, 0]
+    assert (crowd.asked, crowd.most) == (60, 3)
 
 
 def test_backlog_of_a_hundred_days_is_worked_off_without_a_hole() -> None:
