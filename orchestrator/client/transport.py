@@ -26,6 +26,7 @@ from typing import Any, Protocol, Self
 import httpx
 
 from orchestrator.client.reach import known_cause, way_to
+from orchestrator.client.unpack import KNOWN, unpacked
 from orchestrator.errors import (
     AnswerTooLarge,
     ClientError,
@@ -242,7 +243,7 @@ class HttpTransport:
 
     async def _chunks(self, answer: httpx.Response, *, request: Request) -> AsyncIterator[bytes]:
         try:
-            async for chunk in answer.aiter_bytes():
+            async for chunk in _pieces(answer, request):
                 yield chunk
         except _LIBRARY_ERRORS as exc:
             raise translate(exc, request=request, host=self._host) from exc
@@ -300,7 +301,7 @@ class HttpTransport:
 
     async def _read(self, answer: httpx.Response, *, request: Request) -> bytes:
         body = bytearray()
-        async for chunk in answer.aiter_bytes():
+        async for chunk in _pieces(answer, request):
             body += chunk
             if len(body) > self._max_body_bytes:
                 raise AnswerTooLarge(
@@ -310,6 +311,13 @@ class HttpTransport:
                     advice="Aggregate in the query, or search less at once",
                 )
         return bytes(body)
+
+
+def _pieces(answer: httpx.Response, request: Request) -> AsyncIterator[bytes]:
+    """Return the body's pieces, decompressed."""
+    if answer.headers.get("content-encoding", "").strip().lower() in KNOWN:
+        return unpacked(answer.aiter_raw(), method=request.method, path=request.path)
+    return answer.aiter_bytes()
 
 
 _LIBRARY_ERRORS = (

@@ -245,8 +245,16 @@ ANSWERS: Mapping[str, Answer] = {
         body=gzip.compress(json.dumps({"a": list(range(999))}).encode())[:-400],
         headers={"Content-Encoding": "gzip"},
         error=AnswerCutOff,
-        words=("ends in the middle",),
-        asks=READING_JSON,
+        words=("compressed answer ends in the middle", "Try again"),
+        asks=(*READING_JSON, "file"),
+    ),
+    "cut-gzip-stream": Answer(
+        kind="application/x-ndjson",
+        body=gzip.compress(b'{"a":"1"}\n' * 999)[:-9],
+        headers={"Content-Encoding": "gzip"},
+        error=AnswerCutOff,
+        words=("compressed answer ends in the middle", "Try again"),
+        asks=("stream",),
     ),
     "no-gzip-though-it-says-so": Answer(
         body=b"{}",
