@@ -24,7 +24,7 @@ from orchestrator import killpoints
 from orchestrator.client.types import QueryResult
 from orchestrator.clock import Clock, SystemClock
 from orchestrator.config import Config, RepoSettings
-from orchestrator.errors import ConfigError, StoreError
+from orchestrator.errors import ClientError, ClockSkewed, ClockWrong, ConfigError, StoreError
 from orchestrator.inventory.load import load_inventory
 from orchestrator.inventory.lookup import Inventory
 from orchestrator.inventory.sources.base import SourceSettings
@@ -39,13 +39,14 @@ from orchestrator.route.links import LinkSettings
 from orchestrator.route.sinks import build_sinks
 from orchestrator.route.tree import Route, RouteTree
 from orchestrator.rules.ruleset import RuleSet
-from orchestrator.schedule.planner import plan, rules_ahead
+from orchestrator.schedule.planner import plan, require_plausible, rules_ahead
 from orchestrator.schedule.runner import Runner, RunOutcome
 from orchestrator.schedule.windows import first_watermark
 from orchestrator.store import Store, open_store
 
 logger = logging.getLogger(__name__)
 
+_CLOCKS_EVERY_S = 3_600.0
 RUN_STATUSES = (RuleStatus.SHADOW, RuleStatus.STABLE)
 """Rules that the service runs; drafts and deprecated ones it does not."""
 
@@ -139,6 +140,8 @@ class App:
     runner: Runner
     deliverer: Deliverer
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _clocks_due_s: float = 0.0
+    """Monotonic; when the server's clock is compared with ours again."""
 
     async def tick(self, rules: Sequence[Rule] | None = None) -> TickReport:
         """Run every window that is due, oldest first under the budget, then deliver what is due.
@@ -152,10 +155,16 @@ class App:
     async def run_due(
         self, rules: Sequence[Rule] | None = None
     ) -> tuple[tuple[Rule, Window, RunOutcome], ...]:
-        """Run the due windows; windows of one rule in order, rules side by side."""
+        """Run the due windows; windows of one rule in order, rules side by side.
+
+        Raises:
+            ClockWrong: The clock cannot be right; nothing was begun.
+        """
         chosen = self.runnable() if rules is None else list(rules)
         self.inventory.refresh()
-        watermarks = {rule.id: await self._watermark(rule) for rule in chosen}
+        stored = {rule.id: await self.store.watermark(rule.id) for rule in chosen}
+        require_plausible(self.clock.now(), [at for at in stored.values() if at is not None])
+        watermarks = {rule.id: stored[rule.id] or await self._begin(rule) for rule in chosen}
         for rule in rules_ahead(chosen, watermarks, now=self.clock.now()):
             # The clock stepped back: its windows wait until the time is past the watermark again.
             logger.warning("rule-ahead-of-clock", extra={"rule": rule.slug})
@@ -165,6 +174,8 @@ class App:
             now=self.clock.now(),
             budget=self.config.schedule.windows_per_tick,
         )
+        if due:
+            await self._compare_clocks()
         by_rule: dict[str, list[tuple[Rule, Window]]] = {}
         for rule, window in due:
             by_rule.setdefault(rule.id, []).append((rule, window))
@@ -193,12 +204,26 @@ class App:
                 break
         return done
 
-    async def _watermark(self, rule: Rule) -> datetime:
-        stored = await self.store.watermark(rule.id)
-        if stored is None:
-            stored = first_watermark(rule.schedule, self.clock.now())
-            await self.store.start_watermark(rule.id, stored)
-        return stored
+    async def _begin(self, rule: Rule) -> datetime:
+        start = first_watermark(rule.schedule, self.clock.now())
+        await self.store.start_watermark(rule.id, start)
+        return start
+
+    async def _compare_clocks(self) -> None:
+        """Warn where the server's clock differs from ours; looked at once an hour."""
+        now_s = self.clock.monotonic()
+        if now_s < self._clocks_due_s:
+            return
+        self._clocks_due_s = now_s + _CLOCKS_EVERY_S
+        try:
+            reading = await self.client.clocks()
+            if reading is not None:
+                reading.check()
+        except ClockSkewed as exc:
+            logger.warning("clock-skewed", extra={"reason": str(exc)})
+        except ClientError:
+            # A server that is away is told of by the windows that need it.
+            return
 
 
 @asynccontextmanager
@@ -380,8 +405,9 @@ async def _run_on_tick(app: App, wake: asyncio.Event) -> None:
         wake.clear()
         try:
             outcomes = await app.run_due()
-        except StoreError as exc:
-            # A full disk or a lost database: nothing was claimed, the next tick looks again.
+        except (StoreError, ClockWrong) as exc:
+            # A full disk, a lost database, a clock not set yet: nothing was claimed, the next tick
+            # looks again.
             logger.error("tick-failed", extra={"reason": str(exc)})  # noqa: TRY400 -- no trace
             continue
         for rule, window, outcome in outcomes:

@@ -2,6 +2,9 @@
 
     OrchestratorError
     ├─ ConfigError                 the operator edits a file or the environment      exit 3
+    │  ├─ AddressInvalid           a server's address cannot be one
+    │  ├─ TokenInvalid             a token or secret holds what none can hold
+    │  └─ ClockWrong               this machine's clock cannot be right
     ├─ RuleError                   the rule author edits a rule                      exit 4
     │  ├─ RuleFileError            a file is missing, unreadable or not YAML
     │  ├─ RuleInvalid              a file is readable and says something wrong
@@ -10,9 +13,16 @@
     │  ├─ CqlSyntaxError  CqlSemanticError
     │  └─ CqlUnsupported           valid CQL that the local engine cannot run
     ├─ ClientError                 the remote or the way to it                       exit 6
-    │  ├─ ConnectionFailed  RequestTimedOut
-    │  ├─ Unauthorized  Forbidden  NotFound  RateLimited  ServerFailed  RequestRejected
+    │  ├─ ConnectionFailed         NameNotResolved  RequestTimedOut
+    │  ├─ TlsFailed  ProxyRefused
+    │  ├─ Unauthorized  Forbidden  RateLimited  ServerFailed
+    │  ├─ NotFound                 UnknownRepository
+    │  ├─ RequestRejected          NotARepository
     │  ├─ UnexpectedResponse       the shape is not one that we know
+    │  │  ├─ NotTheApi             a page or a redirect: what answers is something else
+    │  │  ├─ AnswerCutOff          it ends in the middle
+    │  │  └─ AnswerTooLarge        it holds more than is read
+    │  ├─ ClockSkewed              the server's clock and ours differ
     │  ├─ GraphqlError             200 with errors in the envelope
     │  └─ QueryJobError            QueryRejected  QueryJobExpired  QueryIncomplete
     ├─ StoreError                  the state database or its disk                    exit 7
@@ -23,23 +33,36 @@
     └─ DeployError                 the plan cannot be applied as it stands           exit 10
 
 An exception is for "cannot go on". Diagnostics, decisions and refused deliveries are values.
-Exit codes are fixed here and nowhere else; 0 is done, 1 is "the answer is no", 2 is usage.
+Exit codes are fixed here and nowhere else; 0 is done, 1 is "the answer is no", 2 is usage. What a
+program may react to besides has a class of its own, and `code` names it: `error[not-the-api]`.
 No message holds a secret or a raw response body.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
 
 BODY_EXCERPT_CHARS = 256
+_WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 class OrchestratorError(Exception):
     """The root: catch this at the outer edge of a command, nowhere else."""
 
     exit_code: ClassVar[int] = 70
+
+    @property
+    def code(self) -> str:
+        """Return the word for this error that programs go by; docs/errors.md lists them all."""
+        return code_of(type(self))
+
+
+def code_of(error: type[OrchestratorError]) -> str:
+    """Return the class's name in lower case, a dash before each word."""
+    return _WORD_START.sub("-", error.__name__).lower()
 
 
 class ConfigError(OrchestratorError):
@@ -68,6 +91,18 @@ class ConfigError(OrchestratorError):
     def __str__(self) -> str:
         where = " ".join(str(part) for part in (self.path, self.key) if part is not None)
         return _sentence(where, self.problem, self.advice)
+
+
+class AddressInvalid(ConfigError):
+    """A server's address has no scheme, points to a page, or belongs to another product."""
+
+
+class TokenInvalid(ConfigError):
+    """A token or secret holds what none can hold, such as the line break it was pasted with."""
+
+
+class ClockWrong(ConfigError):
+    """This machine's clock cannot be right, so that no window can be told to be due."""
 
 
 class RuleError(OrchestratorError):
@@ -191,6 +226,18 @@ class ConnectionFailed(ClientError):
         super().__init__(problem, method=method, path=path, advice=advice)
 
 
+class NameNotResolved(ConnectionFailed):
+    """The server's name is not known to DNS, or DNS does not answer; nothing was sent."""
+
+
+class TlsFailed(ClientError):
+    """TLS was not agreed: the certificate is not trusted, or only one side speaks it."""
+
+
+class ProxyRefused(ClientError):
+    """A proxy on the way let nothing through: it wants a login, or forbids the server."""
+
+
 class RequestTimedOut(ClientError):
     """The deadline passed after the request was sent: the outcome is unknown."""
 
@@ -207,6 +254,10 @@ class Forbidden(ClientError):
 
 class NotFound(ClientError):
     """404: no such repository, asset or job, or no right to see it."""
+
+
+class UnknownRepository(NotFound):
+    """No repository or view has this name, or the token may not see it."""
 
 
 class RateLimited(ClientError):
@@ -251,8 +302,40 @@ class RequestRejected(ClientError):
     """Another 4xx: the request itself is wrong and will stay wrong."""
 
 
+class NotARepository(RequestRejected):
+    """Events were sent to a view, which stores none."""
+
+
 class UnexpectedResponse(ClientError):
-    """The answer has a shape that we do not know, such as a login page."""
+    """The answer has a shape that we do not know."""
+
+
+class NotTheApi(UnexpectedResponse):
+    """Something else answers: a login page, a proxy's page, a redirect, or no HTTP at all."""
+
+
+class AnswerCutOff(UnexpectedResponse):
+    """The answer is empty or ends in the middle, though the exchange ended well."""
+
+    retryable = True
+
+
+class AnswerTooLarge(UnexpectedResponse):
+    """The answer holds more than is read, so that no answer fills the memory."""
+
+
+class ClockSkewed(ClientError):
+    """The server's clock and this machine's differ: windows would cover another time than meant.
+
+    Args:
+        ahead: How far this machine is ahead of the server; negative if it is behind.
+        problem: The same in words.
+        advice: What to do next.
+    """
+
+    def __init__(self, problem: str, *, ahead: timedelta, advice: str | None = None) -> None:
+        self.ahead = ahead
+        super().__init__(problem, advice=advice)
 
 
 class GraphqlError(ClientError):

@@ -6,6 +6,9 @@ NG-SIEM a correlation rule.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from orchestrator.client.assets import Assets
 from orchestrator.client.auth import ClientCredentials
 from orchestrator.client.correlation_rules import CorrelationRules
@@ -14,7 +17,7 @@ from orchestrator.client.files import LookupFiles
 from orchestrator.client.logscale import LogScale
 from orchestrator.clock import Clock
 from orchestrator.config import RepoKind, RepoSettings
-from orchestrator.errors import ConfigError
+from orchestrator.errors import AddressInvalid, ConfigError
 
 Remote = LogScale | Falcon
 
@@ -28,7 +31,7 @@ def connect(settings: RepoSettings, *, name: str, clock: Clock) -> Remote:
         clock: For pauses and deadlines of requests.
 
     Raises:
-        ConfigError: The token, or the API client, is missing.
+        ConfigError: The token, or the API client, is missing, or cannot be one, or the address.
     """
     if settings.kind is RepoKind.NGSIEM:
         if not settings.client_id or settings.client_secret is None:
@@ -37,10 +40,13 @@ def connect(settings: RepoSettings, *, name: str, clock: Clock) -> Remote:
                 key=f"repos.{name}.client_id",
                 advice='Write client_id and client_secret = "env:FALCON_CLIENT_SECRET"',
             )
-        credentials = ClientCredentials(
-            client_id=settings.client_id, client_secret=settings.client_secret
-        )
-        return Falcon(settings.url, credentials=credentials, clock=clock, timeout=settings.timeout)
+        with _keyed(name, member="client_secret"):
+            credentials = ClientCredentials(
+                client_id=settings.client_id, client_secret=settings.client_secret
+            )
+            return Falcon(
+                settings.url, credentials=credentials, clock=clock, timeout=settings.timeout
+            )
     return connect_logscale(settings, name=name, clock=clock)
 
 
@@ -48,7 +54,7 @@ def connect_logscale(settings: RepoSettings, *, name: str, clock: Clock) -> LogS
     """Return the client for a LogScale repository, to be entered.
 
     Raises:
-        ConfigError: The token is missing.
+        ConfigError: The token is missing, or it or the address cannot be one.
     """
     if settings.token is None:
         raise ConfigError(
@@ -56,7 +62,18 @@ def connect_logscale(settings: RepoSettings, *, name: str, clock: Clock) -> LogS
             key=f"repos.{name}.token",
             advice='Write token = "env:LOGSCALE_TOKEN" and set that variable',
         )
-    return LogScale(settings.url, token=settings.token, clock=clock, timeout=settings.timeout)
+    with _keyed(name, member="token"):
+        return LogScale(settings.url, token=settings.token, clock=clock, timeout=settings.timeout)
+
+
+@contextmanager
+def _keyed(name: str, *, member: str) -> Iterator[None]:
+    """Say which setting holds an address or a secret that the client refuses."""
+    try:
+        yield
+    except ConfigError as exc:
+        exc.key = f"repos.{name}.{'url' if isinstance(exc, AddressInvalid) else member}"
+        raise
 
 
 def assets_of(
@@ -66,18 +83,3 @@ def assets_of(
     if isinstance(remote, Falcon):
         return remote.assets(settings.customer_id), None
     return remote.assets(settings.repository), remote.files(settings.repository)
-
-
-async def check(remote: Remote, settings: RepoSettings) -> str:
-    """Return what answers and whether it takes our credentials, for `doctor`.
-
-    Raises:
-        ClientError: It does not answer, or not to us.
-    """
-    if isinstance(remote, Falcon):
-        region = await remote.check()
-        return f"Falcon {region or 'gateway'}, API client accepted"
-    status = await remote.status()
-    # The status proves nothing about the token; listing what is there does.
-    files = await remote.files(settings.repository).list()
-    return f"LogScale {status.version}, token accepted, {len(files)} lookup files"

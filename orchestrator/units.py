@@ -44,7 +44,10 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError(
             f"{text!r} is not a duration; write a whole number and ms, s, m, h, d or w"
         )
-    return int(match[1]) * unit
+    try:
+        return int(match[1]) * unit
+    except OverflowError as exc:
+        raise ValueError(f"{text!r} is longer than the calendar") from exc
 
 
 def format_duration(duration: timedelta) -> str:

@@ -105,11 +105,15 @@ def cli(ctx: click.Context, config_path: Path | None) -> None:
 
 
 def main() -> None:
-    """Run the command line and turn errors into one sentence and an exit code."""
+    """Run the command line and turn errors into one sentence with its code, and an exit code."""
     try:
         cli()
     except OrchestratorError as exc:
-        click.echo(f"error: {exc}", err=True)
+        from orchestrator.terminal import plain
+
+        # A server's words may be in it; a list of settings has a line for each.
+        told = "\n".join(plain(line) for line in str(exc).split("\n"))
+        click.echo(f"error[{exc.code}]: {told}", err=True)
         sys.exit(exc.exit_code)
     except BrokenPipeError:
         # The reader (head, less) went away: nothing more to say.

@@ -20,12 +20,13 @@ from orchestrator.client.action_kinds import (
     WebhookContent,
 )
 from orchestrator.client.actions import Actions
+from orchestrator.client.addresses import CLOUDS
 from orchestrator.client.asset_wire import QueryOwnership
 from orchestrator.client.assets import Assets
 from orchestrator.client.auth import ClientCredentials
 from orchestrator.client.content import GatewayFiles, SavedQueries
 from orchestrator.client.correlation_rules import CorrelationRules
-from orchestrator.client.falcon import CLOUDS, Falcon
+from orchestrator.client.falcon import Falcon
 from orchestrator.client.files import LookupFiles
 from orchestrator.client.hosts import Hosts
 from orchestrator.client.logscale import LogScale

@@ -20,7 +20,7 @@ class Actions:
         """Return all actions, sorted by name; `kind` is open, the vendor adds new ones.
 
         Raises:
-            GraphqlError: No such view, or no right to see it.
+            UnknownRepository: No such repository or view, or no right to see it.
         """
         data = await self._graphql.execute("ListActions", {"view": self._view})
         listed = data.member("searchDomain").members("actions")

@@ -53,12 +53,11 @@ def _action_names(members: Members, name: str) -> tuple[str, ...]:
 
 
 def _seconds(members: Members, name: str) -> timedelta:
-    return timedelta(seconds=members.number(name))
+    return members.span(name, unit=_SECOND)
 
 
 def _optional_seconds(members: Members, name: str) -> timedelta | None:
-    seconds = members.optional_number(name)
-    return None if seconds is None else timedelta(seconds=seconds)
+    return _seconds(members, name) if name in members else None
 
 
 def _timestamp_type(members: Members) -> TimestampType:

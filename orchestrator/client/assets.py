@@ -46,7 +46,7 @@ class Assets:
         """Return all assets of a kind, sorted by name; the API has no filter and no pages.
 
         Raises:
-            GraphqlError: No such view, or no right to see it.
+            UnknownRepository: No such repository or view, or no right to see it.
         """
         return await self._listed(kind_of(kind, await self._version()))
 

@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 from urllib.parse import urlencode
 
+from orchestrator.client.addresses import check_token
 from orchestrator.client.decode import decode_token
-from orchestrator.client.problems import error_for
+from orchestrator.client.problems import error_for, refuse_page
 from orchestrator.client.retry import RetryPolicy, call_with_retries
 from orchestrator.client.transport import Request, Response, Transport
 from orchestrator.clock import Clock
 from orchestrator.secret import SecretText
 
+TOKEN_PATH = "oauth2/token"  # noqa: S105 -- an address
 RENEW_AHEAD = timedelta(minutes=2)
 """Renew this long before the end of a token's life, so that no request meets the end."""
 
@@ -39,9 +41,14 @@ class Auth(Protocol):
 
 
 class StaticToken:
-    """A token from the configuration; a refusal is final."""
+    """A token from the configuration; a refusal is final.
+
+    Raises:
+        TokenInvalid: It holds more than a token.
+    """
 
     def __init__(self, token: SecretText) -> None:
+        check_token(token)
         self._token = token
 
     async def token(self) -> SecretText:
@@ -62,14 +69,23 @@ class ClientCredentials:
     member_cid: str = ""
     """The child tenant to act for, for parent tenants; empty for one's own."""
 
+    def __post_init__(self) -> None:
+        check_token(self.client_secret, what="client secret")
+        check_token(SecretText(self.client_id), what="client id")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedToken:
-    """A token and the instant it stops working."""
+    """A token and how long it works.
+
+    Its life is a span that the server names, counted on the monotonic clock: a wall clock that is
+    wrong, or is set right meanwhile, neither ends it nor draws it out.
+    """
 
     token: SecretText
-    issued_at: datetime
-    expires_at: datetime
+    issued_s: float
+    """Monotonic seconds."""
+    life: timedelta
     region: str = field(default="", compare=False)
     """The cloud the tenant lives in, as the answer's header names it; empty if it does not."""
 
@@ -83,14 +99,15 @@ class CredentialsFlow:
         self._credentials, self._renew_ahead = credentials, renew_ahead
         self._issued: IssuedToken | None = None
 
-    def current(self, now: datetime) -> SecretText | None:
-        """Return the token in hand if it lives past `now` and the margin, else None."""
+    def current(self, now_s: float) -> SecretText | None:
+        """Return the token in hand if it lives past `now_s` and the margin, else None."""
         issued = self._issued
         if issued is None:
             return None
         # A life shorter than twice the margin must not ask again before every request.
-        margin = min(self._renew_ahead, (issued.expires_at - issued.issued_at) / 2)
-        return issued.token if now < issued.expires_at - margin else None
+        margin = min(self._renew_ahead, issued.life / 2)
+        age = timedelta(seconds=now_s - issued.issued_s)
+        return issued.token if age < issued.life - margin else None
 
     def request(self) -> Request:
         """Return the request for a new token; its body holds the secret and never shows."""
@@ -103,7 +120,7 @@ class CredentialsFlow:
             form["member_cid"] = self._credentials.member_cid
         return Request(
             method="POST",
-            path="oauth2/token",
+            path=TOKEN_PATH,
             headers={"Content-Type": "application/x-www-form-urlencoded"},
             content=urlencode(form).encode("ascii"),
             # A second token does no harm: the first one ends by itself.
@@ -148,7 +165,7 @@ class OAuth2:
             ClientError: The token could not be fetched.
         """
         async with self._lock:
-            current = self._flow.current(self._clock.now())
+            current = self._flow.current(self._clock.monotonic())
             if current is not None:
                 return current
             issued = await self._fetch()
@@ -167,9 +184,11 @@ class OAuth2:
             response = await self._transport.send(request)
             if response.status not in {200, 201}:
                 raise error_for(request, response, now=self._clock.now(), secrets=(self._secret,))
+            refuse_page(response, request)
             return response
 
-        asked_at = self._clock.now()
+        # Counted from the question: the life began before the answer arrived.
+        asked_s = self._clock.monotonic()
         response = await call_with_retries(
             once,
             policy=self._policy,
@@ -180,8 +199,7 @@ class OAuth2:
         token, life = decode_token(response)
         return IssuedToken(
             token=token,
-            issued_at=asked_at,
-            # Counted from the question: the life began before the answer arrived.
-            expires_at=asked_at + life,
+            issued_s=asked_s,
+            life=life,
             region=response.headers.get("x-cs-region", ""),
         )

@@ -10,7 +10,6 @@ import json
 
 from orchestrator.client.gateway import ask
 from orchestrator.client.multipart import Part, multipart
-from orchestrator.client.problems import refuse_page
 from orchestrator.client.session import Session, json_request
 from orchestrator.client.types import SavedQuery
 from orchestrator.errors import NotFound, RequestRejected
@@ -68,9 +67,7 @@ class GatewayFiles:
         """
         query = (("filename", name), ("search_domain", self._domain))
         request = json_request("GET", _FILES, query=query, idempotent=True)
-        response = await self._session.call(request)
-        refuse_page(response, name=name, request=request)
-        return response.body
+        return (await self._session.call(request)).body
 
     async def delete(self, name: str) -> None:
         """Delete a file.

@@ -197,7 +197,10 @@ def parse_go_duration(text: str) -> timedelta:
     if match is None or not any(match.groups()):
         raise ValueError(f"{text!r} is not a duration; write 1h15m")
     hours, minutes, seconds = (int(group or 0) for group in match.groups())
-    return timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    try:
+        return timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    except OverflowError as exc:
+        raise ValueError("the duration is longer than the calendar") from exc
 
 
 def format_go_duration(duration: timedelta) -> str:

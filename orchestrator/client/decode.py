@@ -14,12 +14,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from orchestrator.client.problems import ADVICE_PAGE, excerpt, one_line
 from orchestrator.client.transport import Response
 from orchestrator.client.types import ServerStatus
-from orchestrator.errors import RequestRejected, UnexpectedResponse
+from orchestrator.errors import AnswerCutOff, NotTheApi, RequestRejected, UnexpectedResponse
 from orchestrator.secret import SecretText
 
-_NOT_JSON = "Check the base address; a web page or a login form is not the API."
+_ADVICE_CUT = "Try again; if it stays, something between here and the server cuts answers off"
+_ADVICE_SHAPE = "Check the url, and that the server is LogScale of a version that this client knows"
+
+
+SECOND, MILLISECOND = timedelta(seconds=1), timedelta(milliseconds=1)
 
 
 class Members:
@@ -66,6 +71,13 @@ class Members:
         """Return a whole-number member, or None for an absent or null one."""
         return self.number(name) if name in self else None
 
+    def span(self, name: str, *, unit: timedelta, default: int | None = None) -> timedelta:
+        """Return a whole number of `unit`s as the time it stands for."""
+        try:
+            return self.number(name, default) * unit
+        except OverflowError as exc:
+            raise self.wrong(name, "a time that a calendar holds") from exc
+
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a list of texts; empty for an absent or null one."""
         values = self._list(name)
@@ -96,7 +108,8 @@ class Members:
     def wrong(self, name: str, wanted: str) -> UnexpectedResponse:
         """Return the error for a member that is absent or of another type."""
         found = type(self.raw[name]).__name__ if name in self.raw else "nothing"
-        return UnexpectedResponse(f"{self._where}.{name} should be {wanted}, is {found}")
+        problem = f"{self._where}.{name} should be {wanted}, is {found}"
+        return UnexpectedResponse(problem, advice=_ADVICE_SHAPE)
 
     def _list(self, name: str) -> Sequence[object]:
         value = self.raw.get(name)
@@ -120,22 +133,43 @@ def json_object(response: Response, *, where: str, exact_numbers: bool = False) 
     """
     content = _json(response, where=where, exact_numbers=exact_numbers)
     if not isinstance(content, dict):
-        raise UnexpectedResponse(f"{where} should be an object, is {type(content).__name__}")
+        problem = f"{where} should be an object, is {type(content).__name__}"
+        raise UnexpectedResponse(problem, advice=_ADVICE_SHAPE)
     return Members(content, where=where)
 
 
 def _json(response: Response, *, where: str, exact_numbers: bool = False) -> object:
     kind = response.content_type
     if kind != "application/json" and not kind.endswith("+json"):
-        raise UnexpectedResponse(
-            f"{where} should be JSON, is {kind or 'of no named type'}", advice=_NOT_JSON
-        )
+        problem = f"{where} should be JSON, is {excerpt(kind) or 'of no named type'}"
+        raise NotTheApi(problem, advice=ADVICE_PAGE)
+    # The lengths help to tell what happened, the content stays out.
+    size = len(response.body)
+    if not response.body.strip():
+        raise AnswerCutOff(f"{where} should be JSON, is empty", advice=_ADVICE_CUT)
     try:
         content: object = json.loads(response.body, parse_float=str if exact_numbers else None)
+    except json.JSONDecodeError as exc:
+        if _ends_early(exc):
+            problem = f"{where} ends in the middle, it is not whole JSON ({size} bytes)"
+            raise AnswerCutOff(problem, advice=_ADVICE_CUT) from exc
+        problem = f"{where} is not JSON, at character {exc.pos + 1} of {len(exc.doc)}"
+        raise UnexpectedResponse(problem, advice=_ADVICE_SHAPE) from exc
+    except UnicodeDecodeError as exc:
+        problem = f"{where} is not JSON in UTF-8, at byte {exc.start + 1} of {size}"
+        raise UnexpectedResponse(problem, advice=_ADVICE_SHAPE) from exc
     except (ValueError, RecursionError) as exc:
-        # Cut off on the way, or not UTF-8; the length helps to tell, the content stays out.
-        raise UnexpectedResponse(f"{where} is not whole JSON ({len(response.body)} bytes)") from exc
+        problem = f"{where} is JSON beyond measure: too deep, or a number too long ({size} bytes)"
+        raise UnexpectedResponse(problem, advice=_ADVICE_SHAPE) from exc
     return content
+
+
+def _ends_early(exc: json.JSONDecodeError) -> bool:
+    """Return whether a text began as JSON does and then ran out."""
+    text = exc.doc.strip()
+    if text[:1] not in {"{", "["}:
+        return False
+    return text[-1] not in "}]" or exc.pos >= len(exc.doc.rstrip())
 
 
 def decode_status(response: Response) -> ServerStatus:
@@ -147,13 +181,16 @@ def decode_status(response: Response) -> ServerStatus:
 def decode_token(response: Response) -> tuple[SecretText, timedelta]:
     """Return a Falcon token and the length of its life."""
     members = json_object(response, where="token answer")
-    life = timedelta(seconds=members.number("expires_in"))
-    return SecretText(members.text("access_token")), life
+    return SecretText(members.text("access_token")), members.span("expires_in", unit=SECOND)
 
 
 def decode_job_id(response: Response) -> str:
     """Return the id of a job that was started; opaque, to be escaped in paths."""
-    return json_object(response, where="query job").text("id")
+    job = json_object(response, where="query job")
+    job_id = job.text("id")
+    if not job_id:
+        raise job.wrong("id", "the name of a job")
+    return job_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +235,7 @@ def decode_poll(response: Response) -> PollAnswer:
         is_cancelled=top.flag("cancelled"),
         rows=_rows(top),
         warnings=_warnings(top, meta),
-        poll_after=timedelta(milliseconds=meta.number("pollAfter", _DEFAULT_POLL_AFTER_MS)),
+        poll_after=meta.span("pollAfter", unit=MILLISECOND, default=_DEFAULT_POLL_AFTER_MS),
         work_done=meta.number("workDone"),
         total_work=meta.number("totalWork"),
         row_count=meta.number("eventCount"),
@@ -262,8 +299,8 @@ def _as_list(value: object) -> Sequence[object]:
 def _warning_text(value: object) -> str:
     if isinstance(value, dict):
         message = value.get("message")
-        return str(message or value.get("code", "unnamed warning"))
-    return str(value)
+        return one_line(str(message or value.get("code", "unnamed warning")))
+    return one_line(str(value))
 
 
 def require_ndjson(content_type: str) -> None:
@@ -273,8 +310,8 @@ def require_ndjson(content_type: str) -> None:
         UnexpectedResponse: Another content type.
     """
     if content_type not in {"application/x-ndjson", "application/json"}:
-        kind = content_type or "of no named type"
-        raise UnexpectedResponse(f"stream should be NDJSON, is {kind}", advice=_NOT_JSON)
+        kind = excerpt(content_type) or "of no named type"
+        raise NotTheApi(f"stream should be NDJSON, is {kind}", advice=ADVICE_PAGE)
 
 
 def stream_row(line: bytes, *, number: int) -> dict[str, str]:
@@ -285,6 +322,11 @@ def stream_row(line: bytes, *, number: int) -> dict[str, str]:
     """
     try:
         content = json.loads(line, parse_float=str)
+    except json.JSONDecodeError as exc:
+        if _ends_early(exc):
+            problem = f"stream line {number} ends in the middle"
+            raise AnswerCutOff(problem, advice=_ADVICE_CUT) from exc
+        raise UnexpectedResponse(f"stream line {number} is not JSON") from exc
     except (ValueError, RecursionError) as exc:
         raise UnexpectedResponse(f"stream line {number} is not JSON") from exc
     if not isinstance(content, dict):

@@ -10,11 +10,11 @@ answers in a JSON envelope, and correlation rules in the place of alerts. GraphQ
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Self
 
-from orchestrator.client.auth import ClientCredentials, CredentialsFlow, OAuth2
+from orchestrator.client.addresses import CLOUDS, check_falcon_address
+from orchestrator.client.auth import TOKEN_PATH, ClientCredentials, CredentialsFlow, OAuth2
 from orchestrator.client.breaker import GuardedTransport
 from orchestrator.client.content import GatewayFiles, SavedQueries
 from orchestrator.client.correlation_rules import CorrelationRules
@@ -23,6 +23,7 @@ from orchestrator.client.query_jobs import QueryJobs
 from orchestrator.client.retry import RetryPolicy
 from orchestrator.client.searching import Searching
 from orchestrator.client.session import Session
+from orchestrator.client.skew import ClockReading, read_clock
 from orchestrator.client.transport import (
     DEFAULT_TIMEOUT,
     AsgiApp,
@@ -31,16 +32,6 @@ from orchestrator.client.transport import (
 )
 from orchestrator.clock import Clock
 from orchestrator.errors import UnexpectedResponse
-
-CLOUDS: Mapping[str, str] = {
-    "us-1": "https://api.crowdstrike.com",
-    "us-2": "https://api.us-2.crowdstrike.com",
-    "us-3": "https://api.us-3.crowdstrike.com",
-    "eu-1": "https://api.eu-1.crowdstrike.com",
-    "us-gov-1": "https://api.laggar.gcw.crowdstrike.com",
-    "us-gov-2": "https://api.us-gov-2.crowdstrike.mil",
-}
-"""API base addresses by the region name that the token answer carries."""
 
 
 class Falcon(Searching):
@@ -56,6 +47,9 @@ class Falcon(Searching):
         tls: Trust settings; None trusts the system's authorities.
         trust_env: Whether proxy settings come from the environment.
         retry: Short retries inside one call.
+
+    Raises:
+        AddressInvalid: The address cannot be that of a Falcon API.
     """
 
     def __init__(
@@ -71,6 +65,7 @@ class Falcon(Searching):
         trust_env: bool = False,
         retry: RetryPolicy | None = None,
     ) -> None:
+        check_falcon_address(base_url)
         self.base_url = base_url.rstrip("/")
         policy = retry or RetryPolicy()
         carrier = transport or HttpTransport(
@@ -115,6 +110,14 @@ class Falcon(Searching):
                 f"the tenant lives in {region}", advice=f"Set the base address to {wanted}."
             )
         return region
+
+    async def clocks(self) -> ClockReading | None:
+        """Return the gateway's time beside this machine's, None if the gateway does not tell it.
+
+        Raises:
+            ClientError: The gateway could not be reached.
+        """
+        return await read_clock(self._transport, TOKEN_PATH, clock=self._clock)
 
     def assets(self, customer_id: str) -> CorrelationRules:
         """Return the tenant's correlation rules.

@@ -14,7 +14,6 @@ from urllib.parse import quote
 from orchestrator.client.assets import was_done
 from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.multipart import Part, multipart
-from orchestrator.client.problems import refuse_page
 from orchestrator.client.session import Session, json_request
 from orchestrator.client.types import LookupFile
 from orchestrator.errors import NotFound, RequestRejected
@@ -36,7 +35,7 @@ class LookupFiles:
         """Return all files, those of packages too, sorted by name.
 
         Raises:
-            GraphqlError: No such view, or no right to see it.
+            UnknownRepository: No such repository or view, or no right to see it.
         """
         data = await self._graphql.execute("ListFiles", {"view": self._view})
         listed = data.member("searchDomain").members("files")
@@ -59,7 +58,7 @@ class LookupFiles:
         kind = "application/json" if name.endswith(".json") else "text/csv"
         part = Part(name="file", content=content, filename=name, kind=kind)
         request = multipart("POST", self._path(), part)
-        refuse_page(await self._session.call(request), name=name, request=request)
+        await self._session.call(request)
         return True
 
     async def download(self, name: str) -> bytes:
@@ -71,9 +70,7 @@ class LookupFiles:
         """
         path = f"{self._path()}/{quote(name, safe='')}"
         request = json_request("GET", path, idempotent=True)
-        response = await self._session.call(request)
-        refuse_page(response, name=name, request=request)
-        return response.body
+        return (await self._session.call(request)).body
 
     async def delete(self, name: str) -> None:
         """Delete a file.

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from orchestrator.client.actions import Actions
+from orchestrator.client.addresses import check_logscale_address
 from orchestrator.client.asset_wire import QueryOwnership
 from orchestrator.client.assets import Assets
 from orchestrator.client.auth import Auth, StaticToken
@@ -22,10 +23,17 @@ from orchestrator.client.breaker import GuardedTransport
 from orchestrator.client.files import LookupFiles
 from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.query_jobs import QueryJobs
-from orchestrator.client.rest import Ingest, StreamProgress, fetch_status, stream_rows
+from orchestrator.client.rest import (
+    STATUS_PATH,
+    Ingest,
+    StreamProgress,
+    fetch_status,
+    stream_rows,
+)
 from orchestrator.client.retry import RetryPolicy
 from orchestrator.client.searching import Searching
 from orchestrator.client.session import Session
+from orchestrator.client.skew import ClockReading, read_clock
 from orchestrator.client.transport import DEFAULT_TIMEOUT, AsgiApp, HttpTransport, Transport
 from orchestrator.client.types import ServerStatus
 from orchestrator.client.versions import ServerVersion, parse_version
@@ -48,6 +56,10 @@ class LogScale(Searching):
         trust_env: Whether proxy settings come from the environment.
         retry: Short retries inside one call.
         ownership: Who new alerts and scheduled searches run as.
+
+    Raises:
+        AddressInvalid: The address cannot be that of a LogScale server.
+        TokenInvalid: The token holds more than a token.
     """
 
     def __init__(
@@ -64,6 +76,7 @@ class LogScale(Searching):
         retry: RetryPolicy | None = None,
         ownership: QueryOwnership = QueryOwnership.ORGANIZATION,
     ) -> None:
+        check_logscale_address(base_url)
         self.base_url = base_url.rstrip("/")
         self._clock, self._ownership = clock, ownership
         self._policy = retry or RetryPolicy()
@@ -94,6 +107,14 @@ class LogScale(Searching):
         """
         return await fetch_status(self._session)
 
+    async def clocks(self) -> ClockReading | None:
+        """Return the server's time beside this machine's, None if the server does not tell it.
+
+        Raises:
+            ClientError: The server could not be reached.
+        """
+        return await read_clock(self._transport, STATUS_PATH, clock=self._clock)
+
     def stream(
         self,
         repository: str,
@@ -118,8 +139,9 @@ class LogScale(Searching):
         Args:
             token: An ingest token; None sends this client's own.
         """
-        session = self._session if token is None else self._session_as(StaticToken(token))
-        return Ingest(session)
+        if token is not None:
+            return Ingest(self._session_as(StaticToken(token)))
+        return Ingest(self._session, views=self.views())
 
     def assets(self, view: str) -> Assets:
         """Return the alerts, scheduled searches and saved queries of a view or repository."""

@@ -23,14 +23,17 @@ from orchestrator.client.decode import (
 from orchestrator.client.session import Session, json_request
 from orchestrator.client.transport import Request
 from orchestrator.client.types import ServerStatus
+from orchestrator.client.views import Views
 from orchestrator.client.wire import (
     WireHecEvent,
     WireMessages,
     WireQueryJobInput,
     WireStructuredBatch,
 )
+from orchestrator.errors import ClientError, NotARepository, NotFound, RequestRejected
 from orchestrator.units import to_epoch_ms
 
+STATUS_PATH = "api/v1/status"
 BATCH_EVENTS = 500
 """As the vendor's own command line does."""
 BATCH_BYTES = 1024 * 1024
@@ -39,7 +42,7 @@ COMPRESS_BYTES = 1024
 
 async def fetch_status(session: Session) -> ServerStatus:
     """Return the server's state and version; needs no token and proves nothing about one."""
-    request = json_request("GET", "api/v1/status", idempotent=True)
+    request = json_request("GET", STATUS_PATH, idempotent=True)
     return decode_status(await session.call(request))
 
 
@@ -97,10 +100,14 @@ class Ingest:
     """Sends events, into the repository that its ingest token belongs to.
 
     Bodies of `COMPRESS_BYTES` and more go out gzipped.
+
+    Args:
+        session: Who sends.
+        views: Asked whether a name that took no events is a view; None leaves that open.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, *, views: Views | None = None) -> None:
+        self._session, self._views = session, views
 
     async def structured(
         self, batches: Sequence[WireStructuredBatch], *, repository: str | None = None
@@ -110,17 +117,26 @@ class Ingest:
         Args:
             batches: Events by their tags; sent as one request.
             repository: Given, the call goes to the older path of that repository, for user tokens.
+
+        Raises:
+            NotARepository: It is a view.
+            UnknownRepository: There is none of this name.
         """
         path = "ingest/humio-structured" if repository is None else _of(repository, "ingest")
-        await self._post(json_request("POST", f"api/v1/{path}", batches))
+        await self._post_to(repository, json_request("POST", f"api/v1/{path}", batches))
 
     async def unstructured(
         self, batches: Sequence[WireMessages], *, repository: str | None = None
     ) -> None:
-        """Store text lines through the token's parser, else the named one, else `kv`."""
+        """Store text lines through the token's parser, else the named one, else `kv`.
+
+        Raises:
+            NotARepository: It is a view.
+            UnknownRepository: There is none of this name.
+        """
         name = "ingest/humio-unstructured"
         path = name if repository is None else _of(repository, "ingest-messages")
-        await self._post(json_request("POST", f"api/v1/{path}", batches))
+        await self._post_to(repository, json_request("POST", f"api/v1/{path}", batches))
 
     async def hec(self, events: Iterable[WireHecEvent]) -> int:
         """Store events in batches and return how many were taken.
@@ -161,6 +177,31 @@ class Ingest:
     async def raw(self, text: str) -> None:
         """Store a whole text as one event, through the token's parser."""
         await self._post(_body("ingest/raw", text, kind="text/plain"))
+
+    async def _post_to(self, repository: str | None, request: Request) -> None:
+        try:
+            await self._post(request)
+        except (NotFound, RequestRejected) as exc:
+            behind = None if repository is None else await self._behind_view(repository)
+            if behind is None:
+                raise
+            raise NotARepository(
+                f"{repository} is a view over {', '.join(behind) or 'nothing'}, and stores nothing",
+                method=request.method,
+                path=request.path,
+                advice="Send the events to a repository",
+            ) from exc
+
+    async def _behind_view(self, name: str) -> list[str] | None:
+        """Return the repositories behind a view; None for what is none, or is not told."""
+        if self._views is None:
+            return None
+        try:
+            found = [view for view in await self._views.list() if view.name == name]
+        except ClientError:
+            # The refusal in hand says more than this one would.
+            return None
+        return sorted(found[0].connections) if found and not found[0].is_repository else None
 
     async def _post(self, request: Request) -> None:
         check_accepted(await self._session.call(_compressed(request)))

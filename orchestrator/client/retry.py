@@ -31,6 +31,8 @@ _JITTER = 0.1
 # Values of the gateway's header above this are milliseconds, below it seconds: clients in the
 # field read seconds, the vendor's description says milliseconds.
 _LARGEST_EPOCH_S = 10**11
+# What is longer is no time; thousands of digits are not even a number that is read.
+_DIGITS, _EPOCH_DIGITS = 9, 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,17 +95,18 @@ def parse_retry_after(headers: Mapping[str, str], *, now: datetime) -> timedelta
     """
     text = headers.get("retry-after", "").strip()
     if text.isdecimal():
-        return timedelta(seconds=min(int(text), 10**9))
+        return timedelta(seconds=int(text) if len(text) < _DIGITS else 10**_DIGITS)
     until: datetime | None = None
     if text:
-        until = _parse_http_date(text)
+        until = parse_http_date(text)
     elif (epoch := headers.get("x-ratelimit-retryafter", "").strip()).isdecimal():
-        number = int(epoch)
+        number = int(epoch[:_EPOCH_DIGITS])
         until = _instant(number if number > _LARGEST_EPOCH_S else number * 1000)
     return None if until is None else max(timedelta(0), until - now)
 
 
-def _parse_http_date(text: str) -> datetime | None:
+def parse_http_date(text: str) -> datetime | None:
+    """Return the aware instant of a date in a header, None for anything else."""
     try:
         parsed = parsedate_to_datetime(text)
     except ValueError:

@@ -1,7 +1,8 @@
 """One authenticated conversation with one server: token, retries, errors by status.
 
 `Session.call` is what every API module uses; it returns a success or raises a `ClientError`, and
-nothing above it looks at a status. A 401 renews the token once where it can be renewed.
+nothing above it looks at a status, or meets a web page. A 401 renews the token once where it can
+be renewed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from random import SystemRandom
 from typing import TypeVar
 
 from orchestrator.client.auth import Auth
-from orchestrator.client.problems import error_for
+from orchestrator.client.problems import error_for, refuse_page
 from orchestrator.client.retry import RetryPolicy, call_with_retries
 from orchestrator.client.transport import OpenResponse, Request, Response, Transport
 from orchestrator.clock import Clock
@@ -104,6 +105,7 @@ class Session:
         async with AsyncExitStack() as own:
             response = await own.enter_async_context(self._transport.open(request))
             if 200 <= response.status < 300:
+                refuse_page(Response(status=response.status, headers=response.headers), request)
                 stack.push_async_exit(own.pop_all())
                 return response
             raise self._error(request, await response.read(_ERROR_BYTES))
@@ -114,6 +116,7 @@ class Session:
         async def exchange(signed: Request) -> Response:
             response = await self._transport.send(signed)
             if 200 <= response.status < 300:
+                refuse_page(response, signed)
                 return response
             raise self._error(signed, response, bad_request=bad_request)
 

@@ -25,7 +25,10 @@ from typing import Any, Protocol, Self
 
 import httpx
 
+from orchestrator.client.reach import known_cause, way_to
+from orchestrator.client.unpack import KNOWN, unpacked
 from orchestrator.errors import (
+    AnswerTooLarge,
     ClientError,
     ConfigError,
     ConnectionFailed,
@@ -188,6 +191,8 @@ class HttpTransport:
             )
         except httpx.InvalidURL as exc:
             raise ConfigError("the base address is not a URL") from exc
+        base = self._client.base_url
+        self._host = way_to(base.host, scheme=base.scheme) if trust_env else base.host
 
     async def __aenter__(self) -> Self:
         return self
@@ -234,14 +239,14 @@ class HttpTransport:
         try:
             return await self._client.send(outgoing, stream=True)
         except _LIBRARY_ERRORS as exc:
-            raise translate(exc, request=request, host=self._client.base_url.host) from exc
+            raise translate(exc, request=request, host=self._host) from exc
 
     async def _chunks(self, answer: httpx.Response, *, request: Request) -> AsyncIterator[bytes]:
         try:
-            async for chunk in answer.aiter_bytes():
+            async for chunk in _pieces(answer, request):
                 yield chunk
         except _LIBRARY_ERRORS as exc:
-            raise translate(exc, request=request, host=self._client.base_url.host) from exc
+            raise translate(exc, request=request, host=self._host) from exc
 
     async def close(self) -> None:
         """Wait for requests whose callers left, at most one connect, then close the pool."""
@@ -270,7 +275,7 @@ class HttpTransport:
                 path=request.path,
             ) from exc
         except _LIBRARY_ERRORS as exc:
-            raise translate(exc, request=request, host=self._client.base_url.host) from exc
+            raise translate(exc, request=request, host=self._host) from exc
 
     async def _send(self, request: Request, *, timeout_s: float) -> Response:
         answer = await self._client.send(self._built(request, timeout_s=timeout_s), stream=True)
@@ -296,15 +301,23 @@ class HttpTransport:
 
     async def _read(self, answer: httpx.Response, *, request: Request) -> bytes:
         body = bytearray()
-        async for chunk in answer.aiter_bytes():
+        async for chunk in _pieces(answer, request):
             body += chunk
             if len(body) > self._max_body_bytes:
-                raise UnexpectedResponse(
+                raise AnswerTooLarge(
                     f"the answer is larger than {self._max_body_bytes} bytes",
                     method=request.method,
                     path=request.path,
+                    advice="Aggregate in the query, or search less at once",
                 )
         return bytes(body)
+
+
+def _pieces(answer: httpx.Response, request: Request) -> AsyncIterator[bytes]:
+    """Return the body's pieces, decompressed."""
+    if answer.headers.get("content-encoding", "").strip().lower() in KNOWN:
+        return unpacked(answer.aiter_raw(), method=request.method, path=request.path)
+    return answer.aiter_bytes()
 
 
 _LIBRARY_ERRORS = (
@@ -373,14 +386,18 @@ def translate(exc: Exception, *, request: Request, host: str = "") -> ClientErro
     found = next((row for row in _TRANSLATIONS if isinstance(exc, row[0])), None)
     if found is None:
         raise TypeError(f"{type(exc).__name__} has no translation")
-    _, outcome, sentence = found
-    advice = _tls_advice(exc)
-    problem = f"{sentence} ({host})" if host else sentence
     method, path = request.method, request.path
+    known = known_cause(exc, host=host, method=method, path=path)
+    if known is not None:
+        return known
+    _, outcome, sentence = found
+    problem = f"{sentence} ({host})" if host else sentence
     match outcome:
         case "unsent" | "uncertain":
             sent = outcome == _UNCERTAIN
-            advice = advice or "Check the repository's url, and that the server runs"
+            advice = (
+                "Check that the server runs, and that the url has its port and https:// or http://"
+            )
             return ConnectionFailed(problem, sent=sent, method=method, path=path, advice=advice)
         case "late":
             return RequestTimedOut(problem, method=method, path=path)
@@ -388,12 +405,3 @@ def translate(exc: Exception, *, request: Request, host: str = "") -> ClientErro
             return RequestRejected(problem, method=method, path=path)
         case _:
             return UnexpectedResponse(problem, method=method, path=path)
-
-
-def _tls_advice(exc: BaseException) -> str | None:
-    cause: BaseException | None = exc
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"The server's certificate is not trusted: {cause.verify_message}."
-        cause = cause.__cause__ or cause.__context__
-    return None

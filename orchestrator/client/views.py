@@ -92,7 +92,7 @@ class Views:
         """Return what the token may do in a repository or view, such as `ChangeTriggers`.
 
         Raises:
-            GraphqlError: No such view, or no right to see it.
+            UnknownRepository: No such repository or view, or no right to see it.
         """
         data = await self._graphql.execute("ListAllowedActions", {"view": view})
         return frozenset(data.member("searchDomain").texts("allowedViewActions"))
@@ -101,7 +101,7 @@ class Views:
         """Return the packages installed in a repository or view, as `scope/name@version`.
 
         Raises:
-            GraphqlError: No such view, or no right to see it.
+            UnknownRepository: No such repository or view, or no right to see it.
         """
         data = await self._graphql.execute("ListPackages", {"view": view})
         found = data.member("searchDomain").members("installedPackages")

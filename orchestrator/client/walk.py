@@ -51,12 +51,12 @@ async def walk_events(
         # Only the last page can come again: whatever is older was not yet seen.
         seen = {_member(row, EVENT_ID) for row in page.rows}
         # Of several at the same time the last in the server's order.
-        oldest = min(reversed(fresh), key=lambda row: int(_member(row, TIMESTAMP)))
+        oldest = min(reversed(fresh), key=_time_ms)
         spec = replace(
             spec,
             around=WireAround(
                 eventId=_member(oldest, EVENT_ID),
-                timestamp=int(_member(oldest, TIMESTAMP)),
+                timestamp=_time_ms(oldest),
                 numberOfEventsBefore=page_events,
                 numberOfEventsAfter=0,
             ),
@@ -64,6 +64,7 @@ async def walk_events(
         page = await jobs.run(repository, spec, deadline=deadline)
 
 
+_ADVICE_KEEP = "Keep @id and @timestamp in the query's fields, as they are."
 _ADVICE = "Leave the aggregate out, or read its rows with search()."
 
 
@@ -77,7 +78,13 @@ def _check_whole(page: QueryResult) -> None:
 
 def _member(row: Mapping[str, str], name: str) -> str:
     if name not in row:
-        raise UnexpectedResponse(
-            f"an event came without {name}", advice="Keep @id and @timestamp in the query's fields."
-        )
+        raise UnexpectedResponse(f"an event came without {name}", advice=_ADVICE_KEEP)
     return row[name]
+
+
+def _time_ms(row: Mapping[str, str]) -> int:
+    try:
+        return int(_member(row, TIMESTAMP))
+    except ValueError as exc:
+        problem = f"an event's {TIMESTAMP} is not a number of milliseconds"
+        raise UnexpectedResponse(problem, advice=_ADVICE_KEEP) from exc

@@ -1,15 +1,22 @@
 """The layer in front of every route: a request may meet a fault before, or after, it is handled.
 
-Plain ASGI, because a broken connection is something that no response object can be.
+Plain ASGI, because a broken connection is something that no response object can be. Every answer
+gets its `Date` here, so that a fault can have it wrong: the machine's time, not the sandbox's, as
+that is what the caller's clock is compared with.
 """
 
 from __future__ import annotations
 
+import gzip
+from datetime import timedelta
+from email.utils import format_datetime
+from functools import partial
 from typing import assert_never
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from orchestrator.clock import SystemClock
 from orchestrator.sandbox.answers import (
     INVALID_TOKEN,
     NOT_AUTHORIZED,
@@ -21,6 +28,9 @@ from orchestrator.sandbox.faults import Fault, FaultKind, FaultPlan
 
 CONTROL_PREFIX = "/_sandbox/"
 _BROKEN_BYTES = 4_096
+_SKEW = timedelta(minutes=10)
+_SKEWS = {FaultKind.CLOCK_AHEAD: _SKEW, FaultKind.CLOCK_BEHIND: -_SKEW}
+_LOGIN = "https://login.example.com/sso?state=0123456789"
 
 
 class FaultLayer:
@@ -35,7 +45,9 @@ class FaultLayer:
             await self._app(scope, receive, send)
             return
         fault = self._plan.take(scope["method"], scope["path"])
-        if fault is None:
+        skew = timedelta(0) if fault is None else _SKEWS.get(fault.kind, timedelta(0))
+        send = partial(_dated, send, skew)
+        if fault is None or skew:
             await self._app(scope, receive, send)
             return
         match fault.kind:
@@ -66,11 +78,29 @@ def _answer(fault: Fault) -> Response:
             return page("Sign in")
         case FaultKind.BROKEN_JSON:
             return Response('{"id":"24-', media_type="application/json")
+        case FaultKind.CUT_GZIP:
+            packed = gzip.compress(b'{"id":"24-' + b"0" * _BROKEN_BYTES + b'"}', mtime=0)[:-12]
+            headers = {"Content-Encoding": "gzip"}
+            return Response(packed, headers=headers, media_type="application/json")
+        case FaultKind.EMPTY:
+            return Response(b"", media_type="application/json")
+        case FaultKind.OTHER_SHAPE:
+            return json_answer([{"unheard": "of"}])
+        case FaultKind.WRONG_ENCODING:
+            return Response('{"id":"é"}'.encode("latin-1"), media_type="application/json")
+        case FaultKind.LOGIN_REDIRECT:
+            return Response(status_code=302, headers={"Location": _LOGIN})
+        case FaultKind.PROXY_PAGE:
+            answer = page("502 Bad Gateway")
+            answer.status_code = 502
+            return answer
         case FaultKind.GRAPHQL_ERROR:
             return json_answer(_graphql_error(text or "try again later"))
         case (
             FaultKind.RESET
             | FaultKind.RESET_AFTER
+            | FaultKind.CLOCK_AHEAD
+            | FaultKind.CLOCK_BEHIND
             | FaultKind.LOST
             | FaultKind.SLOW
             | FaultKind.CANCELLED
@@ -97,6 +127,14 @@ async def _break(send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b'{"', "more_body": True})
     raise ConnectionResetError("fault injected: the connection breaks here")
+
+
+async def _dated(send: Send, skew: timedelta, message: Message) -> None:
+    """Pass a message on, with the time in its head."""
+    if message["type"] == "http.response.start":
+        date = format_datetime(SystemClock().now() + skew, usegmt=True).encode()
+        message = {**message, "headers": [*message.get("headers", ()), (b"date", date)]}
+    await send(message)
 
 
 async def _swallow(message: Message) -> None:

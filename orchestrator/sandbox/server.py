@@ -47,6 +47,8 @@ async def serve(
         port=port,
         log_level="warning",
         timeout_graceful_shutdown=_DRAIN_SECONDS,
+        # The answers are dated already, by the layer that can have the time wrong.
+        date_header=False,
     )
     server = Server(config, before_shutdown=sandbox.end_streams)
     try:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from orchestrator.errors import (
+    AnswerTooLarge,
     ClientError,
     Forbidden,
     QueryIncomplete,
@@ -41,6 +42,8 @@ class Cause(StrEnum):
     """The query job vanished on the server, again after it was submitted again."""
     INCOMPLETE = "incomplete"
     """The server says that its answer is not the whole one."""
+    TOO_LARGE = "too-large"
+    """The answer holds more than is read: the rule's author must narrow the query."""
     CONFLICT = "conflict"
     """The findings changed under the run, twice."""
     JUDGING_FAILED = "judging-failed"
@@ -58,7 +61,7 @@ class Cause(StrEnum):
 
 
 _COUNTED = frozenset(
-    {Cause.JOB_LOST, Cause.INCOMPLETE, Cause.CONFLICT, Cause.JUDGING_FAILED},
+    {Cause.JOB_LOST, Cause.INCOMPLETE, Cause.TOO_LARGE, Cause.CONFLICT, Cause.JUDGING_FAILED},
 )
 _NEEDS_SOMEONE = frozenset({Cause.UNAUTHORIZED, Cause.MISCONFIGURED, Cause.REJECTED})
 
@@ -181,6 +184,8 @@ def cause_of(error: ClientError) -> Cause:
             return Cause.INCOMPLETE
         case QueryJobExpired():
             return Cause.JOB_LOST
+        case AnswerTooLarge():
+            return Cause.TOO_LARGE
         case Unauthorized() | Forbidden():
             return Cause.UNAUTHORIZED
         case QueryRejected() | RequestRejected():

@@ -8,13 +8,20 @@ each rule that has one, the rule whose window is oldest first.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
+from orchestrator.errors import ClockWrong
 from orchestrator.ids import RuleId
 from orchestrator.model.rule import Rule
 from orchestrator.model.window import Window
 from orchestrator.schedule.windows import due_windows
+from orchestrator.units import format_instant
+
+EARLIEST = datetime(2024, 1, 1, tzinfo=UTC)
+"""Before every release of this program: a clock that says less was not set since the start."""
+STEP_BACK = timedelta(hours=1)
+"""How far behind what is committed already a clock may be, as after a change of zone by hand."""
 
 
 def plan(
@@ -60,3 +67,27 @@ def rules_ahead(
 ) -> list[Rule]:
     """Return the rules whose watermark lies after `now`: the clock stepped back, and they wait."""
     return [rule for rule in rules if watermarks.get(rule.id, now) > now]
+
+
+def require_plausible(now: datetime, committed: Iterable[datetime]) -> None:
+    """Check that `now` can be the time, before a window or a rule's beginning is told by it.
+
+    Args:
+        now: Wall time, aware UTC.
+        committed: Ends of windows that were searched already.
+
+    Raises:
+        ClockWrong: It lies before this program was made, or well before what was searched.
+    """
+    newest = max(committed, default=EARLIEST)
+    if now >= EARLIEST and now >= newest - STEP_BACK:
+        return
+    known = (
+        f"everything before {format_instant(newest)} is searched already"
+        if newest > EARLIEST
+        else "this program is newer"
+    )
+    raise ClockWrong(
+        f"this machine's clock says {format_instant(now)}, and {known}",
+        advice="Set the clock, by NTP say; no window is run until it can be right",
+    )

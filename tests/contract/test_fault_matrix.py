@@ -32,16 +32,17 @@ from orchestrator.client.types import (
 )
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import (
+    AnswerCutOff,
     ClientError,
     ConnectionFailed,
     Forbidden,
     GraphqlError,
+    NotTheApi,
     QueryIncomplete,
     QueryJobExpired,
     RateLimited,
     ServerFailed,
     Unauthorized,
-    UnexpectedResponse,
 )
 from orchestrator.sandbox.app import create_app
 from orchestrator.sandbox.faults import FOREVER, Fault, FaultKind
@@ -371,8 +372,8 @@ ONCE: Mapping[FaultKind, tuple[Outcome, Outcome]] = {
     FaultKind.SERVER_ERROR: (None, ServerFailed),
     FaultKind.EXPIRED_TOKEN: (Unauthorized, Unauthorized),
     FaultKind.FORBIDDEN: (Forbidden, Forbidden),
-    FaultKind.HTML: (UnexpectedResponse, UnexpectedResponse),
-    FaultKind.BROKEN_JSON: (UnexpectedResponse, UnexpectedResponse),
+    FaultKind.HTML: (NotTheApi, NotTheApi),
+    FaultKind.BROKEN_JSON: (AnswerCutOff, AnswerCutOff),
     FaultKind.RESET: (None, ConnectionFailed),
     FaultKind.RESET_AFTER: (None, ConnectionFailed),
 }
@@ -383,8 +384,8 @@ FOR_EVER: Mapping[FaultKind, type[ClientError]] = {
     FaultKind.SERVER_ERROR: ServerFailed,
     FaultKind.EXPIRED_TOKEN: Unauthorized,
     FaultKind.FORBIDDEN: Forbidden,
-    FaultKind.HTML: UnexpectedResponse,
-    FaultKind.BROKEN_JSON: UnexpectedResponse,
+    FaultKind.HTML: NotTheApi,
+    FaultKind.BROKEN_JSON: AnswerCutOff,
     FaultKind.RESET: ConnectionFailed,
     FaultKind.RESET_AFTER: ConnectionFailed,
 }

@@ -23,7 +23,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -115,6 +115,8 @@ class Sandbox:
     faults: FaultPlan
     start: datetime
     """Beginning of hour 0."""
+    tokens: dict[str, TokenRole] = field(default_factory=dict)
+    """What its tokens may do; a test may add its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +269,7 @@ async def open_sandbox() -> AsyncIterator[Sandbox]:
             receivers_url=receivers_url,
             switchboard=switchboard,
             faults=app.state.sandbox.faults,
+            tokens=app.state.sandbox.tokens,
             start=start,
         )
     app.state.sandbox.close()

@@ -7,16 +7,19 @@ what could not be done stays due and is done once the cause is gone.
 from __future__ import annotations
 
 import shutil
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from orchestrator.clock import SystemClock
 from orchestrator.model.finding import FindingState
 from orchestrator.model.notification import DeliveryState
 from orchestrator.model.run import RunState
+from orchestrator.sandbox.faults import FOREVER, FaultKind
+from orchestrator.sandbox.faults import Fault as SandboxFault
 from orchestrator.sandbox.receivers import Fault
-from tests.e2e.stage import REPO, ROOT, RULE_ID, Bench, ended, rows
+from tests.e2e.stage import REPO, ROOT, RULE_ID, Bench, Done, ended, rows
 from tests.e2e.test_crash import assert_everything_once
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -187,6 +190,107 @@ async def test_missing_rules_folder_is_named(bench: Bench) -> None:
 # LogScale
 
 
+@pytest.mark.parametrize(
+    ("url", "exit_code", "code", "texts"),
+    [
+        pytest.param(
+            "logscale.example.com",
+            3,
+            "address-invalid",
+            ("repos.spare.url: the address has no scheme", "https://logscale.example.com"),
+            id="no-scheme",
+        ),
+        pytest.param(
+            "https://logscale.example.com/api/v1",
+            3,
+            "address-invalid",
+            ("ends in /api/v1", "Write https://logscale.example.com"),
+            id="api-path",
+        ),
+        pytest.param(
+            "https://falcon.crowdstrike.com",
+            3,
+            "address-invalid",
+            ("repos.spare.url: falcon.crowdstrike.com is Falcon's", 'kind = "ngsiem"'),
+            id="console",
+        ),
+        pytest.param(
+            "http://logscale.invalid",
+            6,
+            "name-not-resolved",
+            ("the name logscale.invalid is not known", "Check the url"),
+            id="unknown-name",
+        ),
+        pytest.param(
+            CLOSED, 6, "connection-failed", ("refused the connection", "server runs"), id="closed"
+        ),
+    ],
+)
+async def test_wrong_address_is_told_with_what_to_do(
+    bench: Bench, url: str, exit_code: int, code: str, texts: tuple[str, ...]
+) -> None:
+    bench.edit(bench.config, f'url = "{bench.sandbox.url}"', f'url = "{url}"')
+
+    done = await bench.invoke("plan", "--repo", "spare")
+
+    assert_told(done, exit_code, code, texts)
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "texts"),
+    [
+        (FaultKind.HTML, "not-the-api", ("a web page came back", "Check the url")),
+        (FaultKind.LOGIN_REDIRECT, "not-the-api", ("a redirect to login.example.com/sso", "login")),
+        (FaultKind.PROXY_PAGE, "server-failed", ("HTTP 502 with a web page", "proxy")),
+        (FaultKind.BROKEN_JSON, "answer-cut-off", ("ends in the middle", "Try again")),
+        (FaultKind.CUT_GZIP, "answer-cut-off", ("ends in the middle", "Try again")),
+        (FaultKind.EMPTY, "answer-cut-off", ("is empty", "Try again")),
+        (FaultKind.OTHER_SHAPE, "unexpected-response", ("should be an object", "Check the url")),
+        (FaultKind.EXPIRED_TOKEN, "unauthorized", ("Check that the token is right",)),
+        (FaultKind.FORBIDDEN, "forbidden", ("Grant the token's role the right",)),
+    ],
+)
+async def test_answer_that_is_none_is_told_with_what_to_do(
+    bench: Bench, kind: FaultKind, code: str, texts: tuple[str, ...]
+) -> None:
+    bench.sandbox.faults.set("*", [SandboxFault(kind=kind, count=FOREVER)])
+
+    done = await bench.invoke("plan", "--repo", "spare")
+
+    assert_told(done, 6, code, texts)
+
+
+@pytest.mark.parametrize(
+    ("token", "text"),
+    [
+        ('"e2e-logscale"', "repos.spare.token: the token is in quotes"),
+        ("Bearer e2e-logscale", "the token begins with the word Bearer"),
+        ("e2e-\nlogscale", "the token holds a blank or a line break"),
+    ],
+    ids=["quotes", "bearer", "line-break"],
+)
+async def test_token_pasted_with_more_than_itself_is_told(
+    bench: Bench, token: str, text: str
+) -> None:
+    (bench.folder / "logscale.token").write_text(token, encoding="utf-8")
+
+    done = await bench.invoke("plan", "--repo", "spare")
+
+    assert_told(done, 3, "token-invalid", (text, "Give the token alone, as it was made"))
+    assert "logscale" not in done.err
+
+
+def assert_told(done: Done, exit_code: int, code: str, texts: tuple[str, ...]) -> None:
+    """Check that a command ended with one sentence, and the code that programs go by."""
+    (line,) = [line for line in done.err.splitlines() if line.startswith("error")]
+    assert done.code == exit_code
+    assert line.startswith(f"error[{code}]: ")
+    assert done.out == ""
+    assert "Traceback" not in done.err
+    for text in texts:
+        assert text in line
+
+
 async def test_wrong_token_is_refused_with_advice_and_without_the_token(bench: Bench) -> None:
     (bench.folder / "logscale.token").write_text("no-such-token", encoding="utf-8")
 
@@ -203,8 +307,7 @@ async def test_repository_that_the_server_does_not_know_is_named(bench: Bench) -
 
     done = await bench.invoke("plan", "--repo", "spare")
 
-    assert done.code == 6
-    assert "'void'" in done.err
+    assert_told(done, 6, "unknown-repository", ("no repository or view 'void'", "Check the name"))
 
 
 @pytest.mark.parametrize(
@@ -257,6 +360,55 @@ async def test_message_that_slack_refuses_is_kept_until_the_token_is_right(bench
     assert "unauthorized: Slack answered invalid_auth" in {row["reason"] for row in kept}
     assert "xoxb-revoked" not in refused.err
     await assert_everything_once(bench)
+
+
+@pytest.mark.parametrize("code", ["is_archived", "channel_not_found", "not_in_channel"])
+async def test_message_for_a_channel_that_is_closed_is_kept_until_it_is_open(
+    bench: Bench, code: str
+) -> None:
+    """Fault C6. The other receiver is told meanwhile, and the outbox says why this one waits."""
+    await bench.begin()
+    body = f'{{"ok": false, "error": "{code}"}}'
+    closed = Fault(status=200, body=body, media_type="application/json", path="postMessage")
+    # The update waits behind its finding's first message and is not even tried.
+    bench.slack.faults += [closed] * 2
+
+    refused = await bench.invoke("run", "--repo", REPO)
+    kept = rows(await bench.invoke("outbox", "list", "--state", "pending", "--format", "json"))
+    tickets = len(bench.jira.store)
+    await bench.later(EVERY_RETRY)
+
+    assert refused.code == 0, refused.err
+    assert {(row["receiver"], row["reason"]) for row in kept} == {
+        ("on-call", f"not-found: Slack answered {code}"),
+        ("on-call", ""),
+    }
+    assert tickets == 2
+    await assert_everything_once(bench)
+
+
+async def test_books_of_an_hour_ago_are_caught_up_and_lose_nothing(bench: Bench) -> None:
+    """Fault E11. What was told since then is told once more: the older books know nothing of it."""
+    await bench.begin()
+    backup = bench.folder / "backup.db"
+    shutil.copy(bench.database, backup)
+    first = await bench.invoke("run", "--repo", REPO)
+    for left in bench.folder.glob(f"{bench.database.name}*"):
+        left.unlink()
+    shutil.copy(backup, bench.database)
+
+    again = await bench.invoke("run", "--repo", REPO)
+
+    async with bench.store() as store:
+        findings, entries = await store.findings(), await store.entries()
+        watermark, runs = await store.watermark(RULE_ID), await store.runs()
+    expected = {entry.id for entry in entries if entry.receiver == "on-call"}
+    told = [message["metadata"]["event_payload"]["entry_id"] for message in bench.slack.store]
+    assert (first.code, again.code) == (0, 0), again.err
+    assert watermark == runs[0].window.end
+    assert len(findings) == len({finding.fingerprint for finding in findings}) == 3
+    assert {entry.state for entry in entries} == {DeliveryState.SENT}
+    assert {name: told.count(name) for name in told} == dict.fromkeys(expected, 2)
 
 
 @pytest.mark.parametrize("after_storing", [False, True], ids=["not-stored", "stored"])
@@ -338,3 +490,61 @@ async def test_broken_inventory_file_excuses_nothing(bench: Bench) -> None:
     assert "cloud_agent.csv" in str(wrong["detail"])
     assert done.code == 0
     assert states == {FindingState.OPEN}
+
+
+# The clock
+
+
+async def test_clock_of_1970_runs_nothing_and_begins_no_rule(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault G-7: a rule begun there would have half a century to catch up with once it is set."""
+    monkeypatch.setattr(SystemClock, "now", lambda _self: datetime(1970, 1, 1, 0, 5, tzinfo=UTC))
+
+    done = await bench.invoke("run", "--repo", REPO)
+    looked = await bench.invoke("doctor", "--format", "json")
+    monkeypatch.undo()
+    async with bench.store() as store:
+        watermark, runs = await store.watermark(RULE_ID), await store.runs()
+
+    assert_told(done, 3, "clock-wrong", ("clock says 1970-01-01T00:05:00Z", "Set the clock"))
+    (clock,) = [row for row in rows(looked) if row["what"] == "clock"]
+    assert (clock["state"], clock["code"]) == ("WRONG", "clock-wrong")
+    assert (watermark, runs) == (None, [])
+
+
+async def test_clock_behind_what_was_searched_runs_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault G-7: a clock that lost its battery may say last year, which is no less wrong."""
+    await bench.begin()
+    await bench.invoke("run", "--repo", REPO)
+    before = bench.sandbox.start - timedelta(days=300)
+    monkeypatch.setattr(SystemClock, "now", lambda _self: before)
+
+    done = await bench.invoke("run", "--repo", REPO)
+
+    assert_told(done, 3, "clock-wrong", ("is searched already", "Set the clock"))
+
+
+async def test_server_whose_clock_differs_is_told_by_doctor_and_by_run(bench: Bench) -> None:
+    """Fault A16: windows are instants of this machine, so they are searched all the same."""
+    await bench.begin()
+    bench.sandbox.faults.set(
+        "GET /api/v1/status", [SandboxFault(kind=FaultKind.CLOCK_AHEAD, count=FOREVER)]
+    )
+
+    looked = await bench.invoke("doctor", "--format", "json")
+    done = await bench.invoke("run", "--repo", REPO)
+
+    found = {row["what"]: row for row in rows(looked)}
+    assert looked.code == 1
+    assert (found["clock falcon"]["state"], found["clock falcon"]["code"]) == (
+        "WRONG",
+        "clock-skewed",
+    )
+    assert "clock is 10m behind the server's" in str(found["clock falcon"]["detail"])
+    assert found["clock"]["state"] == "ok"
+    assert done.code == 0
+    assert "clock is 10m behind the server's" in done.err
+    await assert_everything_once(bench)

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.client.types import ScheduledSearch, TimestampType
 from orchestrator.sandbox.receivers import Fault
+from orchestrator.sandbox.settings import Right, TokenRole
 from orchestrator.units import parse_duration
 from tests.e2e.stage import REPO, RULE, Bench, connected, rows
 
@@ -225,6 +226,93 @@ async def test_doctor_finds_everything_in_order(ran: Bench) -> None:
     assert {"repository falcon", "receiver on-call", "receiver tickets", "store"} <= {
         str(row["what"]) for row in rows(done)
     }
+
+
+async def test_doctor_has_a_row_for_each_thing_about_a_server(ran: Bench) -> None:
+    done = await ran.invoke("doctor", "--format", "json")
+
+    told = {row["what"]: row["detail"] for row in rows(done)}
+    assert told["connection falcon"] == f"{ran.sandbox.url} answers, state OK"
+    assert told["version falcon"] == "LogScale 1.204.0"
+    assert told["repository falcon"] == "falcon is a repository"
+    assert told["rights falcon"] == "may search and deploy"
+    assert str(told["clock falcon"]).endswith("s from the server's")
+    assert str(told["clock"]).startswith("it is 20")
+
+
+async def test_doctor_tells_a_view_from_a_repository(bench: Bench) -> None:
+    await bench.begin()
+    async with connected(bench) as client:
+        await client.views().create_view("both", {REPO: "*", "spare": "*"})
+        bench.edit(bench.config, 'repository = "spare"', 'repository = "both"')
+        done = await bench.invoke("doctor", "--format", "json")
+        await client.views().delete("both", reason="over")
+
+    told = {row["what"]: row["detail"] for row in rows(done)}
+    assert done.code == 0
+    assert told["repository spare"] == (
+        "both is a view over falcon, spare: searched like a repository, and takes no events"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("flacon", "Did you mean 'falcon'?"), ("zzz", "The token sees: falcon, spare, taken")],
+)
+async def test_doctor_offers_the_repositories_there_are(
+    bench: Bench, name: str, advice: str
+) -> None:
+    await bench.begin()
+    bench.edit(bench.config, 'repository = "spare"', f'repository = "{name}"')
+
+    done = await bench.invoke("doctor", "--format", "json")
+
+    (wrong,) = [row for row in rows(done) if row["state"] == "WRONG"]
+    assert done.code == 1
+    assert (wrong["what"], wrong["code"]) == ("repository spare", "unknown-repository")
+    assert f"no repository or view '{name}'" in str(wrong["detail"])
+    assert advice in str(wrong["detail"])
+
+
+@pytest.mark.parametrize(
+    ("rights", "state", "code", "detail"),
+    [
+        (
+            {Right.READ},
+            "note",
+            0,
+            "may search, and not change alerts and scheduled searches, saved queries, lookup files",
+        ),
+        ({Right.INGEST}, None, 1, "An ingest token can send events and nothing else"),
+    ],
+    ids=["reads", "sends"],
+)
+async def test_doctor_says_what_the_token_may_not_do(
+    bench: Bench, rights: set[Right], state: str | None, code: int, detail: str
+) -> None:
+    await bench.begin()
+    bench.sandbox.tokens["lesser"] = TokenRole(name="lesser", rights=frozenset(rights))
+    (bench.folder / "logscale.token").write_text("lesser", encoding="utf-8")
+
+    done = await bench.invoke("doctor", "--format", "json")
+
+    found = {row["what"]: row for row in rows(done)}
+    row = found.get("rights spare") or found["repository spare"]
+    assert done.code == code
+    assert row["state"] == (state or "WRONG")
+    assert detail in str(row["detail"])
+
+
+async def test_doctor_of_a_server_that_is_away_looks_no_further(bench: Bench) -> None:
+    bench.edit(bench.config, f'url = "{bench.sandbox.url}"', 'url = "http://127.0.0.1:1"')
+
+    done = await bench.invoke("doctor", "--format", "json")
+
+    about = [row for row in rows(done) if str(row["what"]).endswith(" spare")]
+    assert done.code == 1
+    assert [(row["what"], row["code"]) for row in about] == [
+        ("connection spare", "connection-failed")
+    ]
 
 
 async def test_doctor_names_the_receiver_whose_token_is_refused(bench: Bench) -> None:

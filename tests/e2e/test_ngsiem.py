@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.checkup import LookState, look_at_repository
 from orchestrator.clock import SystemClock
 from orchestrator.config import load_config
 from orchestrator.deploy.apply import apply_plan
 from orchestrator.deploy.plan import make_plan
 from orchestrator.inventory.tables import TABLES
-from orchestrator.remote import assets_of, check, connect
+from orchestrator.remote import assets_of, connect
 from orchestrator.rules.load import load_rules
 from orchestrator.sandbox.app import create_app
 from orchestrator.sandbox.receivers import serve_on_loopback
@@ -44,7 +45,7 @@ async def test_rules_become_correlation_rules_once(
             first = await make_plan(rules, assets, files, lookups={}, on_ngsiem=True)
             await apply_plan(first, assets, files)
             second = await make_plan(rules, assets, files, lookups={}, on_ngsiem=True)
-            told = await check(remote, settings)
+            looks = await look_at_repository(settings, name="falcon", clock=SystemClock())
     app.state.sandbox.close()
 
     assert files is None
@@ -54,4 +55,9 @@ async def test_rules_become_correlation_rules_once(
     ]
     assert second.pending == ()
     assert second.refused == ()
-    assert "API client accepted" in told
+    assert [(look.what, look.state) for look in looks] == [
+        ("connection falcon", LookState.OK),
+        ("clock falcon", LookState.OK),
+        ("repository falcon", LookState.OK),
+    ]
+    assert "API client accepted" in looks[0].detail

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from orchestrator import errors
 from orchestrator.clock import FrozenClock
+from orchestrator.config import ConfigProblems
 from orchestrator.ids import RuleId, derive, derive_fingerprint, derive_run_id
 from orchestrator.secret import SecretText
 
@@ -90,6 +93,21 @@ def test_error_class_has_an_exit_code_and_a_place_in_the_drawn_tree(
 ) -> None:
     assert 3 <= cls.exit_code <= 10 or cls is errors.OrchestratorError
     assert cls.__name__ in (errors.__doc__ or "")
+
+
+def test_every_code_stands_in_the_manual_with_its_exit_code() -> None:
+    page = Path(__file__).parents[2] / "docs" / "errors.md"
+    listed = re.findall(r"^\| (\d+) \| `([a-z-]+)` \|", page.read_text("utf-8"), re.MULTILINE)
+
+    classes: list[type[errors.OrchestratorError]] = [*error_classes(), ConfigProblems]
+    known = {
+        (str(cls.exit_code), errors.code_of(cls))
+        for cls in classes
+        if cls is not errors.OrchestratorError
+    }
+
+    assert set(listed) == known
+    assert len(listed) == len(known)
 
 
 def test_branches_have_exit_codes_of_their_own() -> None:

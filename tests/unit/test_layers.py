@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rules", "schedule", "triage", "route", "deploy", "inventory"),
     ("pipeline", "config", "casework", "terminal"),
     ("remote", "sandbox", "logs", "lsp"),
-    ("app",),
+    ("app", "checkup"),
     ("demo",),
     ("cli",),
     ("__init__", "__main__"),

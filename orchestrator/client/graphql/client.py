@@ -12,12 +12,14 @@ from collections.abc import Mapping
 
 from orchestrator.client.decode import Members, json_object
 from orchestrator.client.graphql.documents import load_document
-from orchestrator.client.problems import excerpt, request_id_of
+from orchestrator.client.problems import excerpt, request_id_of, unknown_repository
 from orchestrator.client.session import Session, json_request
 from orchestrator.client.wire import WireGraphqlRequest
 from orchestrator.errors import GraphqlError
 
 _PATH = "graphql"
+# Where an operation asks for its repository or view, whose name is the variable `view`.
+_DOMAIN = ["searchDomain"]
 _MUTATION = re.compile(r"^\s*mutation\b", re.MULTILINE)
 
 
@@ -39,7 +41,8 @@ class Graphql:
             variables: Values, in the types that the document declares.
 
         Raises:
-            GraphqlError: The envelope holds errors, even if it holds data too.
+            UnknownRepository: No such repository or view, or no right to see it.
+            GraphqlError: The envelope holds other errors, even if it holds data too.
             ClientError: The call itself failed.
         """
         document = load_document(operation)
@@ -53,12 +56,13 @@ class Graphql:
         envelope = json_object(response, where=operation)
         errors = envelope.members("errors")
         if errors:
-            raise GraphqlError(
-                _problem(operation, errors),
-                method="POST",
-                path=_PATH,
-                request_id=request_id_of(response),
-            )
+            problem, request_id = _problem(operation, errors), request_id_of(response)
+            if errors[0].raw.get("path") == _DOMAIN and "view" in body["variables"]:
+                name = str(body["variables"]["view"])
+                raise unknown_repository(
+                    name, said=problem, method="POST", path=_PATH, request_id=request_id
+                )
+            raise GraphqlError(problem, method="POST", path=_PATH, request_id=request_id)
         return envelope.member("data")
 
 

@@ -29,7 +29,13 @@ async def serve_on_loopback(app: Any) -> AsyncIterator[str]:
         listener.bind((LOOPBACK, 0))
         port = listener.getsockname()[1]
         config = uvicorn.Config(
-            app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1, ws="none"
+            app,
+            log_level="critical",
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+            ws="none",
+            # The sandbox dates its answers itself.
+            date_header=False,
         )
         server = _Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))

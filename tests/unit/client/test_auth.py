@@ -22,6 +22,7 @@ from orchestrator.errors import Forbidden, RequestRejected, Unauthorized, Unexpe
 from orchestrator.secret import SecretText
 
 NOW = datetime(2026, 3, 10, tzinfo=UTC)
+START_S = 1_000.0
 CREDENTIALS = ClientCredentials(client_id="id-1", client_secret=SecretText("canary-secret"))
 REQUEST = json_request("GET", "p", idempotent=True)
 
@@ -33,7 +34,7 @@ def issued(token: str, *, life_s: int = 1799) -> object:
 
 
 def make_issued(token: str, *, life: timedelta) -> IssuedToken:
-    return IssuedToken(token=SecretText(token), issued_at=NOW, expires_at=NOW + life)
+    return IssuedToken(token=SecretText(token), issued_s=START_S, life=life)
 
 
 def make_auth(transport: ScriptedTransport) -> tuple[OAuth2, FrozenClock]:
@@ -59,23 +60,23 @@ def make_session(transport: ScriptedTransport, auth: OAuth2 | StaticToken) -> Se
 
 
 def test_flow_without_a_token_has_none() -> None:
-    assert CredentialsFlow(CREDENTIALS).current(NOW) is None
+    assert CredentialsFlow(CREDENTIALS).current(START_S) is None
 
 
 def test_flow_token_is_good_until_the_margin_before_its_end() -> None:
     flow = CredentialsFlow(CREDENTIALS)
     flow.issued(make_issued("a", life=timedelta(minutes=30)))
 
-    assert flow.current(NOW + timedelta(minutes=27, seconds=59)) == SecretText("a")
-    assert flow.current(NOW + timedelta(minutes=28)) is None
+    assert flow.current(START_S + 28 * 60 - 1) == SecretText("a")
+    assert flow.current(START_S + 28 * 60) is None
 
 
 def test_flow_short_life_is_used_for_half_of_it() -> None:
     flow = CredentialsFlow(CREDENTIALS)
     flow.issued(make_issued("a", life=timedelta(seconds=60)))
 
-    assert flow.current(NOW + timedelta(seconds=29)) == SecretText("a")
-    assert flow.current(NOW + timedelta(seconds=30)) is None
+    assert flow.current(START_S + 29) == SecretText("a")
+    assert flow.current(START_S + 30) is None
 
 
 def test_flow_refusal_of_an_older_token_keeps_the_newer_one() -> None:
@@ -83,7 +84,7 @@ def test_flow_refusal_of_an_older_token_keeps_the_newer_one() -> None:
     flow.issued(make_issued("new", life=timedelta(hours=1)))
 
     assert flow.refused(SecretText("old")) is False
-    assert flow.current(NOW) == SecretText("new")
+    assert flow.current(START_S) == SecretText("new")
 
 
 def test_flow_request_is_a_form_and_names_the_member_tenant() -> None:
@@ -111,6 +112,21 @@ async def test_oauth2_asks_once_for_many_callers_and_again_near_the_end() -> Non
     assert set(first) == {SecretText("a")}
     assert later == SecretText("b")
     assert transport.left == 0
+
+
+@pytest.mark.parametrize("step", [-timedelta(hours=1), timedelta(days=20_000)])
+async def test_oauth2_life_does_not_hang_on_the_wall_clock(step: timedelta) -> None:
+    """A clock that is set right, forwards or back, neither ends a token nor draws its life out."""
+    transport = script(issued("a"), issued("b"))
+    auth, clock = make_auth(transport)
+    await auth.token()
+
+    clock._now += step
+    same = await auth.token()
+    clock.advance(timedelta(minutes=28))
+    later = await auth.token()
+
+    assert (same, later) == (SecretText("a"), SecretText("b"))
 
 
 async def test_oauth2_wrong_secret_is_named_without_the_secret() -> None:

@@ -6,7 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.client.decode import Members, decode_poll, decode_status, json_object
+from orchestrator.client.decode import (
+    Members,
+    decode_job_id,
+    decode_poll,
+    decode_status,
+    json_object,
+)
 from orchestrator.client.scripted import json_response, text_response
 from orchestrator.client.transport import Response
 from orchestrator.errors import UnexpectedResponse
@@ -54,6 +60,12 @@ def test_poll_values_become_text_as_they_were_written() -> None:
     )
 
 
+def test_job_without_a_name_is_unexpected() -> None:
+    """It would be taken for no job, and submitted again and again."""
+    with pytest.raises(UnexpectedResponse, match=r"query job\.id should be the name of a job"):
+        decode_job_id(json_response({"id": ""}))
+
+
 @pytest.mark.parametrize(
     ("response", "problem"),
     [
@@ -81,9 +93,9 @@ def test_poll_of_another_shape_names_the_member(response: Response, problem: str
             Response(
                 status=200, headers={"content-type": "application/json"}, body=b"\xff\xfe\xfd"
             ),
-            "not whole JSON",
+            "not JSON in UTF-8, at byte 3 of 3",
         ),
-        (text_response("[" * 100_000, content_type="application/json"), "not whole JSON"),
+        (text_response("[" * 100_000, content_type="application/json"), "JSON beyond measure"),
         (json_response("text"), "should be an object, is str"),
     ],
 )

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from orchestrator.client.addresses import CLOUDS
 from orchestrator.client.auth import ClientCredentials
 from orchestrator.client.correlation_rules import format_go_duration, parse_go_duration
-from orchestrator.client.falcon import CLOUDS, Falcon
+from orchestrator.client.falcon import Falcon
 from orchestrator.client.retry import NO_RETRIES
 from orchestrator.client.scripted import ScriptedTransport, json_response
 from orchestrator.client.transport import Response

@@ -187,5 +187,5 @@ async def test_execute_with_a_bad_token_is_text_with_401() -> None:
 async def test_execute_a_login_page_is_unexpected() -> None:
     transport = ScriptedTransport(text_response("<html>", content_type="text/html"))
 
-    with pytest.raises(UnexpectedResponse, match="should be JSON, is text/html"):
+    with pytest.raises(UnexpectedResponse, match="a web page came back"):
         await make_graphql(transport).execute("ListActions")

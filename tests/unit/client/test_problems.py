@@ -13,11 +13,11 @@ from orchestrator.errors import (
     ClientError,
     Forbidden,
     NotFound,
+    NotTheApi,
     RateLimited,
     RequestRejected,
     ServerFailed,
     Unauthorized,
-    UnexpectedResponse,
 )
 from orchestrator.secret import SecretText
 
@@ -32,7 +32,7 @@ def error(response: Response) -> ClientError:
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        (302, UnexpectedResponse),
+        (302, NotTheApi),
         (400, RequestRejected),
         (401, Unauthorized),
         (403, Forbidden),
@@ -57,7 +57,10 @@ def test_status_decides_the_class(status: int, expected: type[ClientError]) -> N
         (json_response({"errors": [{"code": 4, "message": "why"}]}, status=400), "why"),
         (json_response(["no", "known", "shape"], status=400), "HTTP 400"),
         (text_response("{", status=400, content_type="application/json"), "HTTP 400"),
-        (text_response("<h1>secret page</h1>", status=400, content_type="text/html"), "HTTP 400"),
+        (
+            text_response("<h1>secret page</h1>", status=502, content_type="text/html"),
+            "HTTP 502 with a web page, as a proxy sends it",
+        ),
         (Response(status=400, body=b"untyped"), "HTTP 400"),
         (text_response("echo canary-token", status=400), "echo ***"),
         (text_response("a\x1b[31mred\nline", status=400), "a [31mred line"),
@@ -76,7 +79,7 @@ def test_problem_is_cut() -> None:
 def test_error_names_method_path_and_the_servers_id_but_no_query() -> None:
     found = error(json_response({"message": "m"}, status=500, headers={"x-cs-traceid": "tr-1"}))
 
-    assert str(found) == "GET api/v1/x: m (request tr-1)"
+    assert str(found).startswith("GET api/v1/x: m (request tr-1). Try again later")
 
 
 def test_rate_limit_keeps_the_delay() -> None:

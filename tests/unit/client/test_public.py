@@ -81,7 +81,7 @@ async def test_no_error_shows_the_client_secret() -> None:
     [
         StaticToken(SecretText(CANARY)),
         ClientCredentials(client_id="id", client_secret=SecretText(CANARY)),
-        IssuedToken(token=SecretText(CANARY), issued_at=NOW, expires_at=NOW),
+        IssuedToken(token=SecretText(CANARY), issued_s=0.0, life=timedelta(0)),
         Response(status=200, headers={"set-cookie": CANARY}, body=CANARY.encode()),
     ],
 )

@@ -82,8 +82,13 @@ async def test_stream_keeps_value_texts() -> None:
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        (text_response("<html>", content_type="text/html"), "stream should be NDJSON"),
-        (text_response('{"a":', content_type="application/x-ndjson"), "stream line 1 is not JSON"),
+        (text_response("<html>", content_type="text/html"), "a web page came back"),
+        (text_response("a=1", content_type="text/plain"), "stream should be NDJSON"),
+        (
+            text_response('{"a":', content_type="application/x-ndjson"),
+            "stream line 1 ends in the middle",
+        ),
+        (text_response("a=1", content_type="application/x-ndjson"), "stream line 1 is not JSON"),
         (text_response("[]", content_type="application/x-ndjson"), "stream line 1 is not an obj"),
     ],
 )

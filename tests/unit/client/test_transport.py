@@ -97,7 +97,7 @@ def test_translate_by_kind(kind: type[Exception], expected: type[ClientError]) -
 
 def test_translate_names_an_untrusted_certificate() -> None:
     cause = ssl.SSLCertVerificationError()
-    cause.verify_message = "certificate has expired"
+    cause.verify_code, cause.verify_message = 10, "certificate has expired"
     outer = httpx.ConnectError("x")
     outer.__cause__ = cause
 

@@ -107,6 +107,7 @@ def test_read_facts_quoted_cell_of_several_lines_counts_lines_right(tmp_path: Pa
 def test_read_facts_wrong_row_refuses_the_file_and_names_the_line(
     tmp_path: Path, text: str, line: int, message: str
 ) -> None:
+    """Fault D7 among them: a pattern that would excuse everything."""
     source = read(tmp_path, text)
 
     assert (line, message) in messages(source)

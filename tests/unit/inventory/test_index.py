@@ -16,7 +16,7 @@ def proposed(index: FactIndex, value: str, *, hour: str = "12:00") -> list[Fact]
 
 
 def test_proposals_among_many_hosts_are_those_of_the_name() -> None:
-    """What is proposed is what is compared: no scan, however many facts there are."""
+    """Fault D15. What is proposed is what is compared: no scan, however many facts there are."""
     index = FactIndex(
         table_of("runner"),
         [make_fact("runner", id=str(n), host=f"h{n}.example", account="u") for n in range(MANY)],
@@ -27,6 +27,7 @@ def test_proposals_among_many_hosts_are_those_of_the_name() -> None:
 
 
 def test_proposals_of_a_busy_runner_are_its_valid_jobs_and_their_neighbours() -> None:
+    """Fault D15, of one host's jobs."""
     start = NOON - timedelta(minutes=MANY // 2)
     jobs = [
         make_fact(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +40,10 @@ async def start(client: Any) -> Any:
         (FaultKind.HTML, 200, "text/html; charset=utf-8"),
         (FaultKind.BROKEN_JSON, 200, "application/json"),
         (FaultKind.GRAPHQL_ERROR, 200, "application/json"),
+        (FaultKind.EMPTY, 200, "application/json"),
+        (FaultKind.OTHER_SHAPE, 200, "application/json"),
+        (FaultKind.WRONG_ENCODING, 200, "application/json"),
+        (FaultKind.PROXY_PAGE, 502, "text/html; charset=utf-8"),
     ],
 )
 async def test_transport_fault_answers_once_then_all_is_well(
@@ -57,6 +64,28 @@ async def test_rate_limit_names_its_delay(open_client: Any) -> None:
         answer = await start(client)
 
     assert answer.headers["retry-after"] == "7"
+
+
+async def test_login_redirect_leads_to_another_host(open_client: Any) -> None:
+    async with open_client(faults={START: [Fault(kind=FaultKind.LOGIN_REDIRECT)]}) as client:
+        answer = await start(client)
+
+    assert answer.status_code == 302
+    assert answer.headers["location"].startswith("https://login.example.com/")
+
+
+@pytest.mark.parametrize(
+    ("kind", "minutes"), [(FaultKind.CLOCK_AHEAD, 10), (FaultKind.CLOCK_BEHIND, -10)]
+)
+async def test_wrong_clock_leaves_the_answer_as_it_is(
+    open_client: Any, kind: FaultKind, minutes: int
+) -> None:
+    async with open_client(faults={START: [Fault(kind=kind)]}) as client:
+        wrong, right = await start(client), await start(client)
+
+    dates = [parsedate_to_datetime(answer.headers["date"]) for answer in (wrong, right)]
+    assert (wrong.status_code, right.status_code) == (200, 200)
+    assert abs(dates[0] - dates[1] - timedelta(minutes=minutes)) <= timedelta(seconds=2)
 
 
 async def test_reset_breaks_before_the_request_is_handled(open_client: Any) -> None:
@@ -202,6 +231,12 @@ def test_plan_leaves_other_requests_alone(method: str, path: str) -> None:
     plan = FaultPlan({"GET /x": [Fault(kind=FaultKind.HTML)]})
 
     assert plan.take(method, path) is None
+
+
+def test_every_kind_stands_in_the_manual() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "sandbox.md").read_text(encoding="utf-8")
+
+    assert [kind.value for kind in FaultKind if f"`{kind.value}`" not in page] == []
 
 
 def test_fault_of_nothing_is_no_fault() -> None:

@@ -254,6 +254,7 @@ async def set_pages(store: Store, *, limit: int) -> None:
 
 
 async def test_write_to_a_replaced_file_is_refused(path: Path, clock: FrozenClock) -> None:
+    """Fault E4."""
     async with open_store(path, clock=clock) as store:
         path.rename(path.with_name("moved.db"))
         with pytest.raises(StoreError, match="is gone"):

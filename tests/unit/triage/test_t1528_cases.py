@@ -6,11 +6,16 @@ detection rule's own test events.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from orchestrator.inventory.load import load_inventory
+from orchestrator.inventory.sources.base import SourceSettings
 from orchestrator.model.finding import FindingState
 from orchestrator.model.rule import Suppression
 from orchestrator.triage.build import build_findings
+from orchestrator.triage.ports import FactLookup
 from orchestrator.triage.stages import triage
 from orchestrator.units import parse_instant, to_epoch_ms
 from tests.unit.inventory.making import FILES, sample_inventory
@@ -38,6 +43,9 @@ SUPPRESSIONS = (
     excuse("developer", f'vector="{CACHE}" native_tool.matches=true developer_host.matches=true'),
     excuse("approved-app", f'vector="{CONSENT}" approved_app.matches=true'),
 )
+
+HOST_CASES = ("T1", "T2", "T3")
+"""Those of a token on a host; the last kind has an application in the place of one."""
 
 AIDS = {
     "AZ-WEB-07": "a1c07e5b9d3f4e6c8a2b1d0f7e6c5b4a",
@@ -290,7 +298,7 @@ MALICIOUS: dict[str, dict[str, str]] = {
 }
 
 
-def judge(columns: dict[str, str]) -> tuple[FindingState, str]:
+def judge(columns: dict[str, str], *, facts: FactLookup | None = None) -> tuple[FindingState, str]:
     rule = make_rule(
         enrich=tuple(FILES),
         suppress=SUPPRESSIONS,
@@ -300,7 +308,7 @@ def judge(columns: dict[str, str]) -> tuple[FindingState, str]:
     (judged,) = triage(
         build_findings(rule, [columns], run=run),
         rule=rule,
-        facts=sample_inventory(),
+        facts=facts or sample_inventory(),
         previous={},
         now=NOW,
         run=run,
@@ -318,6 +326,31 @@ def test_benign_case_is_suppressed_by_its_fact(case: str) -> None:
 @pytest.mark.parametrize("case", MALICIOUS)
 def test_malicious_case_reaches_a_person(case: str) -> None:
     assert judge(MALICIOUS[case]) == (FindingState.OPEN, "")
+
+
+@pytest.mark.parametrize("case", [name for name in MALICIOUS if name.startswith(HOST_CASES)])
+def test_runner_table_that_covers_production_excuses_nothing_by_itself(
+    case: str, tmp_path: Path
+) -> None:
+    """Fault D7. Whoever fills it wrongly is stopped by the second fact: no job ran there then."""
+    columns = MALICIOUS[case]
+    everywhere = tmp_path / "runner.csv"
+    accounts = columns["user"].split("\n")
+    lines = [
+        f"{columns['ComputerName']},{account},all,o@example.com,2026-01-01T00:00:00Z,"
+        for account in accounts
+        if account
+    ]
+    head = "# as_of: 2026-03-10T00:00:00Z\nhost,account,pool,owner,valid_from,valid_until"
+    everywhere.write_text("\n".join([head, *dict.fromkeys(lines), ""]), encoding="utf-8")
+    files = {**FILES, "runner": everywhere}
+    facts = load_inventory(
+        {name: SourceSettings(path=path) for name, path in files.items()},
+        now=parse_instant("2026-03-10T18:00:00Z"),
+    )
+
+    assert facts.problems == ()
+    assert judge(columns, facts=facts) == (FindingState.OPEN, "")
 
 
 @pytest.mark.parametrize("case", BENIGN)
