@@ -58,7 +58,7 @@ class FalconClient:
     rights: frozenset[Right] = ALL_RIGHTS
     """What stands for the client's scopes."""
     region: str = "us-1"
-    """The cloud that token answers name as the tenant's own."""
+    """The cloud that token answers name as the tenant's own; empty names none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

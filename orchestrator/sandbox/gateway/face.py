@@ -30,6 +30,7 @@ PREFIXES = (
 """Paths of the gateway."""
 _LIMIT, _REMAINING = "X-Ratelimit-Limit", "X-Ratelimit-Remaining"
 _RETRY_AFTER = "X-Ratelimit-Retryafter"
+_CASED = (b"x-cs-traceid", b"x-ratelimit-")
 _MINUTE_S = 60.0
 # The gateway's own words. Source: github.com/CrowdStrike/falconpy/issues/130, psfalcon/issues/254.
 _TEXTS = {
@@ -134,4 +135,10 @@ class _Dressed:
         headers = MutableHeaders(raw=list(message["headers"]))
         headers.update(self._headers)
         headers.setdefault(TRACE_HEADER, new_trace_id())
-        return {**message, "headers": headers.raw}
+        return {**message, "headers": [(_cased(name), value) for name, value in headers.raw]}
+
+
+def _cased(name: bytes) -> bytes:
+    # As the gateway writes them: falconpy looks them up in a dictionary that minds the case.
+    # X-Cs-Region stays as it is: falconpy would follow it out of the sandbox, to the real cloud.
+    return name.title() if name.startswith(_CASED) else name

@@ -48,7 +48,8 @@ async def issue(request: Request) -> Response:
     issued = json_answer(
         {"access_token": text, "expires_in": life_s, "token_type": "bearer"}, status=201
     )
-    issued.headers["X-Cs-Region"] = client.region
+    if client.region:
+        issued.headers["X-Cs-Region"] = client.region
     return issued
 
 
