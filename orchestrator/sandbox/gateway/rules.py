@@ -36,8 +36,10 @@ _RULES = f"{PREFIX}/entities/rules"
 _REQUIRED = ("customer_id", "name", "severity", "status", "template_id", "search", "operation")
 # Members that the gateway alone writes.
 _OWN = {"id", "rule_id", "version", "created_on", "last_updated_on", "user_id", "user_uuid"}
-_SEVERITIES = {10, 30, 50, 70, 90}
-_STATUSES = {"active", "inactive"}
+# Tuples, not sets: what a client sends need not be hashable.
+_SEVERITIES = (10, 30, 50, 70, 90)
+_STATUSES = ("active", "inactive")
+_TRIGGER_MODES = ("summary", "verbose")
 _CUSTOMER = re.compile(r"[0-9a-f]{32}\Z")
 _MOST_TECHNIQUES = 10
 
@@ -222,7 +224,7 @@ def _check(rule: Mapping[str, Any]) -> None:
         raise Refusal(400, "name must not be empty")
     if not isinstance(rule["customer_id"], str) or not _CUSTOMER.match(rule["customer_id"]):
         raise Refusal(400, "customer_id must be 32 lower-case hex digits")
-    if isinstance(rule["severity"], bool) or rule["severity"] not in _SEVERITIES:
+    if rule["severity"] not in _SEVERITIES:
         raise Refusal(400, "severity must be 10, 30, 50, 70 or 90")
     if rule["status"] not in _STATUSES:
         raise Refusal(400, "status must be active or inactive")
@@ -237,6 +239,3 @@ def _check(rule: Mapping[str, Any]) -> None:
     for name, words in (("outcome", ("detection", "case")), ("trigger_mode", _TRIGGER_MODES)):
         if search.get(name) not in words:
             raise Refusal(400, f"search.{name} must be {' or '.join(words)}")
-
-
-_TRIGGER_MODES = ("summary", "verbose")
