@@ -97,7 +97,7 @@ async def publish_version(request: Request) -> Response:
     sandbox = caller(request, Right.CHANGE_TRIGGERS)
     version = _version(sandbox, str((await object_body(request)).get("id", "")))
     publish(sandbox, version | {"last_updated_on": format_instant(sandbox.clock.now())})
-    return answer([version["id"]], written=1)
+    return answer([shown(sandbox, sandbox.rule_versions[version["id"]])], written=1)
 
 
 async def delete_versions(request: Request) -> Response:

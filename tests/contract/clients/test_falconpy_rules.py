@@ -67,7 +67,8 @@ def test_versions_are_listed_published_and_deleted(rules: Any) -> None:
     (older,) = resources(rules.get_rules_v2(ids=first["id"]))
     assert older["severity"] == 50
 
-    assert resources(rules.publish_rule_version(id=first["id"])) == [first["id"]]
+    (published,) = resources(rules.publish_rule_version(id=first["id"]))
+    assert (published["id"], published["state"]) == (first["id"], "published")
     (back,) = resources(rules.get_rules(ids=first["rule_id"]))
     assert (back["severity"], back["state"]) == (50, "published")
     (latest,) = resources(rules.get_latest_rule_versions(rule_ids=first["rule_id"]))
