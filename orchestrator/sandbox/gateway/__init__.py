@@ -6,6 +6,7 @@
     tokens         OAuth2
     rules          correlation rules
     rule_versions  their versions, exports and templates
+    alerts         what the rules raised
     hosts          devices, read
     host_actions   devices, changed; their state and history
     forms          forms and search domains of the content routes
@@ -24,6 +25,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from orchestrator.sandbox.gateway import (
+    alerts,
     host_actions,
     hosts,
     labels,
@@ -43,6 +45,7 @@ _RESOURCES = (
     tokens,
     rules,
     rule_versions,
+    alerts,
     hosts,
     host_actions,
     lookup_files,

@@ -33,6 +33,7 @@ UNOFFERED: Mapping[str, str] = {
     f"{ENTITIES}/bulk-persisted-aggregations/v1": _AGGREGATIONS,
     "/ngsiem-content/queries/persisted-aggregations/v1": _AGGREGATIONS,
     "/ngsiem/{rest:path}": _CONNECTIONS,
+    "/alerts/aggregates/{rest:path}": "counts of alerts",
 }
 """Path to what it is about."""
 
