@@ -450,6 +450,29 @@ async def test_details_are_asked_in_batches() -> None:
     assert sizes == [5_000, 1]
 
 
+def named(*names: str, total: int) -> Response:
+    return json_response({"meta": {"pagination": {"total": total}}, "resources": list(names)})
+
+
+@pytest.mark.parametrize("what", ["files", "saved_queries"])
+@pytest.mark.parametrize("second", [("a",), ()], ids=["repeated", "empty"])
+async def test_content_that_stops_before_its_total_is_not_taken_for_whole(
+    what: str, second: tuple[str, ...]
+) -> None:
+    falcon, transport = make_falcon(named("a", total=2), named(*second, total=2))
+    listing = falcon.files().list if what == "files" else falcon.saved_queries().ids
+
+    with pytest.raises(UnexpectedResponse, match="the listing ended at 1 of 2"):
+        await listing()
+
+    assert transport.left == 0
+    assert transport.requests[-1].query == (
+        ("search_domain", "all"),
+        ("offset", "1"),
+        ("limit", "50"),
+    )
+
+
 # --- versions ---------------------------------------------------------------------------------
 
 
