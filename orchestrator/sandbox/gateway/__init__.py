@@ -14,6 +14,7 @@
     templates      saved queries, dashboards, parsers
     parsers        parsers as JSON
     labels         labels of content
+    connections    data connections, whose key ingests
     unoffered      what is refused because it would be pretence
 
 Searching goes through LogScale's own routes under `/humio`. One more resource is one more module
@@ -26,6 +27,7 @@ from starlette.routing import BaseRoute
 
 from orchestrator.sandbox.gateway import (
     alerts,
+    connections,
     host_actions,
     hosts,
     labels,
@@ -52,6 +54,7 @@ _RESOURCES = (
     templates,
     parsers,
     labels,
+    connections,
     unoffered,
 )
 """In the order in which their routes are tried; what refuses the rest comes last."""

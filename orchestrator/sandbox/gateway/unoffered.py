@@ -20,7 +20,6 @@ from orchestrator.sandbox.settings import Right
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _PARSERS = "parsers of the vendor's, versions and extensions of parsers"
-_CONNECTIONS = "data connections and connectors: events are ingested with an ingest token"
 _AGGREGATIONS = "persisted aggregations"
 UNOFFERED: Mapping[str, str] = {
     f"{ENTITIES}/parsers/install/v1": _PARSERS,
@@ -32,7 +31,6 @@ UNOFFERED: Mapping[str, str] = {
     f"{ENTITIES}/persisted-aggregations/v1": _AGGREGATIONS,
     f"{ENTITIES}/bulk-persisted-aggregations/v1": _AGGREGATIONS,
     "/ngsiem-content/queries/persisted-aggregations/v1": _AGGREGATIONS,
-    "/ngsiem/{rest:path}": _CONNECTIONS,
     "/alerts/aggregates/{rest:path}": "counts of alerts",
 }
 """Path to what it is about."""

@@ -33,20 +33,6 @@ UNOFFERED = {
     "delete_persisted_aggregation": "persisted aggregations",
     "bulk_create_persisted_aggregations": "persisted aggregations",
     "bulk_update_persisted_aggregations": "persisted aggregations",
-    "list_data_connections": "data connections",
-    "list_data_connectors": "data connections",
-    "get_provisioning_status": "data connections",
-    "update_connection_status": "data connections",
-    "get_ingest_token": "data connections",
-    "regenerate_ingest_token": "data connections",
-    "get_connection_by_id": "data connections",
-    "create_data_connection": "data connections",
-    "update_data_connection": "data connections",
-    "delete_data_connection": "data connections",
-    "list_connector_configs": "data connections",
-    "create_connector_config": "data connections",
-    "patch_connector_config": "data connections",
-    "delete_connector_configs": "data connections",
 }
 
 
@@ -74,7 +60,7 @@ def test_what_would_be_pretence_is_refused_with_its_reason(service: Service, nam
     method = getattr(service(NGSIEM), name)
     keywords = {"ids": "x", "search_domain": "all", "yaml_template": b"name: x", "parser_id": "x"}
 
-    refused = method(**keywords) if name != "update_connection_status" else method(ids="x", body={})
+    refused = method(**keywords)
 
     assert message_of(refused, status=501).startswith(
         f"the sandbox does not offer {UNOFFERED[name]}"

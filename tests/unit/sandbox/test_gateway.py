@@ -343,6 +343,7 @@ def everyone() -> dict[str, Any]:
 
 # --- bad input ----------------------------------------------------------------------------------
 
+CONFIGS = "/ngsiem/entities/connectors/configs/v1"
 DEEP = "[" * 100_000
 POISON: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", RULES, {"content": b"{"}),
@@ -383,6 +384,14 @@ POISON: list[tuple[str, str, dict[str, Any]]] = [
         "/ngsiem-content/entities/lookupfile-labels/v1",
         {"json": {"filename": "f", "labels": "x"}},
     ),
+    ("POST", "/ngsiem/entities/connections/v1", {"json": {"connector_id": "x", "name": "n"}}),
+    ("POST", "/ngsiem/entities/connections/v1", {"json": {"connector_id": "sandbox-hec"}}),
+    (
+        "POST",
+        "/ngsiem/entities/connections/v1",
+        {"json": {"connector_id": "sandbox-hec", "name": []}},
+    ),
+    ("POST", CONFIGS, {"json": {"connector_id": "sandbox-hec", "config": {"params": {}}}}),
 ]
 
 
