@@ -384,6 +384,13 @@ OPERATIONS: Mapping[str, Operation] = {
     "read hosts": Operation(
         run=lambda s: s.falcon.hosts().details(["a", "b"]), prepare=know_hosts, renews=True
     ),
+    "fetch token": Operation(run=lambda s: s.falcon.region()),
+    "list gateway files": Operation(
+        run=lambda s: s.falcon.files().list(), prepare=make_gateway_file, renews=True
+    ),
+    "list gateway queries": Operation(
+        run=lambda s: s.falcon.saved_queries().ids(), prepare=make_gateway_query, renews=True
+    ),
     "upload gateway file": Operation(run=make_gateway_file, prepare=fetch_token, renews=True),
     "download gateway file": Operation(
         run=lambda s: s.falcon.files().download("g.csv"), prepare=make_gateway_file, renews=True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,9 +13,9 @@ from orchestrator.client.auth import ClientCredentials
 from orchestrator.client.falcon import Falcon
 from orchestrator.client.types import CorrelationRule, SavedQuery
 from orchestrator.clock import FrozenClock
-from orchestrator.errors import NotFound, RequestRejected
+from orchestrator.errors import Forbidden, NotFound, RateLimited, RequestRejected
 from orchestrator.sandbox.app import create_app
-from orchestrator.sandbox.settings import FalconClient, SandboxSettings
+from orchestrator.sandbox.settings import ALL_RIGHTS, FalconClient, Right, SandboxSettings
 from orchestrator.sandbox.state import Sandbox
 from orchestrator.secret import SecretText
 
@@ -32,19 +33,27 @@ HOSTS = [
 ]
 
 
-@pytest.fixture
-async def stage() -> AsyncIterator[tuple[Falcon, Sandbox]]:
-    settings = SandboxSettings(
-        falcon_clients=(FalconClient(client_id="id", client_secret="secret"),)
-    )
+@asynccontextmanager
+async def opened(
+    *, rights: frozenset[Right] = ALL_RIGHTS, per_minute: int = 6_000
+) -> AsyncIterator[tuple[Falcon, Sandbox, FrozenClock]]:
+    """Yield our client of a sandbox, the sandbox and the clock that both go by."""
+    client = FalconClient(client_id="id", client_secret="secret", rights=rights)
+    settings = SandboxSettings(falcon_clients=(client,), gateway_requests_per_minute=per_minute)
     clock = FrozenClock(datetime(2026, 3, 10, tzinfo=UTC))
     app = create_app(settings, clock=clock)
     credentials = ClientCredentials(client_id="id", client_secret=SecretText("secret"))
     sandbox: Sandbox = app.state.sandbox
-    sandbox.hosts = {str(host["device_id"]): host for host in HOSTS}
     async with Falcon("http://x", credentials=credentials, clock=clock, asgi_app=app) as falcon:
-        yield falcon, sandbox
+        yield falcon, sandbox, clock
     sandbox.close()
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[tuple[Falcon, Sandbox]]:
+    async with opened() as (falcon, sandbox, _):
+        sandbox.hosts = {str(host["device_id"]): host for host in HOSTS}
+        yield falcon, sandbox
 
 
 async def test_hosts_are_read_page_by_page(stage: tuple[Falcon, Sandbox]) -> None:
@@ -171,21 +180,50 @@ async def test_more_rules_than_a_page_are_listed(stage: tuple[Falcon, Sandbox]) 
 
 
 async def test_token_is_revoked_when_the_client_is_closed() -> None:
-    settings = SandboxSettings(
-        falcon_clients=(FalconClient(client_id="id", client_secret="secret"),)
-    )
-    clock = FrozenClock(datetime(2026, 3, 10, tzinfo=UTC))
-    app = create_app(settings, clock=clock)
-    sandbox: Sandbox = app.state.sandbox
-    credentials = ClientCredentials(client_id="id", client_secret=SecretText("secret"))
-
-    async with Falcon("http://x", credentials=credentials, clock=clock, asgi_app=app) as falcon:
+    async with opened() as (falcon, sandbox, _):
         assert await falcon.region() == "us-1"
         during = len(sandbox.tokens)
-    after = len(sandbox.tokens)
-    sandbox.close()
+        await falcon.close()
+        after = len(sandbox.tokens)
 
     assert (during, after) == (2, 1)
+
+
+async def test_token_is_renewed_ahead_of_its_end_and_after_it() -> None:
+    async with opened() as (falcon, sandbox, clock):
+        tokens = []
+        for minutes in (0, 27, 2, 31):
+            clock.advance(timedelta(minutes=minutes))
+            await falcon.hosts().ids()
+            tokens.append(set(sandbox.tokens))
+
+    assert tokens[0] == tokens[1]
+    # The old one is still good, and is not used any more.
+    assert len(tokens[2]) == len(tokens[1]) + 1
+    assert tokens[3] & (tokens[2] - tokens[1]) == set()
+
+
+async def test_right_that_is_missing_is_named_with_the_trace_id() -> None:
+    async with opened(rights=frozenset({Right.READ})) as (falcon, _, _clock):
+        assert await falcon.hosts().ids() == ()
+        with pytest.raises(Forbidden) as caught:
+            await falcon.assets("ab" * 16).create(RULE)
+
+    assert caught.value.problem == "access denied, authorization failed"
+    assert len(caught.value.request_id or "") == 32
+
+
+async def test_limit_of_the_gateway_is_waited_for_or_told() -> None:
+    async with opened(per_minute=2) as (falcon, _, clock):
+        await falcon.hosts().ids()
+        with pytest.raises(RateLimited) as caught:
+            await falcon.hosts().ids()
+        clock.advance(timedelta(seconds=56))
+        before = clock.monotonic()
+        await falcon.hosts().ids()
+
+    assert caught.value.retry_after == timedelta(minutes=1)
+    assert 4.0 <= clock.monotonic() - before < 5.0
 
 
 async def test_error_carries_the_gateways_trace_id(stage: tuple[Falcon, Sandbox]) -> None:
