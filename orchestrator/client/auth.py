@@ -28,6 +28,8 @@ from orchestrator.secret import SecretText
 
 RENEW_AHEAD = timedelta(minutes=2)
 """Renew this long before the end of a token's life, so that no request meets the end."""
+REVOCATION_TIMEOUT = timedelta(seconds=5)
+"""Short, since whoever closes a client waits for it."""
 
 
 class Auth(Protocol):
@@ -127,6 +129,7 @@ class CredentialsFlow:
             },
             content=urlencode({"token": token.reveal()}).encode("ascii"),
             idempotent=True,
+            timeout=REVOCATION_TIMEOUT,
         )
 
     def issued(self, issued: IssuedToken) -> None:

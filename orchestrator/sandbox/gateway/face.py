@@ -74,7 +74,14 @@ class GatewayFace:
             refusal = Refusal(429, "API rate limit exceeded", wait)
             await envelope_answer(refusal)(scope, receive, dressed)
             return
-        await self._app(scope, receive, dressed)
+        try:
+            await self._app(scope, receive, dressed)
+        except Exception:
+            # The sandbox's own fault, which whoever serves it is to see.
+            if not dressed.has_begun:
+                refusal = Refusal(500, "the sandbox failed; its log says why")
+                await envelope_answer(refusal)(scope, receive, dressed)
+            raise
 
     def _count(self) -> int:
         """Count a request, and return how many more the minute has; negative is too many."""
@@ -85,21 +92,28 @@ class GatewayFace:
         return self._per_minute - self._minute.count
 
     def _in_epoch_s(self, delay_s: float) -> str:
-        return str(to_epoch_ms(self._clock.now()) // 1000 + math.ceil(delay_s))
+        # Rounded up: who comes at that second must not come too early.
+        return str(math.ceil(to_epoch_ms(self._clock.now()) / 1000 + delay_s))
 
 
 class _Dressed:
-    """Sends one answer with the gateway's headers; a refusal in plain text becomes an envelope."""
+    """Sends one answer with the gateway's headers; a refusal in plain text becomes an envelope.
+
+    Attributes:
+        has_begun: Whether an answer was begun.
+    """
 
     def __init__(
         self, send: Send, headers: dict[str, str], *, in_epoch_s: Callable[[float], str]
     ) -> None:
         self._send, self._headers, self._in_epoch_s = send, headers, in_epoch_s
+        self.has_begun = False
         self._refused: Message | None = None
         self._text = b""
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            self.has_begun = True
             kind = Headers(raw=message["headers"]).get("content-type", "")
             if message["status"] >= 400 and kind.startswith("text/plain"):
                 self._refused = message

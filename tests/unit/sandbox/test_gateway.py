@@ -6,11 +6,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from starlette.types import Receive, Scope, Send
 
+from orchestrator.clock import FrozenClock
 from orchestrator.sandbox.faults import Fault, FaultKind
+from orchestrator.sandbox.gateway import GatewayFace
 from orchestrator.sandbox.settings import FalconClient, Right
-from tests.unit.sandbox.conftest import NOW_MS
+from tests.unit.sandbox.conftest import NOW, NOW_MS
 
 CLIENTS = (FalconClient(client_id="id", client_secret="secret"),)
 RULE = {
@@ -232,6 +236,25 @@ async def test_fault_before_the_routes_is_an_envelope_too(client: Any) -> None:
     assert "retry-after" not in limited.headers
     assert limited.json()["errors"][0] == {"code": 429, "message": "Too many requests"}
     assert broken.json()["errors"][0]["code"] == 503
+
+
+async def test_fault_of_the_sandbox_itself_is_an_envelope_and_is_not_hidden() -> None:
+    async def failing(scope: Scope, receive: Receive, send: Send) -> None:
+        raise LookupError("a bug")
+
+    face = GatewayFace(failing, clock=FrozenClock(NOW), per_minute=9)
+    quiet, loud = (httpx.ASGITransport(face, raise_app_exceptions=on) for on in (False, True))
+    async with httpx.AsyncClient(transport=quiet, base_url="http://x") as http:
+        answer = await http.get("/devices/queries/devices/v1")
+    async with httpx.AsyncClient(transport=loud, base_url="http://x") as http:
+        with pytest.raises(LookupError, match="a bug"):
+            await http.get("/devices/queries/devices/v1")
+
+    assert answer.status_code == 500
+    assert answer.json()["errors"] == [
+        {"code": 500, "message": "the sandbox failed; its log says why"}
+    ]
+    assert answer.headers["x-ratelimit-remaining"] == "8"
 
 
 # --- tokens -------------------------------------------------------------------------------------
