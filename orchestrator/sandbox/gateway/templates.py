@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import yaml
 from starlette.requests import Request
@@ -30,6 +30,7 @@ from orchestrator.sandbox.gateway.envelope import (
 )
 from orchestrator.sandbox.gateway.forms import domain_of, form_of
 from orchestrator.sandbox.gateway.lookup_files import ENTITIES, PAGE, items_in
+from orchestrator.sandbox.graphql.changes import saved_query
 from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.state import Sandbox
 
@@ -54,6 +55,8 @@ class Kind:
     shelf: Shelf
     required: Sequence[str]
     """Members that a template must have, texts all of them."""
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    """What a new record has besides."""
     keeps_id: bool = True
     """Whether a change leaves the id as it is."""
     keeps_name: bool = False
@@ -82,6 +85,7 @@ QUERIES = Kind(
     right=Right.CHANGE_SAVED_QUERIES,
     shelf=_saved_queries,
     required=("name", "queryString"),
+    defaults=saved_query("", "", {}),
     keeps_id=False,
 )
 DASHBOARDS = Kind(
@@ -213,7 +217,7 @@ def keep(
     if any(r["name"] == members["name"] and r["id"] != old.get("id") for r in shelf.values()):
         raise Refusal(409, f"a {kind.name} {str(members['name'])[:80]!r} exists already")
     now_ms = sandbox.now_ms()
-    record: Record = {"createdAt": now_ms, "labels": [], "description": None, "by": "gateway"}
+    record: Record = {**kind.defaults, "createdAt": now_ms, "labels": [], "by": "gateway"}
     record |= {**old, **members, "modifiedAt": now_ms}
     record["id"] = old["id"] if old and kind.keeps_id else secrets.token_hex(16)
     shelf.pop(old.get("id", ""), None)

@@ -364,6 +364,28 @@ def everyone() -> dict[str, Any]:
     return {"action_parameters": [{"name": "filter", "value": "device_id:'*'"}]}
 
 
+QUERIES = "/ngsiem-content/entities/savedqueries-template/v1"
+SAVED = 'searchDomain(name: "falcon") { savedQueries { name query { queryString start } } }'
+
+
+async def test_saved_query_of_one_face_is_read_through_the_other(client: Any) -> None:
+    form = {"search_domain": "falcon", "yaml_template": "name: theirs\nqueryString: a=1"}
+    given = '{viewName: "falcon", name: "ours", queryString: "b=2"}'
+    mutation = f"mutation {{ createSavedQuery(input: {given}) {{ savedQuery {{ id }} }} }}"
+    await client.call("POST", QUERIES, data=form)
+    made = await client.graphql(mutation)
+
+    listed = await client.graphql(f"{{ {SAVED} }}")
+    ours = made["data"]["createSavedQuery"]["savedQuery"]["id"]
+    read = await client.call("GET", f"{QUERIES}?ids={ours}&search_domain=falcon")
+
+    assert listed["data"]["searchDomain"]["savedQueries"] == [
+        {"name": "theirs", "query": {"queryString": "a=1", "start": "24h"}},
+        {"name": "ours", "query": {"queryString": "b=2", "start": "24h"}},
+    ]
+    assert "queryString: b=2\n" in read.json()["resources"][0]["yaml_template"]
+
+
 # --- bad input ----------------------------------------------------------------------------------
 
 CONFIGS = "/ngsiem/entities/connectors/configs/v1"
