@@ -26,7 +26,7 @@ from orchestrator.client.assets import Assets
 from orchestrator.client.auth import ClientCredentials
 from orchestrator.client.content import GatewayFiles, SavedQueries
 from orchestrator.client.correlation_rules import CorrelationRules
-from orchestrator.client.falcon import Falcon
+from orchestrator.client.falcon import Falcon, discover
 from orchestrator.client.files import LookupFiles
 from orchestrator.client.hosts import Hosts
 from orchestrator.client.logscale import LogScale
@@ -40,6 +40,7 @@ from orchestrator.client.replay import (
 )
 from orchestrator.client.rest import Ingest
 from orchestrator.client.retry import RetryPolicy
+from orchestrator.client.rule_versions import RuleVersion, RuleVersions
 from orchestrator.client.scripted import ScriptedTransport, json_response, text_response
 from orchestrator.client.transport import HttpTransport, Request, Response, Transport
 from orchestrator.client.types import (
@@ -103,6 +104,8 @@ __all__ = [
     "Request",
     "Response",
     "RetryPolicy",
+    "RuleVersion",
+    "RuleVersions",
     "SavedQueries",
     "SavedQuery",
     "ScheduledSearch",
@@ -118,6 +121,7 @@ __all__ = [
     "Viewer",
     "Views",
     "WebhookContent",
+    "discover",
     "json_response",
     "load_cassette",
     "text_response",

@@ -4,12 +4,15 @@
 told what came back. `OAuth2` drives it over a transport; `StaticToken` has nothing to drive.
 A token is revealed only where it goes onto the wire.
 
-Source: CrowdStrike gofalcon and falconpy (token answer is 201, life 30 minutes, renewed early).
+Source: CrowdStrike gofalcon and falconpy (token answer is 201, life 30 minutes, renewed early;
+revoked with the client's own Basic authorization).
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -21,11 +24,14 @@ from orchestrator.client.problems import error_for, refuse_page
 from orchestrator.client.retry import RetryPolicy, call_with_retries
 from orchestrator.client.transport import Request, Response, Transport
 from orchestrator.clock import Clock
+from orchestrator.errors import ClientError
 from orchestrator.secret import SecretText
 
 TOKEN_PATH = "oauth2/token"  # noqa: S105 -- an address
 RENEW_AHEAD = timedelta(minutes=2)
 """Renew this long before the end of a token's life, so that no request meets the end."""
+REVOCATION_TIMEOUT = timedelta(seconds=5)
+"""Short, since whoever closes a client waits for it."""
 
 
 class Auth(Protocol):
@@ -127,6 +133,22 @@ class CredentialsFlow:
             idempotent=True,
         )
 
+    def revocation(self, token: SecretText) -> Request:
+        """Return the request that ends `token`; its header and body hold secrets, never shown."""
+        secret = self._credentials.client_secret.reveal()
+        pair = base64.b64encode(f"{self._credentials.client_id}:{secret}".encode()).decode("ascii")
+        return Request(
+            method="POST",
+            path="oauth2/revoke",
+            headers={
+                "Content-Type": "application/x-www-form-urlencoded",
+                "Authorization": f"Basic {pair}",
+            },
+            content=urlencode({"token": token.reveal()}).encode("ascii"),
+            idempotent=True,
+            timeout=REVOCATION_TIMEOUT,
+        )
+
     def issued(self, issued: IssuedToken) -> None:
         """Take a token that the server gave."""
         self._issued = issued
@@ -177,6 +199,19 @@ class OAuth2:
         """Return True: drop `refused` if it is still the one in hand, so a new one is fetched."""
         self._flow.refused(refused)
         return True
+
+    async def revoke(self) -> None:
+        """End the token in hand, so that nobody else can use what is left of its life.
+
+        Once and without retries, and what goes wrong is nobody's loss: it ends by itself.
+        """
+        async with self._lock:
+            current = self._flow.current(self._clock.monotonic())
+            if current is None:
+                return
+            self._flow.refused(current)
+            with suppress(ClientError):
+                await self._transport.send(self._flow.revocation(current))
 
     async def _fetch(self) -> IssuedToken:
         async def once() -> Response:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from orchestrator.client.gateway import ask
+from orchestrator.client.gateway import ask, list_all
 from orchestrator.client.multipart import Part, multipart
 from orchestrator.client.session import Session, json_request
 from orchestrator.client.types import SavedQuery
@@ -160,18 +160,11 @@ def _template_of(query: SavedQuery) -> str:
 
 
 async def _all_ids(session: Session, what: str, search_domain: str) -> tuple[str, ...]:
-    found: dict[str, None] = {}
-    while True:
-        query = (
-            ("search_domain", search_domain),
-            ("limit", str(PAGE)),
-            ("offset", str(len(found))),
-        )
-        page = await ask(
-            session,
-            json_request("GET", f"ngsiem-content/queries/{what}/v1", query=query, idempotent=True),
-        )
-        before = len(found)
-        found.update(dict.fromkeys(page.ids))
-        if len(found) == before or len(found) >= (page.total or 0):
-            return tuple(found)
+    found = await list_all(
+        session,
+        f"ngsiem-content/queries/{what}/v1",
+        lambda page: ((name, name) for name in page.ids),
+        limit=PAGE,
+        query=(("search_domain", search_domain),),
+    )
+    return tuple(found)

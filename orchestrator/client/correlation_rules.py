@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from orchestrator.client.decode import Members
-from orchestrator.client.gateway import ask
+from orchestrator.client.gateway import ask, list_all
 from orchestrator.client.session import Session, json_request
 from orchestrator.client.transport import Request
 from orchestrator.client.types import Asset, CorrelationRule
@@ -44,18 +44,26 @@ class CorrelationRules:
         """
         if not issubclass(kind, CorrelationRule):
             return ()
-        found: list[CorrelationRule] = []
-        while True:
-            query = (("offset", str(len(found))), ("limit", str(PAGE_RULES)))
-            request = json_request(
-                "GET", "correlation-rules/combined/rules/v1", query=query, idempotent=True
-            )
-            page = await ask(self._session, request)
-            found += [_read(members) for members in page.objects]
-            if not page.objects or len(found) >= (page.total or 0):
-                break
-        found.sort(key=lambda rule: rule.name)
-        return tuple(rule for rule in found if isinstance(rule, kind))
+        found = await list_all(
+            self._session,
+            "correlation-rules/combined/rules/v1",
+            lambda page: ((rule.id, rule) for rule in map(read_rule, page.objects)),
+            limit=PAGE_RULES,
+        )
+        rules = sorted(found.values(), key=lambda rule: rule.name)
+        return tuple(rule for rule in rules if isinstance(rule, kind))
+
+    async def get(self, rule_id: str) -> CorrelationRule:
+        """Return a rule by its stable id.
+
+        Raises:
+            NotFound: No such rule.
+        """
+        query = (("ids", rule_id),)
+        page = await ask(self._session, json_request("GET", _RULES, query=query, idempotent=True))
+        if not page.objects:
+            raise NotFound(f"rule {rule_id} is gone from the tenant")
+        return read_rule(page.objects[0])
 
     async def create(self, asset: A) -> A:
         """Create a rule and return it as the gateway has it; its `id` is ignored.
@@ -78,15 +86,8 @@ class CorrelationRules:
             NotFound: The rule is gone.
             RequestRejected: It changed since it was read, or the gateway refused the content.
         """
-        listed = await self.list(type(asset))
-        current = next((found for found in listed if found.id == expected.id), None)
-        if current is None:
-            raise NotFound(f"{expected.name} is gone from the tenant")
-        if current != expected:
-            raise RequestRejected(
-                f"{expected.name} changed since it was read", advice="Make the plan again."
-            )
         wanted, before = _rule(asset), _rule(expected)
+        current = await self._unchanged(before)
         patch = {**_write(wanted), "id": current.id}
         # The execution mode is fixed at creation.
         patch["search"] = {**_search(wanted, before.raw)}
@@ -111,11 +112,51 @@ class CorrelationRules:
         query = (("ids", asset.id),)
         await ask(self._session, json_request("DELETE", _RULES, query=query))
 
+    async def enable(self, asset: A) -> None:
+        """Switch a rule on; nothing else of it changes.
+
+        Raises:
+            ValueError: The rule has no id: it was never read from the gateway.
+            NotFound: No such rule.
+        """
+        await self._switch(asset, "active")
+
+    async def disable(self, asset: A) -> None:
+        """Switch a rule off; nothing else of it changes.
+
+        Raises:
+            ValueError: The rule has no id: it was never read from the gateway.
+            NotFound: No such rule.
+        """
+        await self._switch(asset, "inactive")
+
+    async def _switch(self, asset: A, status: str) -> None:
+        if not asset.id:
+            raise ValueError(f"{asset.name} has no id")
+        patch = [{"id": asset.id, "status": status}]
+        await self._written(json_request("PATCH", _RULES, patch), asset)
+
+    async def _unchanged(self, expected: CorrelationRule) -> CorrelationRule:
+        """Return the rule as the gateway has it now, which is as `expected`.
+
+        Raises:
+            NotFound: It is gone.
+            RequestRejected: It changed since it was read.
+        """
+        current = await self.get(expected.id)
+        # The version tells of changes to members that are not read here; it may not be known.
+        versions = {rule.raw.get("id") for rule in (current, expected)} - {None}
+        if current != expected or len(versions) > 1:
+            raise RequestRejected(
+                f"{expected.name} changed since it was read", advice="Make the plan again."
+            )
+        return current
+
     async def _written(self, request: Request, asset: A) -> A:
         page = await ask(self._session, request)
         if not page.objects:
             raise UnexpectedResponse("no rule came back", method=request.method, path=request.path)
-        written = _read(page.objects[0])
+        written = read_rule(page.objects[0])
         if not isinstance(written, type(asset)):
             raise TypeError(f"{type(asset).__name__} is not managed by the gateway")
         return written
@@ -127,7 +168,12 @@ def _rule(asset: Asset) -> CorrelationRule:
     return asset
 
 
-def _read(members: Members) -> CorrelationRule:
+def read_rule(members: Members) -> CorrelationRule:
+    """Return the rule that one of the gateway's resources describes.
+
+    Raises:
+        UnexpectedResponse: A member is missing, or of another kind.
+    """
     search, operation = members.member("search"), members.member("operation")
     channels = {note.text("type", "") for note in members.members("notifications")}
     return CorrelationRule(

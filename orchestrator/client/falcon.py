@@ -10,6 +10,7 @@ answers in a JSON envelope, and correlation rules in the place of alerts. GraphQ
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Self
 
@@ -21,6 +22,7 @@ from orchestrator.client.correlation_rules import CorrelationRules
 from orchestrator.client.hosts import Hosts
 from orchestrator.client.query_jobs import QueryJobs
 from orchestrator.client.retry import RetryPolicy
+from orchestrator.client.rule_versions import RuleVersions
 from orchestrator.client.searching import Searching
 from orchestrator.client.session import Session
 from orchestrator.client.skew import ClockReading, read_clock
@@ -90,8 +92,9 @@ class Falcon(Searching):
         await self.close()
 
     async def close(self) -> None:
-        """Wait shortly for jobs that are being deleted, then free the connections."""
+        """Wait shortly for jobs that are being deleted, end the token, free the connections."""
         await self._jobs.drain()
+        await self._auth.revoke()
         await self._transport.close()
 
     async def check(self) -> str:
@@ -102,8 +105,7 @@ class Falcon(Searching):
             Unauthorized: The API client is not known there.
             ClientError: The gateway could not be asked.
         """
-        await self._auth.token()
-        region = self._auth.region
+        region = await self.region()
         wanted = CLOUDS.get(region)
         if wanted is not None and self.base_url in CLOUDS.values() and wanted != self.base_url:
             raise UnexpectedResponse(
@@ -119,6 +121,15 @@ class Falcon(Searching):
         """
         return await read_clock(self._transport, TOKEN_PATH, clock=self._clock)
 
+    async def region(self) -> str:
+        """Fetch a token, and return the region that its answer names; empty if it names none.
+
+        Raises:
+            ClientError: The gateway could not be asked, or does not know the API client.
+        """
+        await self._auth.token()
+        return self._auth.region
+
     def assets(self, customer_id: str) -> CorrelationRules:
         """Return the tenant's correlation rules.
 
@@ -126,6 +137,10 @@ class Falcon(Searching):
             customer_id: 32 hex digits; a checksum suffix `-NN` is cut off.
         """
         return CorrelationRules(self._session, customer_id=customer_id)
+
+    def rule_versions(self) -> RuleVersions:
+        """Return the versions of the tenant's correlation rules."""
+        return RuleVersions(self._session)
 
     def hosts(self) -> Hosts:
         """Return the tenant's hosts."""
@@ -138,3 +153,38 @@ class Falcon(Searching):
     def saved_queries(self, search_domain: str = "all") -> SavedQueries:
         """Return the saved queries of a search domain."""
         return SavedQueries(self._session, search_domain=search_domain)
+
+
+async def discover(
+    open_at: Callable[[str], Falcon], *, base_url: str = CLOUDS["us-1"]
+) -> tuple[str, str]:
+    """Return the region a tenant lives in, and that cloud's API base address.
+
+    Asks one cloud for a token, and follows the region that its answer names, once.
+
+    Args:
+        open_at: Makes a client for an API base address; closed here.
+        base_url: The cloud that is asked first.
+
+    Raises:
+        UnexpectedResponse: The answer names no region that is known, or each cloud names another.
+        Forbidden: The API client is not known there. A government tenant is asked for at its own
+            cloud's address.
+        ClientError: The gateway could not be asked.
+    """
+    for _ in range(2):
+        async with open_at(base_url) as falcon:
+            region = await falcon.region()
+        found = CLOUDS.get(region)
+        if found is None:
+            raise UnexpectedResponse(
+                f"the token answer names no known region but {region!r}",
+                advice="Set the base address of the tenant's cloud.",
+            )
+        if found == base_url.rstrip("/"):
+            return region, found
+        base_url = found
+    raise UnexpectedResponse(
+        "each cloud names another one as the tenant's",
+        advice="Set the base address of the tenant's cloud.",
+    )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
 from orchestrator.client.decode import Members, json_object
 from orchestrator.client.problems import excerpt, request_id_of
-from orchestrator.client.session import Session
+from orchestrator.client.session import Session, json_request
 from orchestrator.client.transport import Request
-from orchestrator.errors import RequestRejected
+from orchestrator.errors import RequestRejected, UnexpectedResponse
+
+T = TypeVar("T")
 
 
 class Page:
@@ -57,3 +62,77 @@ async def ask(session: Session, request: Request) -> Page:
             request_id=request_id_of(response),
         )
     return Page(envelope)
+
+
+async def list_all(
+    session: Session,
+    path: str,
+    read: Callable[[Page], Iterable[tuple[str, T]]],
+    *,
+    limit: int,
+    query: tuple[tuple[str, str], ...] = (),
+) -> dict[str, T]:
+    """Return everything that a listing with numeric offsets has, by id, in the gateway's order.
+
+    Args:
+        session: Who asks.
+        path: The listing.
+        read: A page's resources, each with its id.
+        limit: Resources per page.
+        query: Further parameters.
+
+    Raises:
+        UnexpectedResponse: The pages stop before the total that the gateway itself names.
+        RequestRejected: The envelope carries errors.
+        ClientError: The gateway could not be asked.
+    """
+    found: dict[str, T] = {}
+    tally = Tally(path)
+    offset = 0
+    while True:
+        paging = (("offset", str(offset)), ("limit", str(limit)))
+        page = await ask(session, json_request("GET", path, query=query + paging, idempotent=True))
+        resources = list(read(page))
+        offset += len(resources)
+        known = len(found)
+        found.update(resources)
+        tally.note(page)
+        if page.total is not None and len(found) >= page.total:
+            return found
+        if len(found) == known:
+            tally.check(len(found))
+            return found
+
+
+class Tally:
+    """How many there are at least, by the pages of one listing.
+
+    A listing that stops before is refused: what it leaves out would look deleted. Totals move while
+    pages are read, so that only the smallest one is held against it.
+
+    Args:
+        path: The listing, for the message.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._least: int | None = None
+
+    def note(self, page: Page) -> None:
+        """Take the total that a page names, if it names one."""
+        if page.total is not None:
+            self._least = page.total if self._least is None else min(self._least, page.total)
+
+    def check(self, count: int) -> None:
+        """Let a listing end at `count`.
+
+        Raises:
+            UnexpectedResponse: There are more.
+        """
+        if self._least is not None and count < self._least:
+            raise UnexpectedResponse(
+                f"the listing ended at {count} of {self._least}",
+                method="GET",
+                path=self._path,
+                advice="It may have changed while it was read: ask again.",
+            )

@@ -1,7 +1,7 @@
 """The app: every route in one table, and what turns refusals into answers.
 
 `app.state.sandbox` is the whole state, for in-process use. Paths under `/humio` are the Falcon
-gateway's: the same routes, with errors in its JSON envelope.
+gateway's: the same routes; `GatewayFace` puts refusals into its JSON envelope.
 """
 
 from __future__ import annotations
@@ -64,6 +64,9 @@ def create_app(settings: SandboxSettings, *, clock: Clock) -> Starlette:
         routes=_routes(),
         middleware=[
             Middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES),
+            Middleware(
+                gateway.GatewayFace, clock=clock, per_minute=settings.gateway_requests_per_minute
+            ),
             Middleware(FaultLayer, plan=sandbox.faults),
         ],
         exception_handlers={Refusal: _refused},
@@ -189,8 +192,7 @@ def _elastic_routes(base: str) -> list[BaseRoute]:
 
 
 async def _refused(request: Request, exc: Exception) -> Response:
+    del request
     if not isinstance(exc, Refusal):
         raise exc
-    if request.url.path.startswith(gateway.PREFIXES):
-        return gateway.envelope_answer(exc)
     return text_answer(exc.status, exc.text, exc.headers)

@@ -64,6 +64,10 @@ class FalconClient:
 
     client_id: str
     client_secret: str = field(repr=False)
+    rights: frozenset[Right] = ALL_RIGHTS
+    """What stands for the client's scopes."""
+    region: str = "us-1"
+    """The cloud that token answers name as the tenant's own; empty names none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +119,8 @@ class SandboxSettings:
     """Where actions send PagerDuty events."""
     falcon_clients: Sequence[FalconClient] = ()
     """API clients that the gateway face accepts at /oauth2/token."""
+    gateway_requests_per_minute: int = 6_000
+    """Requests that the gateway face answers in one minute; more of them get a 429."""
     faults: Mapping[str, Sequence[Fault]] = field(default_factory=dict)
     """Route pattern to the faults its next requests meet; see `orchestrator.sandbox.faults`."""
 

@@ -71,6 +71,10 @@ class Sandbox:
         """By version id: what the correlation rules are and were."""
         self.hosts: dict[str, Record] = {}
         """By device id; the Falcon face's."""
+        self.content: dict[str, dict[str, Record]] = {}
+        """By kind and id: what the Falcon face alone keeps, such as dashboards and parsers."""
+        self.exports: dict[str, list[Record]] = {}
+        """By id: rule versions that were exported, until the sandbox ends."""
         self.scrolls: dict[str, Scroll] = {}
         """By offset: listings of hosts that a client has not read to their end."""
         self.tails: set[LiveTail] = set()
@@ -304,6 +308,7 @@ class Sandbox:
                 "tokens": tokens,
                 "directory": asdict(self.directory),
                 "hosts": self.hosts,
+                "content": self.content,
                 "rule_versions": self.rule_versions,
                 "rules": {key: rule["id"] for key, rule in self.correlation_rules.items()},
             },
@@ -323,6 +328,7 @@ class Sandbox:
         # Older data directories have none of these.
         self.directory = Directory(**raw.get("directory", {"users": raw.get("users", {})}))
         self.hosts.update(raw.get("hosts", {}))
+        self.content.update(raw.get("content", {}))
         self.rule_versions.update(raw.get("rule_versions", {}))
         for rule_id, version_id in raw.get("rules", {}).items():
             self.correlation_rules[rule_id] = self.rule_versions[version_id]

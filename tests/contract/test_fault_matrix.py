@@ -246,6 +246,19 @@ async def make_rule(stage: Stage) -> None:
     stage.kept["rule"] = await stage.falcon.assets(CUSTOMER).create(RULE)
 
 
+async def make_versions(stage: Stage) -> None:
+    await make_rule(stage)
+    rules = stage.falcon.assets(CUSTOMER)
+    await rules.update(replace(RULE, severity=70), expected=stage.kept["rule"])
+    rule_id = stage.kept["rule"].id
+    (_, stage.kept["older"]) = await stage.falcon.rule_versions().list(rule_id)
+
+
+async def find_hosts(stage: Stage) -> None:
+    async for _ in stage.falcon.hosts().find(page_size=2):
+        pass
+
+
 async def make_file(stage: Stage) -> None:
     await stage.scale.files("falcon").upload("a.csv", b"k,v\n1,2\n")
 
@@ -330,11 +343,54 @@ OPERATIONS: Mapping[str, Operation] = {
         prepare=make_rule,
         renews=True,
     ),
+    "read rule": Operation(
+        run=lambda s: s.falcon.assets(CUSTOMER).get(s.kept["rule"].id),
+        prepare=make_rule,
+        renews=True,
+    ),
+    "switch rule": Operation(
+        run=lambda s: s.falcon.assets(CUSTOMER).disable(s.kept["rule"]),
+        prepare=make_rule,
+        renews=True,
+    ),
+    "list versions": Operation(
+        run=lambda s: s.falcon.rule_versions().list(s.kept["rule"].id),
+        prepare=make_rule,
+        renews=True,
+    ),
+    "publish version": Operation(
+        run=lambda s: s.falcon.rule_versions().publish(s.kept["older"].id),
+        prepare=make_versions,
+        renews=True,
+    ),
+    "delete version": Operation(
+        run=lambda s: s.falcon.rule_versions().delete([s.kept["older"].id]),
+        prepare=make_versions,
+        renews=True,
+    ),
+    "export versions": Operation(
+        run=lambda s: s.falcon.rule_versions().export(filter_text=""),
+        prepare=make_rule,
+        renews=True,
+    ),
+    "import version": Operation(
+        run=lambda s: s.falcon.rule_versions().load(s.kept["older"].rule.raw),
+        prepare=make_versions,
+        renews=True,
+    ),
+    "find hosts": Operation(run=find_hosts, prepare=know_hosts, renews=True),
     "list hosts": Operation(
         run=lambda s: s.falcon.hosts().ids(page_size=3), prepare=know_hosts, renews=True
     ),
     "read hosts": Operation(
         run=lambda s: s.falcon.hosts().details(["a", "b"]), prepare=know_hosts, renews=True
+    ),
+    "fetch token": Operation(run=lambda s: s.falcon.region()),
+    "list gateway files": Operation(
+        run=lambda s: s.falcon.files().list(), prepare=make_gateway_file, renews=True
+    ),
+    "list gateway queries": Operation(
+        run=lambda s: s.falcon.saved_queries().ids(), prepare=make_gateway_query, renews=True
     ),
     "upload gateway file": Operation(run=make_gateway_file, prepare=fetch_token, renews=True),
     "download gateway file": Operation(

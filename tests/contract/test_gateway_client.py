@@ -1,22 +1,25 @@
-"""Hosts, lookup files and saved queries of a tenant: our client against the gateway face."""
+"""Hosts, rules, lookup files and saved queries: our client against the gateway face."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from orchestrator.client.auth import ClientCredentials
 from orchestrator.client.falcon import Falcon
-from orchestrator.client.types import SavedQuery
+from orchestrator.client.types import CorrelationRule, SavedQuery
 from orchestrator.clock import FrozenClock
-from orchestrator.errors import NotFound, RequestRejected
+from orchestrator.errors import Forbidden, NotFound, RateLimited, RequestRejected
 from orchestrator.sandbox.app import create_app
-from orchestrator.sandbox.settings import FalconClient, SandboxSettings
+from orchestrator.sandbox.settings import ALL_RIGHTS, FalconClient, Right, SandboxSettings
 from orchestrator.sandbox.state import Sandbox
 from orchestrator.secret import SecretText
 
+HOUR = timedelta(hours=1)
 HOSTS = [
     {
         "device_id": f"id-{number:02}",
@@ -30,19 +33,27 @@ HOSTS = [
 ]
 
 
-@pytest.fixture
-async def stage() -> AsyncIterator[tuple[Falcon, Sandbox]]:
-    settings = SandboxSettings(
-        falcon_clients=(FalconClient(client_id="id", client_secret="secret"),)
-    )
+@asynccontextmanager
+async def opened(
+    *, rights: frozenset[Right] = ALL_RIGHTS, per_minute: int = 6_000
+) -> AsyncIterator[tuple[Falcon, Sandbox, FrozenClock]]:
+    """Yield our client of a sandbox, the sandbox and the clock that both go by."""
+    client = FalconClient(client_id="id", client_secret="secret", rights=rights)
+    settings = SandboxSettings(falcon_clients=(client,), gateway_requests_per_minute=per_minute)
     clock = FrozenClock(datetime(2026, 3, 10, tzinfo=UTC))
     app = create_app(settings, clock=clock)
     credentials = ClientCredentials(client_id="id", client_secret=SecretText("secret"))
     sandbox: Sandbox = app.state.sandbox
-    sandbox.hosts = {str(host["device_id"]): host for host in HOSTS}
     async with Falcon("http://x", credentials=credentials, clock=clock, asgi_app=app) as falcon:
-        yield falcon, sandbox
+        yield falcon, sandbox, clock
     sandbox.close()
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[tuple[Falcon, Sandbox]]:
+    async with opened() as (falcon, sandbox, _):
+        sandbox.hosts = {str(host["device_id"]): host for host in HOSTS}
+        yield falcon, sandbox
 
 
 async def test_hosts_are_read_page_by_page(stage: tuple[Falcon, Sandbox]) -> None:
@@ -59,6 +70,34 @@ async def test_hosts_are_read_page_by_page(stage: tuple[Falcon, Sandbox]) -> Non
     assert sandbox.scrolls == {}
 
 
+async def test_more_hosts_than_numbered_pages_reach_are_read_whole(
+    stage: tuple[Falcon, Sandbox],
+) -> None:
+    falcon, sandbox = stage
+    wanted = [f"id-{number:05}" for number in range(12_000)]
+    sandbox.hosts = {device_id: {"device_id": device_id} for device_id in wanted}
+
+    found = [host.id async for host in falcon.hosts().find()]
+    ids = await falcon.hosts().ids(page_size=10_000)
+    details = await falcon.hosts().details(ids)
+
+    assert found == wanted
+    assert list(ids) == wanted
+    assert [host.id for host in details] == wanted
+
+
+async def test_host_that_comes_while_they_are_read_shifts_no_page(
+    stage: tuple[Falcon, Sandbox],
+) -> None:
+    falcon, sandbox = stage
+    found = []
+    async for host in falcon.hosts().find(page_size=5):
+        found.append(host.id)
+        sandbox.hosts["id-00-a"] = {"device_id": "id-00-a"}
+
+    assert found == [host["device_id"] for host in HOSTS]
+
+
 async def test_unknown_ids_are_left_out(stage: tuple[Falcon, Sandbox]) -> None:
     falcon, _ = stage
 
@@ -71,6 +110,128 @@ async def test_unknown_ids_are_left_out(stage: tuple[Falcon, Sandbox]) -> None:
 async def test_filter_that_is_wrong_is_refused(stage: tuple[Falcon, Sandbox]) -> None:
     with pytest.raises(RequestRejected, match="a field and a colon is expected"):
         await stage[0].hosts().ids(filter_text="hostname")
+
+
+RULE = CorrelationRule(
+    name="made", query="count()", enabled=True, severity=50, schedule=HOUR, lookback=HOUR
+)
+
+
+async def test_rule_through_its_whole_life(stage: tuple[Falcon, Sandbox]) -> None:
+    falcon, _ = stage
+    rules, versions = falcon.assets("AB" * 16 + "-01"), falcon.rule_versions()
+
+    made = await rules.create(RULE)
+    changed = await rules.update(replace(made, severity=90), expected=made)
+    with pytest.raises(RequestRejected, match="made changed since it was read"):
+        await rules.update(replace(made, severity=70), expected=made)
+    newest, oldest = await versions.list(made.id)
+    await versions.publish(oldest.id)
+    back = await rules.get(made.id)
+    await versions.delete([newest.id])
+    await rules.disable(back)
+    off = await rules.get(made.id)
+    await rules.delete(off)
+
+    assert (changed.id, changed.severity) == (made.id, 90)
+    assert [(v.number, v.state, v.rule.severity) for v in (newest, oldest)] == [
+        (2, "published", 90),
+        (1, "unpublished", 50),
+    ]
+    assert (back.severity, back.enabled, off.enabled) == (50, True, False)
+    assert await rules.list(CorrelationRule) == ()
+    assert await versions.list(made.id) == ()
+    with pytest.raises(NotFound):
+        await rules.get(made.id)
+
+
+async def test_published_version_is_not_deleted(stage: tuple[Falcon, Sandbox]) -> None:
+    falcon, _ = stage
+    made = await falcon.assets("ab" * 16).create(RULE)
+    (version,) = await falcon.rule_versions().list(made.id)
+
+    with pytest.raises(RequestRejected, match="is published"):
+        await falcon.rule_versions().delete([version.id])
+
+
+async def test_exported_rule_is_imported_as_another(stage: tuple[Falcon, Sandbox]) -> None:
+    falcon, sandbox = stage
+    rules, versions = falcon.assets("ab" * 16), falcon.rule_versions()
+    made = await rules.create(RULE)
+
+    (export,) = await versions.export(filter_text="name:'ma*'")
+    (exported,) = sandbox.exports[export.id]
+    await rules.delete(made)
+    (loaded,) = await versions.load(exported)
+
+    assert export.href.endswith(export.id)
+    assert loaded.rule.id != made.id
+    assert replace(loaded.rule, id="") == RULE
+    assert await rules.list(CorrelationRule) == (loaded.rule,)
+
+
+async def test_more_rules_than_a_page_are_listed(stage: tuple[Falcon, Sandbox]) -> None:
+    rules = stage[0].assets("ab" * 16)
+    names = [f"rule {number:03}" for number in range(205)]
+    for name in names:
+        await rules.create(replace(RULE, name=name))
+
+    assert [rule.name for rule in await rules.list(CorrelationRule)] == names
+
+
+async def test_token_is_revoked_when_the_client_is_closed() -> None:
+    async with opened() as (falcon, sandbox, _):
+        assert await falcon.region() == "us-1"
+        during = len(sandbox.tokens)
+        await falcon.close()
+        after = len(sandbox.tokens)
+
+    assert (during, after) == (2, 1)
+
+
+async def test_token_is_renewed_ahead_of_its_end_and_after_it() -> None:
+    async with opened() as (falcon, sandbox, clock):
+        tokens = []
+        for minutes in (0, 27, 2, 31):
+            clock.advance(timedelta(minutes=minutes))
+            await falcon.hosts().ids()
+            tokens.append(set(sandbox.tokens))
+
+    assert tokens[0] == tokens[1]
+    # The old one is still good, and is not used any more.
+    assert len(tokens[2]) == len(tokens[1]) + 1
+    assert tokens[3] & (tokens[2] - tokens[1]) == set()
+
+
+async def test_right_that_is_missing_is_named_with_the_trace_id() -> None:
+    async with opened(rights=frozenset({Right.READ})) as (falcon, _, _clock):
+        assert await falcon.hosts().ids() == ()
+        with pytest.raises(Forbidden) as caught:
+            await falcon.assets("ab" * 16).create(RULE)
+
+    assert caught.value.problem == "access denied, authorization failed"
+    assert len(caught.value.request_id or "") == 32
+
+
+async def test_limit_of_the_gateway_is_waited_for_or_told() -> None:
+    async with opened(per_minute=2) as (falcon, _, clock):
+        await falcon.hosts().ids()
+        with pytest.raises(RateLimited) as caught:
+            await falcon.hosts().ids()
+        clock.advance(timedelta(seconds=56))
+        before = clock.monotonic()
+        await falcon.hosts().ids()
+
+    assert caught.value.retry_after == timedelta(minutes=1)
+    assert 4.0 <= clock.monotonic() - before < 5.0
+
+
+async def test_error_carries_the_gateways_trace_id(stage: tuple[Falcon, Sandbox]) -> None:
+    with pytest.raises(NotFound) as caught:
+        await stage[0].assets("ab" * 16).get("no")
+
+    assert caught.value.problem == "rule no not found"
+    assert len(caught.value.request_id or "") == 32
 
 
 async def test_file_is_uploaded_once_and_replaced(stage: tuple[Falcon, Sandbox]) -> None:

@@ -43,7 +43,7 @@ OWNERS = {
         "rules/yaml.py",
         "client/replay.py",
         "client/recording.py",
-        "sandbox/gateway/content.py",
+        "sandbox/gateway/templates.py",
     },
     "pygls": {"lsp/"},
     "lsprotocol": {"lsp/"},

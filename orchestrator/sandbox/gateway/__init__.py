@@ -1,22 +1,65 @@
-"""The Falcon face: tokens, correlation rules, hosts, lookup files and saved queries.
+"""The Falcon face: tokens, correlation rules, hosts, and the content of NG-SIEM.
 
-Its errors are JSON envelopes, not text; searching goes through LogScale's own routes under
-`/humio`. One more resource is one more module with a function `routes`.
+    face           what every exchange has: trace id, rate limit, envelopes for refusals
+    envelope       the frame around an answer, and what routes share about requests
+    fql            the filter language, and sorting
+    tokens         OAuth2
+    rules          correlation rules
+    rule_versions  their versions, exports and templates
+    alerts         what the rules raised
+    hosts          devices, read
+    host_actions   devices, changed; their state and history
+    forms          forms and search domains of the content routes
+    lookup_files   files by search domain
+    templates      saved queries, dashboards, parsers
+    parsers        parsers as JSON
+    labels         labels of content
+    connections    data connections, whose key ingests
+    unoffered      what is refused because it would be pretence
+
+Searching goes through LogScale's own routes under `/humio`. One more resource is one more module
+with a function `routes`.
 """
 
 from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from orchestrator.sandbox.gateway import content, hosts, rules, tokens
-from orchestrator.sandbox.gateway.envelope import envelope_answer
+from orchestrator.sandbox.gateway import (
+    alerts,
+    connections,
+    host_actions,
+    hosts,
+    labels,
+    lookup_files,
+    parsers,
+    rule_versions,
+    rules,
+    templates,
+    tokens,
+    unoffered,
+)
+from orchestrator.sandbox.gateway.face import GatewayFace
 
-__all__ = ["PREFIXES", "envelope_answer", "routes"]
+__all__ = ["GatewayFace", "routes"]
 
-PREFIXES = ("/humio/", "/oauth2/", "/correlation-rules/", "/devices/", "/ngsiem-content/")
-"""Paths whose refusals are envelopes."""
+_RESOURCES = (
+    tokens,
+    rules,
+    rule_versions,
+    alerts,
+    hosts,
+    host_actions,
+    lookup_files,
+    templates,
+    parsers,
+    labels,
+    connections,
+    unoffered,
+)
+"""In the order in which their routes are tried; what refuses the rest comes last."""
 
 
 def routes() -> list[BaseRoute]:
     """Return every route of the gateway but those under `/humio`."""
-    return [*tokens.routes(), *rules.routes(), *hosts.routes(), *content.routes()]
+    return [route for resource in _RESOURCES for route in resource.routes()]

@@ -175,10 +175,11 @@ def _scheduled_mutations(change: _Change) -> dict[str, Resolver]:
 # --- inputs to records ----------------------------------------------------------------------
 
 
-def _saved_query(given: Input, _domain: Domain) -> Record:
+def saved_query(name: str, query: str, given: Input) -> Record:
+    """Return what a saved query is kept with, whichever face made it; `given` has the rest."""
     return {
-        "name": given["name"],
-        "queryString": given["queryString"],
+        "name": name,
+        "queryString": query,
         "description": given.get("description"),
         "start": given.get("start") or "24h",
         "end": given.get("end") or "now",
@@ -187,6 +188,10 @@ def _saved_query(given: Input, _domain: Domain) -> Record:
         "options": given.get("options") or "{}",
         "labels": given.get("labels") or [],
     }
+
+
+def _saved_query(given: Input, _domain: Domain) -> Record:
+    return saved_query(given["name"], given["queryString"], given)
 
 
 def _saved_query_update(given: Input, _domain: Domain) -> Record:

@@ -6,6 +6,7 @@
     roster     which triggers there are, and which of them run
     evaluate   a window's search, throttled, becomes firings
     outcomes   what a search brought, in the state and in what is to be sent
+    detections what a correlation rule's outcome leaves behind
     templates  `{placeholders}` of a message, escaped for where they land
     outgoing   an action and a firing -> what leaves, and what of it may be shown
     sending    carries out what fired, with retries, each attempt on record

@@ -18,11 +18,12 @@ from orchestrator.errors import StoreFull
 from orchestrator.route.sinks.base import Failed
 from orchestrator.route.sinks.http import Answer, HttpSeam
 from orchestrator.sandbox.answers import Refusal
-from orchestrator.sandbox.domains import Domain, StoredFile
+from orchestrator.sandbox.domains import Domain, Record, StoredFile
 from orchestrator.sandbox.ingest_shapes import BodyRefused, Row
 from orchestrator.sandbox.settings import Right, TokenRole
 from orchestrator.sandbox.storage import TIMESTAMP
 from orchestrator.sandbox.triggers.book import Book
+from orchestrator.sandbox.triggers.detections import REPOSITORY, outcomes_of
 from orchestrator.sandbox.triggers.outgoing import (
     HttpCall,
     Mail,
@@ -31,7 +32,10 @@ from orchestrator.sandbox.triggers.outgoing import (
     Upload,
     event_row,
 )
+from orchestrator.sandbox.triggers.templates import Firing
 
+ALERTS, KEPT_ALERTS = "alerts", 1_000
+"""Where alerts are among the Falcon face's content, and how many are kept, the newest."""
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*\Z")
 _URL = re.compile(r"https?://[\x21-\x7e]+\Z", re.IGNORECASE)
@@ -47,8 +51,14 @@ class Stores(Protocol):
     tokens: dict[str, TokenRole]
     domains: dict[str, Domain]
 
+    content: dict[str, dict[str, Record]]
+
     def now_ms(self) -> int:
         """Return the wall time in epoch ms."""
+        ...
+
+    def save(self) -> None:
+        """Write everything but events down."""
         ...
 
     async def ingest(self, repository: str, rows: Sequence[Row]) -> int:
@@ -99,6 +109,25 @@ class Delivery:
                 return await self._ingest(out)
             case Upload():
                 return self._upload(out, name=name, domain=domain)
+
+    async def keep_outcomes(self, firing: Firing) -> Outcome:
+        """Keep what a correlation rule's firing leaves behind: events, and alerts beside them.
+
+        What is there already, from before a kill, is not stored again.
+        """
+        alerts = self._stores.content.setdefault(ALERTS, {})
+        self._stores.domains.setdefault(REPOSITORY, Domain(name=REPOSITORY))
+        kept = [o for o in outcomes_of(firing) if o[1]["composite_id"] not in alerts]
+        try:
+            await self._stores.ingest(REPOSITORY, [row for rows, _ in kept for row in rows])
+            alerts.update({str(alert["composite_id"]): alert for _, alert in kept})
+            while len(alerts) > KEPT_ALERTS:
+                del alerts[next(iter(alerts))]
+            self._stores.save()
+        except StoreFull as exc:
+            return Outcome(is_sent=False, detail=str(exc), may_retry=True, target=REPOSITORY)
+        count = f"{len(kept)} of kind {firing.facts['outcome']}"
+        return Outcome(is_sent=True, detail=count, target=REPOSITORY)
 
     async def close(self) -> None:
         """Close the connections."""

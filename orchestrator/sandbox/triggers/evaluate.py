@@ -16,12 +16,13 @@ from orchestrator.clock import Clock
 from orchestrator.engine.sources.lookups import Lookup
 from orchestrator.errors import CqlError
 from orchestrator.sandbox.answers import Refusal
-from orchestrator.sandbox.domains import AssetKind, Domain, Record, StoredFile
+from orchestrator.sandbox.domains import AssetKind, Connection, Domain, Record, StoredFile
 from orchestrator.sandbox.ingest_shapes import Row
 from orchestrator.sandbox.query_jobs import QueryJobs
 from orchestrator.sandbox.search import Answer, Search, check, refuse_unsupported
 from orchestrator.sandbox.settings import SandboxSettings, TokenRole
 from orchestrator.sandbox.storage import EventLog, Snapshot
+from orchestrator.sandbox.triggers.detections import REPOSITORY
 from orchestrator.sandbox.triggers.kinds import AggregateAlert, FilterAlert, Throttle, Trigger
 from orchestrator.sandbox.triggers.planner import CATCH_UP_MS, Window
 from orchestrator.sandbox.triggers.states import RunState
@@ -43,6 +44,7 @@ class Host(Protocol):
     tokens: dict[str, TokenRole]
     jobs: QueryJobs
     correlation_rules: dict[str, Record]
+    content: dict[str, dict[str, Record]]
 
     def now_ms(self) -> int:
         """Return the wall time in epoch ms."""
@@ -62,6 +64,10 @@ class Host(Protocol):
 
     async def ingest(self, repository: str, rows: Sequence[Row]) -> int:
         """Store events."""
+        ...
+
+    def save(self) -> None:
+        """Write everything but events down."""
         ...
 
     def put_file(self, domain: Domain, name: str, content: bytes, *, by: str) -> StoredFile:
@@ -142,8 +148,13 @@ async def _searched(
 
 
 def everything(host: Host, name: str) -> Domain:
-    """Return the domain of correlation rules: all events, with every repository's lookup files."""
-    whole = Domain(name=name, connections=())
+    """Return the domain of correlation rules: all events but those that the rules left, with every
+    repository's lookup files.
+    """
+    # A rule that finds what rules left would set itself off, each time more of it.
+    names = [d.name for d in host.domains.values() if not d.is_view and d.name != REPOSITORY]
+    connections = tuple(Connection(repository=repository, filter="") for repository in names)
+    whole = Domain(name=name, connections=connections)
     for domain in host.domains.values():
         whole.files.update(domain.files)
         whole.assets[AssetKind.SAVED_QUERY].update(domain.assets[AssetKind.SAVED_QUERY])

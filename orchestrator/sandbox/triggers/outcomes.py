@@ -12,7 +12,8 @@ from datetime import timedelta
 from orchestrator.sandbox.search import Answer
 from orchestrator.sandbox.storage import TIMESTAMP
 from orchestrator.sandbox.triggers.arrivals import Arrivals
-from orchestrator.sandbox.triggers.book import Book, Invocation, Pending
+from orchestrator.sandbox.triggers.book import Book, Pending
+from orchestrator.sandbox.triggers.detections import facts_of
 from orchestrator.sandbox.triggers.evaluate import Fired, Host, fired_events, fired_rows
 from orchestrator.sandbox.triggers.kinds import (
     AggregateAlert,
@@ -92,6 +93,9 @@ class Outcomes:
                     state.last_triggered_ms = window.end_ms
             case CorrelationRule():
                 self._executed(trigger, state, window, rows=len(rows), warnings=warnings)
+                if rows:
+                    self._fire(trigger, window, Fired(rows=rows), answer)
+                    state.last_triggered_ms = window.end_ms
         return True
 
     # --- what comes out -------------------------------------------------------------------------
@@ -115,8 +119,12 @@ class Outcomes:
             state.warnings.append(f"{too_many} events fired nothing: too many in one minute")
 
     def _fire(self, trigger: Trigger, window: Window, fired: Fired, answer: Answer | None) -> None:
-        is_scheduled = isinstance(trigger, ScheduledSearch)
         start, end = _relative(trigger)
+        # What a rule does with what it found is its outcome, in the place of actions.
+        action_ids, facts = trigger.action_ids, {}
+        if isinstance(trigger, CorrelationRule):
+            record = self._host.correlation_rules.get(trigger.id, {})
+            action_ids, facts = (trigger.outcome,), facts_of(trigger, record)
         firing = Firing(
             id=secrets.token_hex(16),
             trigger_id=trigger.id,
@@ -125,7 +133,7 @@ class Outcomes:
             description=trigger.description,
             domain=trigger.domain,
             query=trigger.query,
-            type="scheduled-search" if is_scheduled else "alert",
+            type=_type_of(trigger),
             at_ms=self._host.now_ms(),
             start_ms=window.start_ms,
             end_ms=window.end_ms,
@@ -135,9 +143,10 @@ class Outcomes:
             fields=list(answer.field_order) if answer is not None else [],
             warnings=list(answer.warnings) if answer is not None else [],
             throttle_keys=list(fired.throttle_keys),
+            facts=facts,
         )
         self._book.firings[firing.id] = firing
-        for action_id in trigger.action_ids:
+        for action_id in action_ids:
             self._book.pending.append(
                 Pending(id=secrets.token_hex(16), firing_id=firing.id, action_id=action_id)
             )
@@ -152,7 +161,7 @@ class Outcomes:
         warnings: Sequence[str],
         problem: str = "",
     ) -> None:
-        """Record a correlation rule's run, and its outcomes as one entry of the log."""
+        """Record a correlation rule's run."""
         now = format_instant(from_epoch_ms(self._host.now_ms()))
         state.execution = {
             "status_display": "failed" if problem else "succeeded",
@@ -168,26 +177,16 @@ class Outcomes:
             },
         }
         state.last_executed_ms = window.end_ms
-        if not rows:
-            return
-        state.last_triggered_ms = window.end_ms
-        outcomes = rows if rule.is_verbose else 1
-        self._book.log(
-            Invocation(
-                id=secrets.token_hex(16),
-                at=now,
-                trigger=rule.name,
-                trigger_id=rule.id,
-                domain=rule.domain,
-                action="",
-                action_id="",
-                kind=rule.outcome,
-                status="sent",
-                detail=f"{outcomes} of kind {rule.outcome}, on record only",
-                attempt=1,
-                event_count=rows,
-            )
-        )
+
+
+def _type_of(trigger: Trigger) -> str:
+    match trigger:
+        case ScheduledSearch():
+            return "scheduled-search"
+        case CorrelationRule():
+            return "correlation-rule"
+        case _:
+            return "alert"
 
 
 def _relative(trigger: Trigger) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from orchestrator.sandbox.domains import AssetKind, Record
 from orchestrator.sandbox.triggers.book import Book, Invocation, Pending
 from orchestrator.sandbox.triggers.delivery import Delivery, Outcome
+from orchestrator.sandbox.triggers.detections import OUTCOMES
 from orchestrator.sandbox.triggers.evaluate import Host, lift_throttle
 from orchestrator.sandbox.triggers.outgoing import Addresses, Outgoing, Unsendable, prepare
 from orchestrator.sandbox.triggers.templates import Firing, Sender
@@ -74,6 +75,8 @@ class Sending:
         domain = self._host.domains.get(firing.domain)
         actions = domain.assets[AssetKind.ACTION] if domain is not None else {}
         action = actions.get(entry.action_id)
+        if entry.action_id in OUTCOMES:
+            action = {"typename": entry.action_id}
         entry.attempts += 1
         if action is None:
             outcome, shown = Outcome(is_sent=False, detail="the action no longer exists"), ""
@@ -93,6 +96,8 @@ class Sending:
         self, action: Record, entry: Pending, firing: Firing
     ) -> tuple[Outcome, str]:
         """Send what is left of the action, and return how it went and what may be shown of it."""
+        if entry.action_id in OUTCOMES:
+            return await self._delivery.keep_outcomes(firing), ""
         settings = self._host.settings
         sender = Sender(
             action_id=entry.action_id, invocation_id=entry.id, public_url=settings.public_url

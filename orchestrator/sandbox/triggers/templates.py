@@ -12,7 +12,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from orchestrator.units import format_instant, from_epoch_ms
@@ -35,7 +35,7 @@ class Firing:
     domain: str
     query: str
     type: str
-    """`alert` or `scheduled-search`."""
+    """`alert`, `scheduled-search` or `correlation-rule`."""
     at_ms: int
     start_ms: int
     end_ms: int
@@ -48,6 +48,8 @@ class Firing:
     warnings: Sequence[str] = ()
     throttle_keys: Sequence[str] = ()
     """Values of the throttle field that this firing silenced."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """Of a correlation rule: what its outcomes say of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -50,3 +51,36 @@ def sandbox_url() -> Iterator[str]:
     settings = sandbox_settings(token=TOKEN, repositories=("falcon",))
     with served(create_app(settings, clock=FrozenClock(NOW))) as url:
         yield url
+
+
+Service = Callable[..., Any]
+
+
+@pytest.fixture
+def service(sandbox_url: str) -> Service:
+    """Return what makes a service class of falconpy for the sandbox."""
+
+    def made(kind: Callable[..., Any]) -> Any:
+        return kind(client_id="sandbox", client_secret=TOKEN, base_url=sandbox_url)
+
+    return made
+
+
+def body_of(answer: Any, *, status: int = 200) -> Any:
+    """Return the body of an answer of falconpy's with this status."""
+    assert answer["status_code"] == status, answer
+    return answer["body"]
+
+
+def resources(answer: Any, *, status: int = 200) -> Any:
+    """Return the resources of an answer of falconpy's without errors."""
+    body = body_of(answer, status=status)
+    assert body["errors"] == [], body
+    return body["resources"]
+
+
+def message_of(answer: Any, *, status: int) -> str:
+    """Return the text of a refusal, whose code is that of the answer."""
+    (error,) = body_of(answer, status=status)["errors"]
+    assert error["code"] == status
+    return str(error["message"])

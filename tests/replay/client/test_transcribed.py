@@ -263,6 +263,31 @@ async def test_falcon_rules() -> None:
     assert transport.left == ()
 
 
+async def test_falcon_rule_versions() -> None:
+    falcon, transport = make_falcon("falcon/correlation_rules/versions.yaml")
+
+    newest, oldest = await falcon.rule_versions().list("rule-1")
+
+    assert transport.left == ()
+    assert (newest.id, newest.number, newest.state) == ("version-2", 2, "published")
+    assert (newest.updated_at, newest.rule.severity) == ("2026-03-02T00:00:00Z", 70)
+    assert (oldest.id, oldest.state, oldest.rule.id) == ("version-1", "unpublished", "rule-1")
+
+
+async def test_falcon_hosts() -> None:
+    falcon, transport = make_falcon("falcon/hosts/find.yaml")
+
+    first, second = [
+        host async for host in falcon.hosts().find(filter_text="platform_name:'Linux'", page_size=1)
+    ]
+
+    assert transport.left == ()
+    assert (first.id, first.name, first.external_ip) == ("aid-1", "web-1", "203.0.113.1")
+    assert (first.tags, first.groups) == (("FalconGroupingTags/prod",), ("group-1",))
+    assert first.raw["status"] == "normal"
+    assert (second.id, second.name, second.last_seen) == ("aid-2", "", "")
+
+
 async def test_falcon_refused_query_is_in_the_envelope() -> None:
     falcon, _ = make_falcon("falcon/query_jobs/refused.yaml")
 

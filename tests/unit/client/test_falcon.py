@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,13 +12,21 @@ import pytest
 from orchestrator.client.addresses import CLOUDS
 from orchestrator.client.auth import ClientCredentials
 from orchestrator.client.correlation_rules import format_go_duration, parse_go_duration
-from orchestrator.client.falcon import Falcon
+from orchestrator.client.falcon import Falcon, discover
 from orchestrator.client.retry import NO_RETRIES
 from orchestrator.client.scripted import ScriptedTransport, json_response
 from orchestrator.client.transport import Response
 from orchestrator.client.types import CorrelationRule, SavedQuery
 from orchestrator.clock import FrozenClock
-from orchestrator.errors import NotFound, QueryRejected, RequestRejected, UnexpectedResponse
+from orchestrator.errors import (
+    ClientError,
+    ConnectionFailed,
+    NotFound,
+    QueryRejected,
+    RateLimited,
+    RequestRejected,
+    UnexpectedResponse,
+)
 from orchestrator.secret import SecretText
 
 NOW = datetime(2026, 3, 10, tzinfo=UTC)
@@ -25,7 +34,7 @@ HOUR = timedelta(hours=1)
 
 
 def make_falcon(
-    *steps: Response, region: str = "us-1", base_url: str = CLOUDS["us-1"]
+    *steps: Response | ClientError, region: str = "us-1", base_url: str = CLOUDS["us-1"]
 ) -> tuple[Falcon, ScriptedTransport]:
     token = json_response(
         {"access_token": "tok-canary", "expires_in": 1799},
@@ -95,7 +104,8 @@ async def test_list_keeps_the_stable_id_and_reads_durations() -> None:
 
 async def test_list_follows_pages_until_the_total() -> None:
     falcon, transport = make_falcon(
-        envelope(wire_rule(name="b"), total=2), envelope(wire_rule(name="a"), total=2)
+        envelope(wire_rule(rule_id="r1", name="b"), total=2),
+        envelope(wire_rule(rule_id="r2", name="a"), total=2),
     )
 
     found = await falcon.assets("ab").list(CorrelationRule)
@@ -104,10 +114,31 @@ async def test_list_follows_pages_until_the_total() -> None:
     assert transport.requests[-1].query == (("offset", "1"), ("limit", "100"))
 
 
-async def test_list_ends_on_an_empty_page_whatever_the_total_says() -> None:
-    falcon, transport = make_falcon(envelope(wire_rule(), total=9), envelope(total=9))
+PAGES_THAT_STOP: list[list[Response]] = [
+    [envelope(wire_rule(), total=9), envelope(total=9)],
+    # The same page twice.
+    [envelope(wire_rule(), total=9), envelope(wire_rule(), total=9)],
+    [envelope(total=9)],
+]
 
-    assert len(await falcon.assets("ab").list(CorrelationRule)) == 1
+
+@pytest.mark.parametrize("pages", PAGES_THAT_STOP, ids=["empty", "repeated", "nothing"])
+async def test_list_that_stops_before_its_total_is_not_taken_for_whole(
+    pages: list[Response],
+) -> None:
+    falcon, transport = make_falcon(*pages)
+
+    with pytest.raises(UnexpectedResponse, match=r"the listing ended at [01] of 9"):
+        await falcon.assets("ab").list(CorrelationRule)
+
+    assert transport.left == 0
+
+
+async def test_list_without_a_total_ends_where_nothing_new_comes() -> None:
+    page = {"resources": [wire_rule()], "errors": []}
+    falcon, transport = make_falcon(json_response(page), json_response({"resources": []}))
+
+    assert await falcon.assets("ab").list(CorrelationRule) == (RULE,)
     assert transport.left == 0
 
 
@@ -238,6 +269,27 @@ async def test_update_of_what_changed_meanwhile_is_refused() -> None:
     assert len(transport.requests) == 2
 
 
+async def test_update_notices_a_change_of_what_it_does_not_read() -> None:
+    falcon, transport = make_falcon(envelope(wire_rule()), envelope(wire_rule(id="version-8")))
+    (known,) = await falcon.assets("ab").list(CorrelationRule)
+
+    with pytest.raises(RequestRejected, match="T1528 changed since it was read"):
+        await falcon.assets("ab").update(replace(known, severity=90), expected=known)
+
+    assert transport.left == 0
+
+
+@pytest.mark.parametrize(("verb", "status"), [("enable", "active"), ("disable", "inactive")])
+async def test_switch_sends_the_status_alone(verb: str, status: str) -> None:
+    falcon, transport = make_falcon(envelope(wire_rule()))
+
+    await getattr(falcon.assets("ab"), verb)(RULE)
+
+    assert json.loads(transport.requests[-1].content) == [{"id": "rule-1", "status": status}]
+    with pytest.raises(ValueError, match="has no id"):
+        await getattr(falcon.assets("ab"), verb)(replace(RULE, id=""))
+
+
 async def test_update_of_what_is_gone_is_not_found() -> None:
     falcon, _ = make_falcon(envelope())
 
@@ -290,6 +342,241 @@ async def test_check_behind_a_private_address_does_not_judge_the_region() -> Non
     falcon, _ = make_falcon(region="eu-1", base_url="http://127.0.0.1:8080")
 
     assert await falcon.check() == "eu-1"
+
+
+async def test_limit_says_when_to_go_on_in_seconds_or_milliseconds() -> None:
+    at_s = int(NOW.timestamp()) + 3
+    for text in (str(at_s), str(at_s * 1_000)):
+        limited = json_response({}, status=429, headers={"x-ratelimit-retryafter": text})
+        falcon, _ = make_falcon(limited)
+
+        with pytest.raises(RateLimited) as caught:
+            await falcon.hosts().ids()
+
+        assert caught.value.retry_after == timedelta(seconds=3)
+
+
+# --- hosts ------------------------------------------------------------------------------------
+
+
+def scrolled(*ids: str, offset: str, total: int) -> Response:
+    pagination = {"offset": offset, "total": total}
+    return json_response({"meta": {"pagination": pagination}, "resources": list(ids)})
+
+
+def whole(*ids: str, following: str, total: int) -> Response:
+    pagination = {"next": following, "total": total}
+    resources = [{"device_id": device_id} for device_id in ids]
+    return json_response({"meta": {"pagination": pagination}, "resources": resources})
+
+
+async def test_hosts_are_found_by_filter_and_sort_page_by_page() -> None:
+    falcon, transport = make_falcon(
+        whole("a", "b", following="t1", total=3), whole("c", following="", total=3)
+    )
+
+    found = [
+        host.id
+        async for host in falcon.hosts().find(
+            filter_text="os:'x'", sort="hostname.asc", page_size=2
+        )
+    ]
+
+    assert found == ["a", "b", "c"]
+    assert transport.requests[-1].query == (
+        ("limit", "2"),
+        ("filter", "os:'x'"),
+        ("sort", "hostname.asc"),
+        ("offset", "t1"),
+    )
+
+
+ODD_SCROLLS: list[list[Response]] = [
+    # The same page under the same offset.
+    [scrolled("a", offset="t", total=2), scrolled("a", offset="t", total=2)],
+    # An empty page, and an offset all the same.
+    [scrolled("a", offset="t", total=2), scrolled(offset="u", total=2)],
+    # The end before the total.
+    [scrolled("a", offset="", total=2)],
+]
+
+
+@pytest.mark.parametrize("pages", ODD_SCROLLS, ids=["repeated", "empty", "short"])
+async def test_scroll_that_stops_before_its_total_is_not_taken_for_whole(
+    pages: list[Response],
+) -> None:
+    falcon, transport = make_falcon(*pages)
+
+    with pytest.raises(UnexpectedResponse, match="the listing ended at 1 of 2"):
+        await falcon.hosts().ids()
+
+    assert transport.left == 0
+
+
+async def test_scroll_that_says_it_goes_on_at_its_end_is_ended() -> None:
+    falcon, transport = make_falcon(
+        scrolled("a", offset="t", total=1), scrolled("a", offset="t", total=1)
+    )
+
+    assert await falcon.hosts().ids() == ("a",)
+    assert transport.left == 0
+
+
+async def test_hosts_that_come_again_and_again_are_ended_and_not_whole() -> None:
+    page = whole("a", following="t", total=3)
+    falcon, transport = make_falcon(page, page)
+
+    with pytest.raises(UnexpectedResponse, match="the listing ended at 1 of 3"):
+        assert [host.id async for host in falcon.hosts().find()] == ["a"]
+
+    assert transport.left == 0
+
+
+@pytest.mark.parametrize("page_size", [0, 10_001])
+async def test_page_size_out_of_its_bounds_is_our_mistake(page_size: int) -> None:
+    falcon, transport = make_falcon()
+
+    with pytest.raises(ValueError, match="page_size must be 1 to 10000"):
+        await falcon.hosts().ids(page_size=page_size)
+
+    assert transport.requests == []
+
+
+async def test_details_are_asked_in_batches() -> None:
+    falcon, transport = make_falcon(envelope(), envelope())
+
+    await falcon.hosts().details([str(number) for number in range(5_001)])
+
+    sizes = [len(json.loads(request.content)["ids"]) for request in transport.requests[1:]]
+    assert sizes == [5_000, 1]
+
+
+def named(*names: str, total: int) -> Response:
+    return json_response({"meta": {"pagination": {"total": total}}, "resources": list(names)})
+
+
+@pytest.mark.parametrize("what", ["files", "saved_queries"])
+@pytest.mark.parametrize("second", [("a",), ()], ids=["repeated", "empty"])
+async def test_content_that_stops_before_its_total_is_not_taken_for_whole(
+    what: str, second: tuple[str, ...]
+) -> None:
+    falcon, transport = make_falcon(named("a", total=2), named(*second, total=2))
+    listing = falcon.files().list if what == "files" else falcon.saved_queries().ids
+
+    with pytest.raises(UnexpectedResponse, match="the listing ended at 1 of 2"):
+        await listing()
+
+    assert transport.left == 0
+    assert transport.requests[-1].query == (
+        ("search_domain", "all"),
+        ("offset", "1"),
+        ("limit", "50"),
+    )
+
+
+# --- versions ---------------------------------------------------------------------------------
+
+
+async def test_versions_come_newest_first_and_by_a_quoted_id() -> None:
+    falcon, transport = make_falcon(
+        envelope(
+            wire_rule(id="v1", version=1, state="unpublished"),
+            wire_rule(id="v2", version=2, state="published", last_updated_on="t"),
+        )
+    )
+
+    newest, oldest = await falcon.rule_versions().list("rule-1')+x:!('")
+
+    assert (newest.id, newest.number, newest.state, newest.updated_at) == (
+        "v2",
+        2,
+        "published",
+        "t",
+    )
+    assert (oldest.id, oldest.rule) == ("v1", RULE)
+    assert transport.requests[-1].query[0] == ("filter", "rule_id:'rule-1\\')+x:!(\\''")
+
+
+# --- the token's end, and the tenant's cloud ----------------------------------------------------
+
+
+async def test_close_revokes_the_token_as_the_client_itself() -> None:
+    falcon, transport = make_falcon(scrolled(offset="", total=0), json_response({}))
+    await falcon.hosts().ids()
+
+    await falcon.close()
+
+    request = transport.requests[-1]
+    assert (request.method, request.path) == ("POST", "oauth2/revoke")
+    assert request.content == b"token=tok-canary"
+    assert request.headers["Authorization"] == "Basic aWQ6cy1jYW5hcnk="
+    assert "canary" not in repr(request)
+    assert "aWQ6" not in repr(request)
+    assert transport.is_closed
+
+
+async def test_close_without_a_token_asks_nothing() -> None:
+    falcon, transport = make_falcon()
+
+    await falcon.close()
+
+    assert transport.requests == []
+
+
+async def test_close_is_not_held_up_by_a_token_that_cannot_be_revoked() -> None:
+    falcon, transport = make_falcon(
+        scrolled(offset="", total=0), ConnectionFailed("gone", sent=False)
+    )
+    await falcon.hosts().ids()
+
+    await falcon.close()
+
+    assert transport.is_closed
+
+
+def opener(*regions: str) -> tuple[Callable[[str], Falcon], list[str]]:
+    """Return what opens clients whose tokens name these regions in turn, and where it did."""
+    opened: list[str] = []
+
+    def open_at(base_url: str) -> Falcon:
+        region = regions[len(opened)]
+        opened.append(base_url)
+        return make_falcon(json_response({}), region=region, base_url=base_url)[0]
+
+    return open_at, opened
+
+
+async def test_discover_follows_the_region_once() -> None:
+    open_at, opened = opener("eu-1", "eu-1")
+
+    assert await discover(open_at) == ("eu-1", CLOUDS["eu-1"])
+    assert opened == [CLOUDS["us-1"], CLOUDS["eu-1"]]
+
+
+async def test_discover_at_home_asks_once() -> None:
+    open_at, opened = opener("us-gov-1")
+
+    found = await discover(open_at, base_url=CLOUDS["us-gov-1"] + "/")
+
+    assert found == ("us-gov-1", "https://api.laggar.gcw.crowdstrike.com")
+    assert len(opened) == 1
+
+
+@pytest.mark.parametrize(
+    ("regions", "problem"),
+    [
+        (("eu-1", "us-2"), "each cloud names another one"),
+        (("https://evil.example",), "names no known region but 'https://evil.example'"),
+        (("",), "names no known region but ''"),
+    ],
+)
+async def test_discover_goes_to_known_clouds_alone(regions: tuple[str, ...], problem: str) -> None:
+    open_at, opened = opener(*regions)
+
+    with pytest.raises(UnexpectedResponse, match=problem):
+        await discover(open_at)
+
+    assert set(opened) <= set(CLOUDS.values())
 
 
 @pytest.mark.parametrize(

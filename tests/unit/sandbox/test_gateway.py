@@ -1,13 +1,20 @@
-"""The Falcon face: tokens that expire, envelopes, correlation rules."""
+"""The Falcon face: tokens, envelopes and limits on every route, correlation rules, bad input."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from starlette.types import Receive, Scope, Send
 
-from orchestrator.sandbox.settings import FalconClient
+from orchestrator.clock import FrozenClock
+from orchestrator.sandbox.faults import Fault, FaultKind
+from orchestrator.sandbox.gateway import GatewayFace
+from orchestrator.sandbox.settings import FalconClient, Right
+from tests.unit.sandbox.conftest import NOW, NOW_MS
 
 CLIENTS = (FalconClient(client_id="id", client_secret="secret"),)
 RULE = {
@@ -143,3 +150,305 @@ async def test_rule_patch_that_is_no_array_is_refused(client: Any) -> None:
     answer = await client.call("PATCH", RULES, json={"id": "x"})
 
     assert answer.status_code == 400
+
+
+# --- what every exchange has --------------------------------------------------------------------
+
+GATEWAY_PATHS = [
+    ("GET", "/devices/queries/devices/v1"),
+    ("GET", "/correlation-rules/combined/rules/v1"),
+    ("GET", "/ngsiem-content/queries/lookupfiles/v1"),
+    ("GET", "/ngsiem/combined/connections/v1"),
+    ("POST", "/humio/api/v1/repositories/search-all/queryjobs"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), GATEWAY_PATHS)
+@pytest.mark.parametrize(
+    ("token", "status", "message"),
+    [
+        ("no-such-token", 401, "access denied, invalid bearer token"),
+        ("sender", 403, "access denied, authorization failed"),
+    ],
+)
+async def test_refusal_of_a_token_is_the_gateways_on_every_route(
+    client: Any, method: str, path: str, token: str, status: int, message: str
+) -> None:
+    answer = await client.call(method, path, token=token, json={"queryString": "a=b"})
+
+    assert answer.status_code == status
+    body = answer.json()
+    assert body["errors"] == [{"code": status, "message": message}]
+    assert body["resources"] == []
+    assert answer.headers["x-cs-traceid"] == body["meta"]["trace_id"]
+    assert answer.headers["x-ratelimit-limit"] == "6000"
+
+
+async def test_plain_logscale_has_nothing_of_the_gateway(client: Any) -> None:
+    answer = await client.call("GET", "/api/v1/status", token=None)
+    refused = await client.call("GET", "/api/v1/repositories/falcon/files", token="no")
+
+    assert not {"x-cs-traceid", "x-ratelimit-limit"} & set(answer.headers)
+    assert refused.headers["content-type"].startswith("text/plain")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/devices/entities/nothing/v1"),
+        ("DELETE", "/devices/queries/devices/v1"),
+        ("GET", "/humio/api/v1/nothing"),
+        ("GET", "/alerts/nothing"),
+    ],
+)
+async def test_path_that_is_not_known_is_an_envelope(client: Any, method: str, path: str) -> None:
+    answer = await client.call(method, path)
+
+    assert answer.status_code == 404
+    assert answer.json()["errors"][0]["code"] == 404
+
+
+async def test_more_requests_than_a_minute_has_are_refused_until_the_next(open_client: Any) -> None:
+    path = "/devices/queries/devices/v1"
+    async with open_client(gateway_requests_per_minute=2) as client:
+        answers = [await client.call("GET", path) for _ in range(3)]
+        client.clock.advance(timedelta(seconds=45))
+        early = await client.call("GET", path)
+        client.clock.advance(timedelta(seconds=15))
+        later = await client.call("GET", path)
+
+    assert [a.status_code for a in (*answers, early, later)] == [200, 200, 429, 429, 200]
+    assert [a.headers["x-ratelimit-remaining"] for a in answers] == ["1", "0", "0"]
+    # Epoch seconds: the end of the minute, whenever one asks.
+    end = str(NOW_MS // 1000 + 60)
+    assert [a.headers["x-ratelimit-retryafter"] for a in (answers[2], early)] == [end, end]
+    assert answers[2].json()["errors"] == [{"code": 429, "message": "API rate limit exceeded"}]
+
+
+async def test_fault_before_the_routes_is_an_envelope_too(client: Any) -> None:
+    fault = Fault(kind=FaultKind.RATE_LIMITED, retry_after_s=7)
+    client.sandbox.faults.set("GET /devices/*", [fault, Fault(kind=FaultKind.UNAVAILABLE)])
+
+    limited = await client.call("GET", "/devices/queries/devices/v1")
+    broken = await client.call("GET", "/devices/queries/devices/v1")
+
+    assert limited.headers["x-ratelimit-retryafter"] == str(NOW_MS // 1000 + 7)
+    assert "retry-after" not in limited.headers
+    assert limited.json()["errors"][0] == {"code": 429, "message": "Too many requests"}
+    assert broken.json()["errors"][0]["code"] == 503
+
+
+async def test_fault_of_the_sandbox_itself_is_an_envelope_and_is_not_hidden() -> None:
+    async def failing(scope: Scope, receive: Receive, send: Send) -> None:
+        raise LookupError("a bug")
+
+    face = GatewayFace(failing, clock=FrozenClock(NOW), per_minute=9)
+    quiet, loud = (httpx.ASGITransport(face, raise_app_exceptions=on) for on in (False, True))
+    async with httpx.AsyncClient(transport=quiet, base_url="http://x") as http:
+        answer = await http.get("/devices/queries/devices/v1")
+    async with httpx.AsyncClient(transport=loud, base_url="http://x") as http:
+        with pytest.raises(LookupError, match="a bug"):
+            await http.get("/devices/queries/devices/v1")
+
+    assert answer.status_code == 500
+    assert answer.json()["errors"] == [
+        {"code": 500, "message": "the sandbox failed; its log says why"}
+    ]
+    assert answer.headers["x-ratelimit-remaining"] == "8"
+
+
+# --- tokens -------------------------------------------------------------------------------------
+
+
+async def test_token_has_the_rights_of_its_client_and_names_its_cloud(open_client: Any) -> None:
+    reader = FalconClient(
+        client_id="id", client_secret="secret", rights=frozenset({Right.READ}), region="eu-1"
+    )
+    async with open_client(falcon_clients=(reader,)) as client:
+        form = {"client_id": "id", "client_secret": "secret"}
+        issued = await client.call("POST", "/oauth2/token", token=None, data=form)
+        token = issued.json()["access_token"]
+        listed = await client.call("GET", RULES, token=token, params={"ids": "x"})
+        created = await client.call("POST", RULES, token=token, json=RULE)
+        hidden = await client.call(
+            "POST", f"{ACTIONS}?action_name=hide_host", token=token, json={"ids": ["a"]}
+        )
+
+    assert issued.headers["x-cs-region"] == "eu-1"
+    assert [a.status_code for a in (listed, created, hidden)] == [404, 403, 403]
+
+
+ACTIONS = "/devices/entities/devices-actions/v2"
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"grant_type": "password"}, 400),
+        ({"client_id": "other"}, 403),
+        ({"client_secret": ""}, 403),
+    ],
+)
+async def test_token_request_that_is_wrong_is_refused(
+    open_client: Any, change: dict[str, str], status: int
+) -> None:
+    form = {"client_id": "id", "client_secret": "secret", **change}
+    async with open_client(falcon_clients=CLIENTS) as client:
+        answer = await client.call("POST", "/oauth2/token", token=None, data=form)
+
+    assert answer.status_code == status
+    assert answer.json()["errors"][0]["code"] == status
+
+
+@pytest.mark.parametrize(
+    ("basic", "status", "after"),
+    [
+        (("id", "secret"), 200, 401),
+        (("id", "wrong"), 403, 200),
+        (("other", "its-own"), 200, 200),
+        (None, 403, 200),
+    ],
+)
+async def test_token_is_revoked_by_its_own_client_alone(
+    open_client: Any, basic: tuple[str, str] | None, status: int, after: int
+) -> None:
+    clients = (*CLIENTS, FalconClient(client_id="other", client_secret="its-own"))
+    async with open_client(falcon_clients=clients) as client:
+        token = await token_of(client)
+        revoked = await client.http.post("/oauth2/revoke", data={"token": token}, auth=basic)
+        used = await client.call("GET", "/devices/queries/devices/v1", token=token)
+
+    assert (revoked.status_code, used.status_code) == (status, after)
+
+
+async def test_tokens_of_the_settings_are_not_revoked(open_client: Any) -> None:
+    admin = FalconClient(client_id="admin", client_secret="secret")
+    async with open_client(falcon_clients=(admin,)) as client:
+        form = {"token": "admin"}
+        await client.http.post("/oauth2/revoke", data=form, auth=("admin", "secret"))
+        used = await client.call("GET", "/devices/queries/devices/v1", token="admin")
+
+    assert used.status_code == 200
+
+
+# --- what lasts ---------------------------------------------------------------------------------
+
+
+async def test_what_the_gateway_changed_survives_a_restart(
+    open_client: Any, tmp_path: Path
+) -> None:
+    board = {"search_domain": "falcon", "name": "board", "yaml_template": "widgets: {}"}
+    async with open_client(data_dir=tmp_path) as client:
+        client.sandbox.hosts = {"a": {"device_id": "a", "tags": [], "groups": ["g"]}}
+        made = await client.call("POST", BOARDS, files={"yaml_template": b""}, data=board)
+        await client.call("POST", f"{ACTIONS}?action_name=contain", json={"ids": ["a"]})
+        await client.call("POST", f"{GROUPS}?action_name=remove_all&ids=g", json={})
+    async with open_client(data_dir=tmp_path) as client:
+        host = (await client.call("GET", "/devices/entities/devices/v2?ids=a")).json()
+        board_id = made.json()["resources"][0]["id"]
+        read = (await client.call("GET", f"{BOARDS}?ids={board_id}&search_domain=falcon")).json()
+        joined = await client.call(
+            "POST", f"{GROUPS}?action_name=add_group_member&ids=g", json=everyone()
+        )
+
+    assert (host["resources"][0]["status"], host["resources"][0]["groups"]) == ("contained", [])
+    assert read["resources"][0]["name"] == "board"
+    assert joined.status_code == 200
+
+
+BOARDS = "/ngsiem-content/entities/dashboards-template/v1"
+GROUPS = "/devices/entities/group-actions/v1"
+
+
+def everyone() -> dict[str, Any]:
+    return {"action_parameters": [{"name": "filter", "value": "device_id:'*'"}]}
+
+
+QUERIES = "/ngsiem-content/entities/savedqueries-template/v1"
+SAVED = 'searchDomain(name: "falcon") { savedQueries { name query { queryString start } } }'
+
+
+async def test_saved_query_of_one_face_is_read_through_the_other(client: Any) -> None:
+    form = {"search_domain": "falcon", "yaml_template": "name: theirs\nqueryString: a=1"}
+    given = '{viewName: "falcon", name: "ours", queryString: "b=2"}'
+    mutation = f"mutation {{ createSavedQuery(input: {given}) {{ savedQuery {{ id }} }} }}"
+    await client.call("POST", QUERIES, data=form)
+    made = await client.graphql(mutation)
+
+    listed = await client.graphql(f"{{ {SAVED} }}")
+    ours = made["data"]["createSavedQuery"]["savedQuery"]["id"]
+    read = await client.call("GET", f"{QUERIES}?ids={ours}&search_domain=falcon")
+
+    assert listed["data"]["searchDomain"]["savedQueries"] == [
+        {"name": "theirs", "query": {"queryString": "a=1", "start": "24h"}},
+        {"name": "ours", "query": {"queryString": "b=2", "start": "24h"}},
+    ]
+    assert "queryString: b=2\n" in read.json()["resources"][0]["yaml_template"]
+
+
+# --- bad input ----------------------------------------------------------------------------------
+
+CONFIGS = "/ngsiem/entities/connectors/configs/v1"
+DEEP = "[" * 100_000
+POISON: list[tuple[str, str, dict[str, Any]]] = [
+    ("POST", RULES, {"content": b"{"}),
+    ("POST", RULES, {"content": DEEP.encode()}),
+    ("POST", RULES, {"json": [RULE]}),
+    ("POST", RULES, {"json": {**RULE, "severity": [50]}}),
+    ("POST", RULES, {"json": {**RULE, "severity": True}}),
+    ("POST", RULES, {"json": {**RULE, "status": {}}}),
+    ("POST", RULES, {"json": {**RULE, "search": [1]}}),
+    ("PATCH", RULES, {"json": [{"id": 5}]}),
+    ("PATCH", RULES, {"json": []}),
+    ("DELETE", RULES, {}),
+    ("GET", f"{RULES}?ids=", {}),
+    ("GET", "/correlation-rules/combined/rules/v1?sort=name|up", {}),
+    ("GET", "/correlation-rules/combined/rules/v1?limit=%C2%B2", {}),
+    ("GET", "/correlation-rules/combined/rules/v1?offset=" + "9" * 5_000, {}),
+    ("GET", "/correlation-rules/combined/rules/v1?limit=-1", {}),
+    ("POST", "/correlation-rules/aggregates/rule-versions/v1", {"json": [{"field": 1}]}),
+    ("POST", "/correlation-rules/entities/rule-versions/import/v1", {"json": [RULE, 1]}),
+    ("POST", "/correlation-rules/entities/rule-versions/export/v1", {"json": {"search": {}}}),
+    ("PATCH", "/correlation-rules/entities/rule-versions/publish/v1", {"json": []}),
+    ("GET", "/devices/queries/devices/v1?filter=a:'b", {}),
+    ("GET", "/devices/combined/devices/v1?offset=%00", {}),
+    ("POST", "/devices/entities/devices/v2", {"json": {"ids": ["x"] * 5_001}}),
+    ("POST", "/devices/entities/devices/v2", {"json": {"ids": [{}]}}),
+    ("POST", f"{ACTIONS}?action_name=melt", {"json": {"ids": ["a"]}}),
+    ("PATCH", "/devices/entities/devices/tags/v1", {"json": {"device_ids": ["a"], "tags": ["x"]}}),
+    ("POST", f"{GROUPS}?action_name=remove_all", {"json": {}}),
+    ("POST", BOARDS, {"data": {"yaml_template": "{"}}),
+    ("POST", BOARDS, {"data": {"yaml_template": "[" * 5_000}}),
+    ("POST", BOARDS, {"content": b"x", "headers": {"content-type": "multipart/form-data"}}),
+    ("POST", BOARDS, {"files": {"yaml_template": b"\xff"}}),
+    ("GET", "/ngsiem-content/queries/lookupfiles/v1?search_domain=no", {}),
+    ("POST", "/ngsiem-content/entities/bulk-lookupfiles/v1", {"json": {"lookup_files": [1]}}),
+    ("POST", "/ngsiem-content/entities/parsers/v1", {"json": {"name": "x", "script": []}}),
+    (
+        "POST",
+        "/ngsiem-content/entities/lookupfile-labels/v1",
+        {"json": {"filename": "f", "labels": "x"}},
+    ),
+    ("POST", "/ngsiem/entities/connections/v1", {"json": {"connector_id": "x", "name": "n"}}),
+    ("POST", "/ngsiem/entities/connections/v1", {"json": {"connector_id": "sandbox-hec"}}),
+    (
+        "POST",
+        "/ngsiem/entities/connections/v1",
+        {"json": {"connector_id": "sandbox-hec", "name": []}},
+    ),
+    ("POST", CONFIGS, {"json": {"connector_id": "sandbox-hec", "config": {"params": {}}}}),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "request_members"), POISON, ids=[str(n) for n in range(len(POISON))]
+)
+async def test_request_that_is_wrong_is_a_400_in_an_envelope(
+    client: Any, method: str, path: str, request_members: dict[str, Any]
+) -> None:
+    client.sandbox.hosts = {"a": {"device_id": "a", "groups": ["g"]}}
+
+    answer = await client.call(method, path, **request_members)
+
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["errors"][0]["message"]

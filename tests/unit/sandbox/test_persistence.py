@@ -68,7 +68,7 @@ async def test_users_hosts_and_correlation_rules_survive_a_restart(
 
     assert [user["email"] for user in users] == ["admin", "a@example.com"]
     assert kept == [changed]
-    assert older.json()["resources"] == [made]
+    assert older.json()["resources"] == [{**made, "state": "unpublished"}]
     assert host == [{"device_id": "a1", "hostname": "h"}]
 
 
