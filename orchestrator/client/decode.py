@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from orchestrator.client.problems import request_id_of
 from orchestrator.client.transport import Response
 from orchestrator.client.types import ServerStatus
 from orchestrator.errors import RequestRejected, UnexpectedResponse
@@ -23,10 +24,18 @@ _NOT_JSON = "Check the base address; a web page or a login form is not the API."
 
 
 class Members:
-    """Reads one JSON object member by member, with the path of each for the error text."""
+    """Reads one JSON object member by member, with the path of each for the error text.
 
-    def __init__(self, raw: Mapping[str, object], *, where: str) -> None:
-        self.raw, self._where = raw, where
+    Args:
+        raw: The object.
+        where: What it is.
+        source: The answer that held it; its id is named in errors.
+    """
+
+    def __init__(
+        self, raw: Mapping[str, object], *, where: str, source: Response | None = None
+    ) -> None:
+        self.raw, self._where, self._source = raw, where, source
 
     def __contains__(self, name: str) -> bool:
         return self.raw.get(name) is not None
@@ -78,11 +87,11 @@ class Members:
         value = self.raw.get(name)
         if not isinstance(value, dict):
             raise self.wrong(name, "an object")
-        return Members(value, where=f"{self._where}.{name}")
+        return self._inner(value, name)
 
     def optional_member(self, name: str) -> Members:
         """Return an object member; empty for an absent or null one."""
-        return self.member(name) if name in self else Members({}, where=f"{self._where}.{name}")
+        return self.member(name) if name in self else self._inner({}, name)
 
     def members(self, name: str) -> tuple[Members, ...]:
         """Return a list of objects; empty for an absent or null one."""
@@ -90,13 +99,19 @@ class Members:
         for index, value in enumerate(self._list(name)):
             if not isinstance(value, dict):
                 raise self.wrong(f"{name}[{index}]", "an object")
-            found.append(Members(value, where=f"{self._where}.{name}[{index}]"))
+            found.append(self._inner(value, f"{name}[{index}]"))
         return tuple(found)
 
     def wrong(self, name: str, wanted: str) -> UnexpectedResponse:
         """Return the error for a member that is absent or of another type."""
         found = type(self.raw[name]).__name__ if name in self.raw else "nothing"
-        return UnexpectedResponse(f"{self._where}.{name} should be {wanted}, is {found}")
+        return UnexpectedResponse(
+            f"{self._where}.{name} should be {wanted}, is {found}",
+            request_id=request_id_of(self._source) if self._source is not None else None,
+        )
+
+    def _inner(self, raw: Mapping[str, object], name: str) -> Members:
+        return Members(raw, where=f"{self._where}.{name}", source=self._source)
 
     def _list(self, name: str) -> Sequence[object]:
         value = self.raw.get(name)
@@ -120,21 +135,29 @@ def json_object(response: Response, *, where: str, exact_numbers: bool = False) 
     """
     content = _json(response, where=where, exact_numbers=exact_numbers)
     if not isinstance(content, dict):
-        raise UnexpectedResponse(f"{where} should be an object, is {type(content).__name__}")
-    return Members(content, where=where)
+        raise UnexpectedResponse(
+            f"{where} should be an object, is {type(content).__name__}",
+            request_id=request_id_of(response),
+        )
+    return Members(content, where=where, source=response)
 
 
 def _json(response: Response, *, where: str, exact_numbers: bool = False) -> object:
     kind = response.content_type
     if kind != "application/json" and not kind.endswith("+json"):
         raise UnexpectedResponse(
-            f"{where} should be JSON, is {kind or 'of no named type'}", advice=_NOT_JSON
+            f"{where} should be JSON, is {kind or 'of no named type'}",
+            request_id=request_id_of(response),
+            advice=_NOT_JSON,
         )
     try:
         content: object = json.loads(response.body, parse_float=str if exact_numbers else None)
     except (ValueError, RecursionError) as exc:
         # Cut off on the way, or not UTF-8; the length helps to tell, the content stays out.
-        raise UnexpectedResponse(f"{where} is not whole JSON ({len(response.body)} bytes)") from exc
+        raise UnexpectedResponse(
+            f"{where} is not whole JSON ({len(response.body)} bytes)",
+            request_id=request_id_of(response),
+        ) from exc
     return content
 
 
@@ -218,12 +241,15 @@ def _rows(top: Members) -> tuple[dict[str, str], ...]:
     if not isinstance(events, list):
         raise top.wrong("events", "a list")
     rows = []
-    # Hundreds of thousands of rows: no reader object for each.
+    # Hundreds of thousands of rows: no reader object for each, and no copy of one of text alone.
     for index, event in enumerate(events):
         if not isinstance(event, dict):
             raise top.wrong(f"events[{index}]", "an object")
-        rows.append(_row(event))
+        rows.append(event if _TEXT_ALONE.issuperset(map(type, event.values())) else _row(event))
     return tuple(rows)
+
+
+_TEXT_ALONE = frozenset({str})
 
 
 def _row(raw: Mapping[str, object]) -> dict[str, str]:
