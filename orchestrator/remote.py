@@ -11,6 +11,7 @@ from orchestrator.client.auth import ClientCredentials
 from orchestrator.client.correlation_rules import CorrelationRules
 from orchestrator.client.falcon import Falcon
 from orchestrator.client.files import LookupFiles
+from orchestrator.client.limits import Timeouts
 from orchestrator.client.logscale import LogScale
 from orchestrator.clock import Clock
 from orchestrator.config import RepoKind, RepoSettings
@@ -40,7 +41,12 @@ def connect(settings: RepoSettings, *, name: str, clock: Clock) -> Remote:
         credentials = ClientCredentials(
             client_id=settings.client_id, client_secret=settings.client_secret
         )
-        return Falcon(settings.url, credentials=credentials, clock=clock, timeout=settings.timeout)
+        return Falcon(
+            settings.url,
+            credentials=credentials,
+            clock=clock,
+            timeouts=Timeouts(whole=settings.timeout),
+        )
     return connect_logscale(settings, name=name, clock=clock)
 
 
@@ -56,7 +62,12 @@ def connect_logscale(settings: RepoSettings, *, name: str, clock: Clock) -> LogS
             key=f"repos.{name}.token",
             advice='Write token = "env:LOGSCALE_TOKEN" and set that variable',
         )
-    return LogScale(settings.url, token=settings.token, clock=clock, timeout=settings.timeout)
+    return LogScale(
+        settings.url,
+        token=settings.token,
+        clock=clock,
+        timeouts=Timeouts(whole=settings.timeout),
+    )
 
 
 def assets_of(

@@ -30,6 +30,7 @@ CLIENT_MAY_USE = set(LAYERS[0])
 # One file (or folder) knows each third-party library.
 OWNERS = {
     "httpx": {"client/transport.py", "route/sinks/http.py"},
+    "httpcore": {"client/connections.py"},
     "slack_sdk": {"route/sinks/slack.py"},
     "sqlalchemy": {"store/"},
     "alembic": {"store/"},
