@@ -28,6 +28,7 @@ from orchestrator.client.correlation_rules import CorrelationRules
 from orchestrator.client.falcon import CLOUDS, Falcon
 from orchestrator.client.files import LookupFiles
 from orchestrator.client.hosts import Hosts
+from orchestrator.client.limits import Gate, Lane, Timeouts
 from orchestrator.client.logscale import LogScale
 from orchestrator.client.query_jobs import QueryJobs
 from orchestrator.client.replay import (
@@ -80,6 +81,7 @@ __all__ = [
     "EmailContent",
     "Falcon",
     "FilterAlert",
+    "Gate",
     "GatewayFiles",
     "Host",
     "Hosts",
@@ -88,6 +90,7 @@ __all__ = [
     "Ingest",
     "JobProgress",
     "JobStats",
+    "Lane",
     "LogScale",
     "LookupFile",
     "LookupFiles",
@@ -109,6 +112,7 @@ __all__ = [
     "ServerStatus",
     "SlackContent",
     "SlackPostMessageContent",
+    "Timeouts",
     "TimestampType",
     "Transport",
     "UploadFileContent",

@@ -67,6 +67,7 @@ class Connections:
     def __init__(self, *, scheme: bytes, host: bytes, port: int, tls: ssl.SSLContext) -> None:
         self._origin, self._tls = httpcore.Origin(scheme, host, port), tls
         self._idle: deque[httpcore.AsyncHTTPConnection] = deque()
+        self._is_closed = False
 
     async def exchange(
         self,
@@ -110,7 +111,8 @@ class Connections:
         )
 
     async def aclose(self) -> None:
-        """Close what is idle; what is lent ends with its exchange."""
+        """Close what is idle; what is lent closes when it comes back."""
+        self._is_closed = True
         while self._idle:
             await self._idle.pop().aclose()
 
@@ -126,8 +128,10 @@ class Connections:
         )
 
     async def _take_back(self, connection: httpcore.AsyncHTTPConnection) -> None:
+        if self._is_closed:
+            await connection.aclose()
         # A body that was not read to its end has closed its connection.
-        if connection.is_idle():
+        elif connection.is_idle():
             self._idle.append(connection)
         # The one at the bottom has rested longest.
         while len(self._idle) > 1 and self._idle[0].has_expired():

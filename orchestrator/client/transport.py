@@ -3,10 +3,13 @@
 Everything above speaks `Request`, `Response` and `ClientError`. The library's known faults are
 dealt with here, so that it can be swapped in one place:
 
-* it leaks pool slots when a request is cancelled while it connects, so each request runs as a task
-  owned by the transport and a cancelled caller only stops waiting for it;
-* its timeouts count silence, so a server that drips holds a call for ever: a deadline ends it;
-* its pool limit deadlocks after a leak, so the pool is unbounded behind our own semaphore;
+* its pool costs the square of its connections and may lose a place to a cancelled connect, so the
+  connections are our own (`connections`) and their number is the gate's business (`limits`);
+* a cancelled exchange leaves its connection in doubt, so each runs as a task owned by the
+  transport, and a cancelled caller only stops waiting for it;
+* its time-outs count silence, so a server that drips holds a call for ever: a deadline ends it;
+* its client costs a third of a request for redirects, authentication and defaults that are not
+  wanted, so its transports are used without it, but for the environment's proxies;
 * it logs whole URLs, follows the environment's proxies and has no size limit: all three are set.
 
 Source: encode/httpcore issue 1093; encode/httpx documentation, advanced/timeouts.
@@ -179,7 +182,7 @@ class HttpTransport:
         max_body_bytes: Largest answer, decompressed, that is read.
 
     Raises:
-        ConfigError: The base address is not a URL, or holds a name or a password.
+        ConfigError: The base address cannot be asked, or holds a name or a password.
     """
 
     def __init__(
@@ -284,7 +287,7 @@ class HttpTransport:
                 yield chunk
 
     async def close(self) -> None:
-        """Wait for requests whose callers left, at most one connect, then close the pool."""
+        """Wait for requests whose callers left, at most one connect, then close what is open."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._timeouts.connect.total_seconds())
         for task in (*self._tasks, *self._closing):
@@ -421,7 +424,7 @@ class _Stream(httpx.AsyncByteStream):
 def _carrier(
     base: httpx.URL, *, app: AsgiApp | None, tls: ssl.SSLContext | None, trust_env: bool
 ) -> httpx.AsyncBaseTransport:
-    """Return the least that serves: the library's client costs a third of a request."""
+    """Return the least of the library that serves."""
     if app is not None:
         return httpx.ASGITransport(app=app, raise_app_exceptions=False)
     if trust_env:

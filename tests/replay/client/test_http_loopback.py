@@ -190,6 +190,17 @@ async def test_connections_that_nobody_needs_any_more_are_closed() -> None:
         assert (many, len(idle)) == (9, 1)
 
 
+async def test_connection_that_comes_back_after_the_end_is_closed() -> None:
+    async with keeping_alive() as (url, _):
+        transport = HttpTransport(url)
+        async with transport.open(GET) as answer:
+            await answer.read(10)
+            await transport.close()
+
+        idle = transport._carrier._connections._idle  # type: ignore[attr-defined]  # the direct one
+        assert len(idle) == 0
+
+
 async def test_answer_that_is_left_in_the_middle_costs_its_connection_alone() -> None:
     async def endless(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nx")
