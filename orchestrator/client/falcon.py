@@ -15,6 +15,7 @@ from typing import Self
 
 from orchestrator.client.auth import ClientCredentials, CredentialsFlow, OAuth2
 from orchestrator.client.breaker import GuardedTransport
+from orchestrator.client.carrier import AsgiApp
 from orchestrator.client.content import GatewayFiles, SavedQueries
 from orchestrator.client.correlation_rules import CorrelationRules
 from orchestrator.client.hosts import Hosts
@@ -25,7 +26,6 @@ from orchestrator.client.retry import RetryPolicy
 from orchestrator.client.searching import Searching
 from orchestrator.client.session import Session
 from orchestrator.client.transport import (
-    AsgiApp,
     HttpTransport,
     Transport,
 )

@@ -19,6 +19,7 @@ from orchestrator.client.asset_wire import QueryOwnership
 from orchestrator.client.assets import Assets
 from orchestrator.client.auth import Auth, StaticToken
 from orchestrator.client.breaker import GuardedTransport
+from orchestrator.client.carrier import AsgiApp
 from orchestrator.client.files import LookupFiles
 from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.limits import Timeouts
@@ -27,7 +28,7 @@ from orchestrator.client.rest import Ingest, StreamProgress, fetch_status, strea
 from orchestrator.client.retry import RetryPolicy
 from orchestrator.client.searching import Searching
 from orchestrator.client.session import Session
-from orchestrator.client.transport import AsgiApp, HttpTransport, Transport
+from orchestrator.client.transport import HttpTransport, Transport
 from orchestrator.client.types import ServerStatus
 from orchestrator.client.versions import ServerVersion, parse_version
 from orchestrator.client.views import Views

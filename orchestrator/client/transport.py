@@ -1,16 +1,12 @@
-"""The seam to HTTP, and the one file that knows the HTTP library.
+"""The seam to HTTP: everything above speaks `Request`, `Response` and `ClientError`.
 
-Everything above speaks `Request`, `Response` and `ClientError`. The library's known faults are
-dealt with here, so that it can be swapped in one place:
+The library under it (`carrier`, `connections`) has known faults, which are dealt with here:
 
-* its pool costs the square of its connections and may lose a place to a cancelled connect, so the
-  connections are our own (`connections`) and their number is the gate's business (`limits`);
 * a cancelled exchange leaves its connection in doubt, so each runs as a task owned by the
   transport, and a cancelled caller only stops waiting for it;
 * its time-outs count silence, so a server that drips holds a call for ever: a deadline ends it;
-* its client costs a third of a request for redirects, authentication and defaults that are not
-  wanted, so its transports are used without it, but for the environment's proxies;
-* it logs whole URLs, follows the environment's proxies and has no size limit: all three are set.
+* its pool limit deadlocks once it lost a place, so the number of exchanges is the gate's business;
+* it has no limit of size, and its exceptions quote whole URLs or say nothing: they are translated.
 
 Source: encode/httpcore issue 1093; encode/httpx documentation, advanced/timeouts.
 """
@@ -18,65 +14,23 @@ Source: encode/httpcore issue 1093; encode/httpx documentation, advanced/timeout
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
-from collections.abc import (
-    AsyncIterable,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Iterator,
-    Mapping,
-    MutableMapping,
-)
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import lru_cache, partial
-from typing import Any, Protocol, Self
+from functools import partial
+from typing import Protocol, Self
 from urllib.parse import urlencode
 
-import httpx
-
-from orchestrator import __version__
-from orchestrator.client.connections import ENGINE_ERRORS, Body, Connections
+from orchestrator.client.carrier import LIBRARY_ERRORS, AsgiApp, Carried, Carrier
 from orchestrator.client.failures import translate
 from orchestrator.client.limits import BULK_BYTES, Gate, Lane, Timeouts
-from orchestrator.errors import (
-    ConfigError,
-    RateLimited,
-    RequestTimedOut,
-    UnexpectedResponse,
-)
+from orchestrator.errors import RateLimited, RequestTimedOut, UnexpectedResponse
 from orchestrator.secret import SecretText
 
 DEFAULT_MAX_BODY_BYTES = 256 * 1024 * 1024
 """Decoded bytes of one answer: 200 000 rows of a wide query fit, an endless stream does not."""
-_LIBRARY_ERRORS: tuple[type[Exception], ...] = (
-    httpx.HTTPError,
-    httpx.InvalidURL,
-    httpx.StreamError,
-    httpx.CookieConflict,
-    *ENGINE_ERRORS,
-)
-_UNLIMITED = httpx.Limits(max_connections=None)
-_PORTS = {"http": 80, "https": 443}
-_KNOWN_URLS = 1024
-_METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_STANDING_HEADERS = {
-    "accept": "*/*",
-    "accept-encoding": "gzip, deflate",
-    "user-agent": f"orchestrator/{__version__}",
-}
-
-AsgiApp = Callable[
-    [
-        MutableMapping[str, Any],
-        Callable[[], Awaitable[MutableMapping[str, Any]]],
-        Callable[[MutableMapping[str, Any]], Awaitable[None]],
-    ],
-    Awaitable[None],
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,17 +154,9 @@ class HttpTransport:
         self._max_body_bytes = max_body_bytes
         self._tasks: set[asyncio.Task[Response]] = set()
         self._closing: set[asyncio.Task[None]] = set()
-        self._base = base_url.rstrip("/") + "/"
-        # Reading a URL costs as much as the rest of a request; a job's polls share one.
-        self._url = lru_cache(maxsize=_KNOWN_URLS)(httpx.URL)
-        base = _base_address(self._base)
-        self._host = base.host
-        self._standing = {"host": base.netloc.decode("ascii"), **_STANDING_HEADERS}
-        self._cookies = httpx.Cookies()
-        # Both loggers print every full URL at INFO; URLs may hold secrets.
-        for name in ("httpx", "httpcore"):
-            logging.getLogger(name).setLevel(logging.WARNING)
-        self._carrier = _carrier(base, app=asgi_app, tls=tls, trust_env=trust_env)
+        self._carrier = Carrier(
+            base_url, timeouts=self._timeouts, app=asgi_app, tls=tls, trust_env=trust_env
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -238,12 +184,12 @@ class HttpTransport:
             answer = await self._opened(request, ends_at=ends_at)
             try:
                 yield OpenResponse(
-                    status=answer.status_code,
-                    headers=_lowered(answer.headers),
+                    status=answer.status,
+                    headers=answer.headers,
                     chunks=self._chunks(answer, request=request),
                 )
             finally:
-                await answer.aclose()
+                await answer.close()
         finally:
             self._gate.leave(Lane.BULK)
 
@@ -253,19 +199,19 @@ class HttpTransport:
         Raises:
             RateLimited: None became free in time.
         """
-        longest = self._timeouts.turn
+        longest, host = self._timeouts.turn, self._carrier.host
         try:
             await self._gate.enter(lane, within=request.at_most(longest))
         except TimeoutError as exc:
             raise RateLimited(
-                f"all {self._gate.places[lane]} places for a {lane} to {self._host} stayed taken",
+                f"all {self._gate.places[lane]} places for a {lane} to {host} stayed taken",
                 retry_after=longest,
                 method=request.method,
                 path=request.path,
                 advice="Ask for less at once, or give the transport a wider gate",
             ) from exc
 
-    async def _opened(self, request: Request, *, ends_at: float | None) -> httpx.Response:
+    async def _opened(self, request: Request, *, ends_at: float | None) -> Carried:
         """Connect in a task of our own: a caller who leaves meanwhile leaks no connection."""
         opening = asyncio.create_task(self._head(request, ends_at=ends_at))
         try:
@@ -276,14 +222,14 @@ class HttpTransport:
             closing.add_done_callback(self._closing.discard)
             raise
 
-    async def _head(self, request: Request, *, ends_at: float | None) -> httpx.Response:
+    async def _head(self, request: Request, *, ends_at: float | None) -> Carried:
         with self._translated(request):
             async with asyncio.timeout_at(ends_at):
                 return await self._carried(request, silence=self._timeouts.silence)
 
-    async def _chunks(self, answer: httpx.Response, *, request: Request) -> AsyncIterator[bytes]:
+    async def _chunks(self, answer: Carried, *, request: Request) -> AsyncIterator[bytes]:
         with self._translated(request):
-            async for chunk in answer.aiter_bytes():
+            async for chunk in answer.pieces:
                 yield chunk
 
     async def close(self) -> None:
@@ -292,7 +238,7 @@ class HttpTransport:
             await asyncio.wait(self._tasks, timeout=self._timeouts.connect.total_seconds())
         for task in (*self._tasks, *self._closing):
             task.cancel()
-        await self._carrier.aclose()
+        await self._carrier.close()
 
     def _ended(self, lane: Lane, task: asyncio.Task[Response]) -> None:
         self._tasks.discard(task)
@@ -309,46 +255,25 @@ class HttpTransport:
                 try:
                     body = await self._read(answer, request=request)
                 finally:
-                    await answer.aclose()
-        return Response(status=answer.status_code, headers=_lowered(answer.headers), body=body)
+                    await answer.close()
+        return Response(status=answer.status, headers=answer.headers, body=body)
 
-    async def _carried(
-        self, request: Request, *, silence: timedelta | None = None
-    ) -> httpx.Response:
+    async def _carried(self, request: Request, *, silence: timedelta | None = None) -> Carried:
         """Return the answer's head; the end of an exchange is left to whoever calls."""
-        outgoing = self._built(request, silence=silence)
-        if self._cookies.jar:
-            self._cookies.set_cookie_header(outgoing)
-        answer = await self._carrier.handle_async_request(outgoing)
-        if "set-cookie" in answer.headers:
-            # Balancers keep a client at one node by a cookie.
-            answer.request = outgoing
-            self._cookies.extract_cookies(answer)
-        return answer
-
-    def _built(self, request: Request, *, silence: timedelta | None) -> httpx.Request:
-        headers = {**self._standing, **{n.lower(): v for n, v in request.headers.items()}}
+        headers = request.headers
         if request.bearer is not None:
-            headers["authorization"] = f"Bearer {request.bearer.reveal()}"
-        if request.content or request.method in _METHODS_WITH_BODY:
-            headers["content-length"] = str(len(request.content))
-        query = f"?{urlencode(request.query)}" if request.query else ""
-        phases = {
-            "connect": self._timeouts.connect.total_seconds(),
-            "write": self._timeouts.write.total_seconds(),
-            "read": silence.total_seconds() if silence else None,
-        }
-        return httpx.Request(
+            headers = {**headers, "Authorization": f"Bearer {request.bearer.reveal()}"}
+        return await self._carrier.carry(
             request.method,
-            self._url(f"{self._base}{request.path}{query}"),
-            headers=[(name.encode(), value.encode()) for name, value in headers.items()],
-            stream=httpx.ByteStream(request.content),
-            extensions={"timeout": phases},
+            f"{request.path}?{urlencode(request.query)}" if request.query else request.path,
+            headers=headers,
+            content=request.content,
+            silence=silence,
         )
 
-    async def _read(self, answer: httpx.Response, *, request: Request) -> bytes:
+    async def _read(self, answer: Carried, *, request: Request) -> bytes:
         body = bytearray()
-        async for chunk in _pieces(answer):
+        async for chunk in answer.pieces:
             body += chunk
             if len(body) > self._max_body_bytes:
                 raise UnexpectedResponse(
@@ -370,102 +295,9 @@ class HttpTransport:
                 method=request.method,
                 path=request.path,
             ) from exc
-        except _LIBRARY_ERRORS as exc:
+        except LIBRARY_ERRORS as exc:
             where = {"method": request.method, "path": request.path}
-            raise translate(exc, host=self._host, **where) from exc
-
-
-class _EnvironmentProxies(httpx.AsyncBaseTransport):
-    """The proxies and certificates that the environment names, which only the client reads."""
-
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        self._client = client
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await self._client.send(request, stream=True, follow_redirects=False)
-
-    async def aclose(self) -> None:
-        await self._client.aclose()
-
-
-class _Direct(httpx.AsyncBaseTransport):
-    """Connections of our own, which the library's decoders read from."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        answer = await self._connections.exchange(
-            request.method,
-            request.url.raw_path,
-            headers=request.headers.raw,
-            content=await request.aread(),
-            timeouts=request.extensions["timeout"],
-        )
-        return httpx.Response(answer.status, headers=answer.headers, stream=_Stream(answer.body))
-
-    async def aclose(self) -> None:
-        await self._connections.aclose()
-
-
-class _Stream(httpx.AsyncByteStream):
-    """A body under the name that the library asks for."""
-
-    def __init__(self, body: Body) -> None:
-        self._body = body
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return aiter(self._body)
-
-    async def aclose(self) -> None:
-        await self._body.aclose()
-
-
-def _carrier(
-    base: httpx.URL, *, app: AsgiApp | None, tls: ssl.SSLContext | None, trust_env: bool
-) -> httpx.AsyncBaseTransport:
-    """Return the least of the library that serves."""
-    if app is not None:
-        return httpx.ASGITransport(app=app, raise_app_exceptions=False)
-    if trust_env:
-        return _EnvironmentProxies(httpx.AsyncClient(verify=tls or True, limits=_UNLIMITED))
-    return _Direct(
-        Connections(
-            scheme=base.raw_scheme,
-            host=base.raw_host,
-            port=base.port or _PORTS[base.scheme],
-            tls=tls or trust_for(str(base)),
-        )
-    )
-
-
-def _base_address(text: str) -> httpx.URL:
-    """Return the base address as a URL.
-
-    Raises:
-        ConfigError: It is not one that can be asked, or holds a name or a password.
-    """
-    try:
-        base = httpx.URL(text)
-    except httpx.InvalidURL as exc:
-        raise ConfigError("the base address is not a URL") from exc
-    if base.scheme not in _PORTS:
-        raise ConfigError("the base address must start with http:// or https://")
-    if not base.host:
-        raise ConfigError("the base address names no host")
-    if base.userinfo:
-        raise ConfigError(
-            "the base address holds a name or a password", advice="Give the token by itself"
-        )
-    return base
-
-
-def _pieces(answer: httpx.Response) -> AsyncIterable[bytes]:
-    """Return the body's pieces; the library's reader has layers for compressed ones alone."""
-    stream = answer.stream
-    if "content-encoding" in answer.headers or not isinstance(stream, httpx.AsyncByteStream):
-        return answer.aiter_bytes()
-    return stream
+            raise translate(exc, host=self._carrier.host, **where) from exc
 
 
 def _end_of(request: Request) -> float | None:
@@ -475,24 +307,8 @@ def _end_of(request: Request) -> float | None:
     return asyncio.get_running_loop().time() + request.timeout.total_seconds()
 
 
-def trust_for(base_url: str) -> ssl.SSLContext:
-    """Return the system's authorities, which take 20 ms to read; without TLS, trust in nobody."""
-    if base_url.lower().startswith("http:"):
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return ssl.create_default_context()
-
-
-async def _close_when_open(opening: asyncio.Task[httpx.Response]) -> None:
+async def _close_when_open(opening: asyncio.Task[Carried]) -> None:
     """Close an answer that came after its caller left."""
     await asyncio.wait({opening})
     if not opening.cancelled() and opening.exception() is None:
-        await opening.result().aclose()
-
-
-def _lowered(headers: httpx.Headers) -> dict[str, str]:
-    """Return names in lower case; the values of one that repeats are joined."""
-    found: dict[str, str] = {}
-    for raw_name, raw_value in headers.raw:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        found[name] = f"{found[name]}, {value}" if name in found else value
-    return found
+        await opening.result().close()

@@ -186,7 +186,7 @@ async def test_connections_that_nobody_needs_any_more_are_closed() -> None:
 
         await transport.send(GET)
 
-        idle = transport._carrier._connections._idle  # type: ignore[attr-defined]  # the direct one
+        idle = transport._carrier._way.connections._idle  # type: ignore[attr-defined]  # the direct one
         assert (many, len(idle)) == (9, 1)
 
 
@@ -197,7 +197,7 @@ async def test_connection_that_comes_back_after_the_end_is_closed() -> None:
             await answer.read(10)
             await transport.close()
 
-        idle = transport._carrier._connections._idle  # type: ignore[attr-defined]  # the direct one
+        idle = transport._carrier._way.connections._idle  # type: ignore[attr-defined]  # the direct one
         assert len(idle) == 0
 
 
@@ -213,7 +213,7 @@ async def test_answer_that_is_left_in_the_middle_costs_its_connection_alone() ->
             async with transport.open(GET) as answer:
                 assert await anext(answer.chunks) == b"x"
 
-        idle = transport._carrier._connections._idle  # type: ignore[attr-defined]  # the direct one
+        idle = transport._carrier._way.connections._idle  # type: ignore[attr-defined]  # the direct one
         assert (len(idle), gate.taken(Lane.BULK)) == (0, 0)
 
 
