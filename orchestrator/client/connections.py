@@ -1,10 +1,10 @@
 """The open connections to one host, each lent to one exchange at a time.
 
-The one file that knows the engine under the HTTP library. The engine's own pool looks at every
-connection, and for an idle one at all of them again, twice a request: with a hundred open that
-costs several times the exchange, and a cancelled connect may cost it a place for ever. Here the
-connection that was used last is lent next, so that few stay busy and the others end by themselves;
-how many there may be is the gate's business.
+The engine under the HTTP library is used without its pool, which looks at every connection, and for
+an idle one at all of them again, twice a request: with a hundred open that costs several times the
+exchange, and a cancelled connect may cost it a place for ever. Here the connection that was used
+last is lent next, so that few stay busy and the others end by themselves; how many there may be is
+the gate's business.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from functools import partial
 
 import httpcore
+
+from orchestrator.client.network import AsyncioNetwork
 
 ENGINE_ERRORS: tuple[type[Exception], ...] = (
     httpcore.TimeoutException,
@@ -66,6 +68,7 @@ class Connections:
 
     def __init__(self, *, scheme: bytes, host: bytes, port: int, tls: ssl.SSLContext) -> None:
         self._origin, self._tls = httpcore.Origin(scheme, host, port), tls
+        self._network = AsyncioNetwork(tls if scheme == b"https" else None)
         self._idle: deque[httpcore.AsyncHTTPConnection] = deque()
         self._is_closed = False
 
@@ -124,7 +127,11 @@ class Connections:
             await connection.aclose()
         # One retry of the connect alone: safe for every method.
         return httpcore.AsyncHTTPConnection(
-            self._origin, ssl_context=self._tls, keepalive_expiry=_IDLE_LIFE_S, retries=1
+            self._origin,
+            ssl_context=self._tls,
+            keepalive_expiry=_IDLE_LIFE_S,
+            retries=1,
+            network_backend=self._network,
         )
 
     async def _take_back(self, connection: httpcore.AsyncHTTPConnection) -> None:

@@ -27,9 +27,9 @@ class Timeouts:
     turn: timedelta = timedelta(minutes=1)
     """Waiting in the lane for a place."""
     connect: timedelta = timedelta(seconds=5)
-    """Name, TCP and TLS, each of them."""
+    """Name, TCP and TLS together; a connect that fails is tried once more."""
     write: timedelta = timedelta(seconds=30)
-    """Until the server takes the next piece of the request."""
+    """Until the server has taken the request."""
     silence: timedelta = timedelta(seconds=60)
     """Until the next piece of the answer; all that limits an answer that is read as it arrives."""
     whole: timedelta = timedelta(seconds=30)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import re
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -272,3 +275,70 @@ async def test_head_that_does_not_come_in_the_requests_own_time_ends() -> None:
         with pytest.raises(RequestTimedOut, match=r"no whole answer within 0\.05 s"):
             async with transport.open(short):
                 pass
+
+
+CERTIFICATE = Path(__file__).parents[2] / "data/tls/localhost.pem"
+
+
+@asynccontextmanager
+async def speaking_tls() -> AsyncIterator[tuple[int, Server]]:
+    """Yield the port of a server whose certificate says `localhost` and is signed by itself."""
+    kept = Server()
+    own = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    own.load_cert_chain(CERTIFICATE)
+    server = await asyncio.start_server(kept.handle, "127.0.0.1", 0, ssl=own)
+    async with server:
+        yield server.sockets[0].getsockname()[1], kept
+        for writer in kept.open:
+            writer.transport.abort()
+
+
+async def test_connection_over_tls_is_kept() -> None:
+    trust = ssl.create_default_context(cafile=str(CERTIFICATE))
+    async with (
+        speaking_tls() as (port, server),
+        HttpTransport(f"https://localhost:{port}", tls=trust) as transport,
+    ):
+        for _ in range(3):
+            assert (await transport.send(GET)).body == b"ok"
+
+    assert len(server.open) == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "trusted", "advice"),
+    [
+        ("localhost", False, "certificate is not trusted: self.signed certificate"),
+        ("127.0.0.1", True, "certificate is not trusted: IP address mismatch"),
+    ],
+)
+async def test_certificate_that_is_not_trusted_is_named(
+    host: str, trusted: bool, advice: str
+) -> None:
+    trust = ssl.create_default_context(cafile=str(CERTIFICATE) if trusted else None)
+    async with (
+        speaking_tls() as (port, _),
+        HttpTransport(f"https://{host}:{port}", tls=trust) as transport,
+    ):
+        with pytest.raises(ConnectionFailed) as caught:
+            await transport.send(GET)
+
+    assert caught.value.sent is False
+    assert re.search(advice, str(caught.value))
+
+
+async def test_plain_words_to_a_server_that_speaks_tls_are_a_broken_connection() -> None:
+    async with (
+        speaking_tls() as (port, _),
+        HttpTransport(f"http://localhost:{port}") as transport,
+    ):
+        with pytest.raises(ConnectionFailed, match="broke HTTP"):
+            await transport.send(GET)
+
+
+async def test_name_that_cannot_be_one_is_no_connection() -> None:
+    async with HttpTransport(f"http://{'a' * 64}.invalid") as transport:
+        with pytest.raises(ConnectionFailed, match="no connection") as caught:
+            await transport.send(GET)
+
+    assert caught.value.sent is False
