@@ -14,6 +14,7 @@ from orchestrator.client.auth import ClientCredentials
 from orchestrator.client.correlation_rules import CorrelationRules
 from orchestrator.client.falcon import Falcon
 from orchestrator.client.files import LookupFiles
+from orchestrator.client.limits import Timeouts
 from orchestrator.client.logscale import LogScale
 from orchestrator.clock import Clock
 from orchestrator.config import RepoKind, RepoSettings
@@ -45,7 +46,10 @@ def connect(settings: RepoSettings, *, name: str, clock: Clock) -> Remote:
                 client_id=settings.client_id, client_secret=settings.client_secret
             )
             return Falcon(
-                settings.url, credentials=credentials, clock=clock, timeout=settings.timeout
+                settings.url,
+                credentials=credentials,
+                clock=clock,
+                timeouts=Timeouts(whole=settings.timeout),
             )
     return connect_logscale(settings, name=name, clock=clock)
 
@@ -63,7 +67,12 @@ def connect_logscale(settings: RepoSettings, *, name: str, clock: Clock) -> LogS
             advice='Write token = "env:LOGSCALE_TOKEN" and set that variable',
         )
     with _keyed(name, member="token"):
-        return LogScale(settings.url, token=settings.token, clock=clock, timeout=settings.timeout)
+        return LogScale(
+            settings.url,
+            token=settings.token,
+            clock=clock,
+            timeouts=Timeouts(whole=settings.timeout),
+        )
 
 
 @contextmanager

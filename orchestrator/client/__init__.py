@@ -29,6 +29,7 @@ from orchestrator.client.correlation_rules import CorrelationRules
 from orchestrator.client.falcon import Falcon, discover
 from orchestrator.client.files import LookupFiles
 from orchestrator.client.hosts import Hosts
+from orchestrator.client.limits import Gate, Lane, Timeouts
 from orchestrator.client.logscale import LogScale
 from orchestrator.client.query_jobs import QueryJobs
 from orchestrator.client.replay import (
@@ -82,6 +83,7 @@ __all__ = [
     "EmailContent",
     "Falcon",
     "FilterAlert",
+    "Gate",
     "GatewayFiles",
     "Host",
     "Hosts",
@@ -90,6 +92,7 @@ __all__ = [
     "Ingest",
     "JobProgress",
     "JobStats",
+    "Lane",
     "LogScale",
     "LookupFile",
     "LookupFiles",
@@ -113,6 +116,7 @@ __all__ = [
     "ServerStatus",
     "SlackContent",
     "SlackPostMessageContent",
+    "Timeouts",
     "TimestampType",
     "Transport",
     "UploadFileContent",

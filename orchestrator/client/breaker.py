@@ -87,9 +87,13 @@ class GuardedTransport:
             ConnectionFailed: The server was not asked, since it keeps failing.
             ClientError: As the transport inside.
         """
-        async with self._watched(request) as seen:
+        self._let_through(request)
+        try:
             response = await self._inner.send(request)
-            seen.append(response.status)
+        except BaseException as exc:
+            self._broke(exc)
+            raise
+        self._answered(response.status)
         return response
 
     @asynccontextmanager
@@ -100,17 +104,21 @@ class GuardedTransport:
             ConnectionFailed: The server was not asked, since it keeps failing.
             ClientError: As the transport inside.
         """
-        async with self._watched(request) as seen, self._inner.open(request) as response:
-            seen.append(response.status)
-            yield response
+        self._let_through(request)
+        try:
+            async with self._inner.open(request) as response:
+                # Noted at once: it may be read for hours, and a refusal is raised in the block.
+                self._answered(response.status)
+                yield response
+        except BaseException as exc:
+            self._broke(exc)
+            raise
 
     async def close(self) -> None:
         """Close the transport inside."""
         await self._inner.close()
 
-    @asynccontextmanager
-    async def _watched(self, request: Request) -> AsyncIterator[list[int]]:
-        """Let a request through or refuse it, and note what came of it."""
+    def _let_through(self, request: Request) -> None:
         wait = self._breaker.wait(self._clock.monotonic())
         if wait is not None:
             raise ConnectionFailed(
@@ -120,17 +128,16 @@ class GuardedTransport:
                 path=request.path,
                 advice="Check that the server runs; it is asked again by itself",
             )
-        seen: list[int] = []
-        try:
-            yield seen
-        except (ConnectionFailed, RequestTimedOut):
+
+    def _broke(self, exc: BaseException) -> None:
+        if isinstance(exc, (ConnectionFailed, RequestTimedOut)):
             self._breaker.failed(self._clock.monotonic())
-            raise
-        except BaseException:
+        else:
             # A cancellation or another error says nothing about the server.
             self._breaker.gave_up()
-            raise
-        if seen and seen[0] >= 500:
+
+    def _answered(self, status: int) -> None:
+        if status >= 500:
             self._breaker.failed(self._clock.monotonic())
         else:
             self._breaker.succeeded()

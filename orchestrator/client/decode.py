@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from orchestrator.client.problems import ADVICE_PAGE, excerpt, one_line
+from orchestrator.client.problems import ADVICE_PAGE, excerpt, one_line, request_id_of
 from orchestrator.client.transport import Response
 from orchestrator.client.types import ServerStatus
 from orchestrator.errors import AnswerCutOff, NotTheApi, RequestRejected, UnexpectedResponse
@@ -28,10 +28,18 @@ SECOND, MILLISECOND = timedelta(seconds=1), timedelta(milliseconds=1)
 
 
 class Members:
-    """Reads one JSON object member by member, with the path of each for the error text."""
+    """Reads one JSON object member by member, with the path of each for the error text.
 
-    def __init__(self, raw: Mapping[str, object], *, where: str) -> None:
-        self.raw, self._where = raw, where
+    Args:
+        raw: The object.
+        where: What it is.
+        source: The answer that held it; its id is named in errors.
+    """
+
+    def __init__(
+        self, raw: Mapping[str, object], *, where: str, source: Response | None = None
+    ) -> None:
+        self.raw, self._where, self._source = raw, where, source
 
     def __contains__(self, name: str) -> bool:
         return self.raw.get(name) is not None
@@ -90,11 +98,11 @@ class Members:
         value = self.raw.get(name)
         if not isinstance(value, dict):
             raise self.wrong(name, "an object")
-        return Members(value, where=f"{self._where}.{name}")
+        return self._inner(value, name)
 
     def optional_member(self, name: str) -> Members:
         """Return an object member; empty for an absent or null one."""
-        return self.member(name) if name in self else Members({}, where=f"{self._where}.{name}")
+        return self.member(name) if name in self else self._inner({}, name)
 
     def members(self, name: str) -> tuple[Members, ...]:
         """Return a list of objects; empty for an absent or null one."""
@@ -102,14 +110,18 @@ class Members:
         for index, value in enumerate(self._list(name)):
             if not isinstance(value, dict):
                 raise self.wrong(f"{name}[{index}]", "an object")
-            found.append(Members(value, where=f"{self._where}.{name}[{index}]"))
+            found.append(self._inner(value, f"{name}[{index}]"))
         return tuple(found)
 
     def wrong(self, name: str, wanted: str) -> UnexpectedResponse:
         """Return the error for a member that is absent or of another type."""
         found = type(self.raw[name]).__name__ if name in self.raw else "nothing"
         problem = f"{self._where}.{name} should be {wanted}, is {found}"
-        return UnexpectedResponse(problem, advice=_ADVICE_SHAPE)
+        known = request_id_of(self._source) if self._source is not None else None
+        return UnexpectedResponse(problem, request_id=known, advice=_ADVICE_SHAPE)
+
+    def _inner(self, raw: Mapping[str, object], name: str) -> Members:
+        return Members(raw, where=f"{self._where}.{name}", source=self._source)
 
     def _list(self, name: str) -> Sequence[object]:
         value = self.raw.get(name)
@@ -134,33 +146,35 @@ def json_object(response: Response, *, where: str, exact_numbers: bool = False) 
     content = _json(response, where=where, exact_numbers=exact_numbers)
     if not isinstance(content, dict):
         problem = f"{where} should be an object, is {type(content).__name__}"
-        raise UnexpectedResponse(problem, advice=_ADVICE_SHAPE)
-    return Members(content, where=where)
+        raise UnexpectedResponse(problem, request_id=request_id_of(response), advice=_ADVICE_SHAPE)
+    return Members(content, where=where, source=response)
 
 
 def _json(response: Response, *, where: str, exact_numbers: bool = False) -> object:
     kind = response.content_type
     if kind != "application/json" and not kind.endswith("+json"):
         problem = f"{where} should be JSON, is {excerpt(kind) or 'of no named type'}"
-        raise NotTheApi(problem, advice=ADVICE_PAGE)
+        raise NotTheApi(problem, request_id=request_id_of(response), advice=ADVICE_PAGE)
     # The lengths help to tell what happened, the content stays out.
-    size = len(response.body)
+    size, known = len(response.body), request_id_of(response)
     if not response.body.strip():
-        raise AnswerCutOff(f"{where} should be JSON, is empty", advice=_ADVICE_CUT)
+        raise AnswerCutOff(
+            f"{where} should be JSON, is empty", request_id=known, advice=_ADVICE_CUT
+        )
     try:
         content: object = json.loads(response.body, parse_float=str if exact_numbers else None)
     except json.JSONDecodeError as exc:
         if _ends_early(exc):
             problem = f"{where} ends in the middle, it is not whole JSON ({size} bytes)"
-            raise AnswerCutOff(problem, advice=_ADVICE_CUT) from exc
+            raise AnswerCutOff(problem, request_id=known, advice=_ADVICE_CUT) from exc
         problem = f"{where} is not JSON, at character {exc.pos + 1} of {len(exc.doc)}"
-        raise UnexpectedResponse(problem, advice=_ADVICE_SHAPE) from exc
+        raise UnexpectedResponse(problem, request_id=known, advice=_ADVICE_SHAPE) from exc
     except UnicodeDecodeError as exc:
         problem = f"{where} is not JSON in UTF-8, at byte {exc.start + 1} of {size}"
-        raise UnexpectedResponse(problem, advice=_ADVICE_SHAPE) from exc
+        raise UnexpectedResponse(problem, request_id=known, advice=_ADVICE_SHAPE) from exc
     except (ValueError, RecursionError) as exc:
         problem = f"{where} is JSON beyond measure: too deep, or a number too long ({size} bytes)"
-        raise UnexpectedResponse(problem, advice=_ADVICE_SHAPE) from exc
+        raise UnexpectedResponse(problem, request_id=known, advice=_ADVICE_SHAPE) from exc
     return content
 
 
@@ -255,12 +269,15 @@ def _rows(top: Members) -> tuple[dict[str, str], ...]:
     if not isinstance(events, list):
         raise top.wrong("events", "a list")
     rows = []
-    # Hundreds of thousands of rows: no reader object for each.
+    # Hundreds of thousands of rows: no reader object for each, and no copy of one of text alone.
     for index, event in enumerate(events):
         if not isinstance(event, dict):
             raise top.wrong(f"events[{index}]", "an object")
-        rows.append(_row(event))
+        rows.append(event if _TEXT_ALONE.issuperset(map(type, event.values())) else _row(event))
     return tuple(rows)
+
+
+_TEXT_ALONE = frozenset({str})
 
 
 def _row(raw: Mapping[str, object]) -> dict[str, str]:

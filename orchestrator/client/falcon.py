@@ -11,24 +11,24 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Self
 
 from orchestrator.client.addresses import CLOUDS, check_falcon_address
 from orchestrator.client.auth import TOKEN_PATH, ClientCredentials, CredentialsFlow, OAuth2
 from orchestrator.client.breaker import GuardedTransport
+from orchestrator.client.carrier import AsgiApp
 from orchestrator.client.content import GatewayFiles, SavedQueries
 from orchestrator.client.correlation_rules import CorrelationRules
 from orchestrator.client.hosts import Hosts
+from orchestrator.client.limits import Timeouts
 from orchestrator.client.query_jobs import QueryJobs
+from orchestrator.client.quota import PacedTransport
 from orchestrator.client.retry import RetryPolicy
 from orchestrator.client.rule_versions import RuleVersions
 from orchestrator.client.searching import Searching
 from orchestrator.client.session import Session
 from orchestrator.client.skew import ClockReading, read_clock
 from orchestrator.client.transport import (
-    DEFAULT_TIMEOUT,
-    AsgiApp,
     HttpTransport,
     Transport,
 )
@@ -43,7 +43,7 @@ class Falcon(Searching):
         base_url: API base of the tenant's cloud, see `CLOUDS`.
         credentials: An API client with the NGSIEM and correlation-rule scopes.
         clock: For pauses, deadlines and token lives.
-        timeout: Whole length of one HTTP exchange, not of a search.
+        timeouts: The longest that each phase of one HTTP exchange may take, not a search.
         transport: Carries the requests instead of HTTP; closed with this object.
         asgi_app: An in-process server instead of the network.
         tls: Trust settings; None trusts the system's authorities.
@@ -60,7 +60,7 @@ class Falcon(Searching):
         *,
         credentials: ClientCredentials,
         clock: Clock,
-        timeout: timedelta = DEFAULT_TIMEOUT,
+        timeouts: Timeouts | None = None,
         transport: Transport | None = None,
         asgi_app: AsgiApp | None = None,
         tls: ssl.SSLContext | None = None,
@@ -71,9 +71,9 @@ class Falcon(Searching):
         self.base_url = base_url.rstrip("/")
         policy = retry or RetryPolicy()
         carrier = transport or HttpTransport(
-            base_url, timeout=timeout, asgi_app=asgi_app, tls=tls, trust_env=trust_env
+            base_url, timeouts=timeouts, asgi_app=asgi_app, tls=tls, trust_env=trust_env
         )
-        self._transport = GuardedTransport(carrier, clock=clock)
+        self._transport = PacedTransport(GuardedTransport(carrier, clock=clock), clock=clock)
         auth = OAuth2(
             CredentialsFlow(credentials),
             transport=self._transport,

@@ -57,15 +57,18 @@ class QuerySpec:
 class Submit:
     """Start a job."""
 
+    within: timedelta
+    """What is left of the deadline; whatever hangs must not outlast it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Poll:
     """Ask for the snapshot, from row `offset` on."""
 
     job_id: str
+    within: timedelta
+    """As for `Submit`."""
     offset: int = 0
-    within: timedelta | None = None
-    """What is left of the deadline; a poll that hangs must not outlast it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +128,9 @@ class JobMachine:
         if elapsed >= self._deadline:
             raise QueryIncomplete((f"not finished within {self._deadline.total_seconds():g} s",))
         if not self.job_id:
-            return Submit()
+            return Submit(self._deadline - elapsed)
         if elapsed >= self._next_poll:
-            return Poll(self.job_id, offset=len(self._rows), within=self._deadline - elapsed)
+            return Poll(self.job_id, self._deadline - elapsed, offset=len(self._rows))
         beat_at = self._last_contact + HEARTBEAT_EVERY
         if elapsed >= beat_at:
             return Heartbeat(self.job_id)

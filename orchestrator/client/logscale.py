@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncGenerator, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Self
 
 from orchestrator.client.actions import Actions
@@ -20,8 +20,10 @@ from orchestrator.client.asset_wire import QueryOwnership
 from orchestrator.client.assets import Assets
 from orchestrator.client.auth import Auth, StaticToken
 from orchestrator.client.breaker import GuardedTransport
+from orchestrator.client.carrier import AsgiApp
 from orchestrator.client.files import LookupFiles
 from orchestrator.client.graphql.client import Graphql
+from orchestrator.client.limits import Timeouts
 from orchestrator.client.query_jobs import QueryJobs
 from orchestrator.client.rest import (
     STATUS_PATH,
@@ -34,7 +36,7 @@ from orchestrator.client.retry import RetryPolicy
 from orchestrator.client.searching import Searching
 from orchestrator.client.session import Session
 from orchestrator.client.skew import ClockReading, read_clock
-from orchestrator.client.transport import DEFAULT_TIMEOUT, AsgiApp, HttpTransport, Transport
+from orchestrator.client.transport import HttpTransport, Transport
 from orchestrator.client.types import ServerStatus
 from orchestrator.client.versions import ServerVersion, parse_version
 from orchestrator.client.views import Views
@@ -49,7 +51,7 @@ class LogScale(Searching):
         base_url: Address of the web interface; a path prefix is kept.
         token: A user, view or organization token; ingest tokens go to `ingest`.
         clock: For pauses and deadlines.
-        timeout: Whole length of one HTTP exchange, not of a search.
+        timeouts: The longest that each phase of one HTTP exchange may take, not a search.
         transport: Carries the requests instead of HTTP; closed with this object.
         asgi_app: An in-process server instead of the network.
         tls: Trust settings; None trusts the system's authorities.
@@ -68,7 +70,7 @@ class LogScale(Searching):
         *,
         token: SecretText,
         clock: Clock,
-        timeout: timedelta = DEFAULT_TIMEOUT,
+        timeouts: Timeouts | None = None,
         transport: Transport | None = None,
         asgi_app: AsgiApp | None = None,
         tls: ssl.SSLContext | None = None,
@@ -81,7 +83,7 @@ class LogScale(Searching):
         self._clock, self._ownership = clock, ownership
         self._policy = retry or RetryPolicy()
         carrier = transport or HttpTransport(
-            base_url, timeout=timeout, asgi_app=asgi_app, tls=tls, trust_env=trust_env
+            base_url, timeouts=timeouts, asgi_app=asgi_app, tls=tls, trust_env=trust_env
         )
         self._transport = GuardedTransport(carrier, clock=clock)
         self._session = self._session_as(StaticToken(token))

@@ -221,9 +221,13 @@ def _status_text(response: Response) -> str:
 
 
 def request_id_of(response: Response) -> str | None:
-    """Return the server's own id for this exchange, where it names one."""
-    found = (excerpt(response.headers[name]) for name in _REQUEST_IDS if name in response.headers)
-    return next(found, None)
+    """Return the server's own id for this exchange, where it names one.
+
+    LogScale and the gateway name it in a header; the gateway's JSON also in `meta.trace_id`, which
+    is left where a proxy took the header away.
+    """
+    found = next((response.headers[name] for name in _REQUEST_IDS if name in response.headers), "")
+    return excerpt(found or _trace_id(response)) or None
 
 
 def problem_text(response: Response) -> str:
@@ -254,13 +258,22 @@ def _plain(body: str) -> str:
     return f"{message.strip()}: {quoted}" if fence and quoted else message
 
 
-def _from_json(body: bytes) -> str:
+def _trace_id(response: Response) -> str:
+    meta = _object(response.body).get("meta")
+    found = meta.get("trace_id") if isinstance(meta, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def _object(body: bytes) -> dict[str, object]:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
-        return ""
-    if not isinstance(content, dict):
-        return ""
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _from_json(body: bytes) -> str:
+    content = _object(body)
     errors = content.get("errors")
     if isinstance(errors, list) and errors and isinstance(errors[0], dict):
         content = errors[0]

@@ -25,8 +25,10 @@ from orchestrator.client.job_machine import (
     QuerySpec,
     Submit,
 )
+from orchestrator.client.limits import Lane
 from orchestrator.client.retry import NO_RETRIES
 from orchestrator.client.session import Session, json_request
+from orchestrator.client.transport import Request
 from orchestrator.client.types import JobProgress, QueryResult
 from orchestrator.client.wire import WireQueryJobInput
 from orchestrator.errors import ClientError, NotFound, QueryRejected
@@ -139,9 +141,9 @@ class QueryJobs:
                 case Finish():
                     return step.result
                 case Submit():
-                    machine.on_submitted(
-                        await self._submit_safely(repository, spec.to_wire()), elapsed()
-                    )
+                    body = spec.to_wire()
+                    job_id = await self._submit_safely(repository, body, within=step.within)
+                    machine.on_submitted(job_id, elapsed())
                 case Pause():
                     await clock.sleep(step.duration)
                 case Poll() | Heartbeat():
@@ -172,8 +174,15 @@ class QueryJobs:
         except NotFound:
             machine.on_lost()
 
-    async def submit(self, repository: str, body: WireQueryJobInput) -> str:
+    async def submit(
+        self, repository: str, body: WireQueryJobInput, *, within: timedelta | None = None
+    ) -> str:
         """Start a job and return its id; the caller must delete it.
+
+        Args:
+            repository: Repository or view.
+            body: What to search.
+            within: Give up after this long, if the transport would wait longer.
 
         Raises:
             QueryRejected: The server refused the query; its message is the problem.
@@ -181,6 +190,7 @@ class QueryJobs:
         """
         # A second submit after a lost answer only wastes a job, which expires by itself.
         request = json_request("POST", self._path(repository), body, idempotent=True)
+        request = replace(request, timeout=within)
         return decode_job_id(await self._session.call(request, bad_request=QueryRejected))
 
     async def poll(
@@ -200,9 +210,8 @@ class QueryJobs:
         query: tuple[tuple[str, str], ...] = ()
         if offset:
             query = (("paginationOffset", str(offset)), ("paginationLimit", str(PAGE_ROWS)))
-        path = self._path(repository, job_id)
-        request = json_request("GET", path, query=query, idempotent=True)
-        return decode_poll(await self._session.call(replace(request, timeout=within)))
+        request = self._keeping("GET", repository, job_id, query=query, within=within)
+        return decode_poll(await self._session.call(request))
 
     async def heartbeat(self, repository: str, job_id: str) -> None:
         """Keep the job alive for another 90 s without asking for rows.
@@ -210,17 +219,14 @@ class QueryJobs:
         Raises:
             NotFound: The server does not know the job any more.
         """
-        path = self._path(repository, job_id)
         query = (("onlyHeartbeat", "true"),)
-        await self._session.call(json_request("GET", path, query=query, idempotent=True))
+        await self._session.call(self._keeping("GET", repository, job_id, query=query))
 
     async def delete(self, repository: str, job_id: str) -> None:
         """Stop and forget the job; one that is gone already is fine."""
         try:
-            await self._session.call(
-                json_request("DELETE", self._path(repository, job_id), idempotent=True),
-                policy=NO_RETRIES,
-            )
+            request = self._keeping("DELETE", repository, job_id)
+            await self._session.call(request, policy=NO_RETRIES)
         except NotFound:
             return
 
@@ -233,9 +239,30 @@ class QueryJobs:
         path = f"{self._prefix}/repositories/{quote(repository, safe='')}/queryjobs"
         return f"{path}/{quote(job_id, safe='')}" if job_id else path
 
-    async def _submit_safely(self, repository: str, body: WireQueryJobInput) -> str:
+    def _keeping(
+        self,
+        method: str,
+        repository: str,
+        job_id: str,
+        *,
+        query: tuple[tuple[str, str], ...] = (),
+        within: timedelta | None = None,
+    ) -> Request:
+        """Return a request about a job that exists, which must not wait behind new ones."""
+        return Request(
+            method=method,
+            path=self._path(repository, job_id),
+            query=query,
+            idempotent=True,
+            timeout=within,
+            lane=Lane.POLL,
+        )
+
+    async def _submit_safely(
+        self, repository: str, body: WireQueryJobInput, *, within: timedelta | None = None
+    ) -> str:
         """Submit; if the caller is cancelled meanwhile, delete the job once its id is known."""
-        submitting = asyncio.create_task(self.submit(repository, body))
+        submitting = asyncio.create_task(self.submit(repository, body, within=within))
         try:
             return await asyncio.shield(submitting)
         except asyncio.CancelledError:

@@ -67,12 +67,12 @@ def _unreached(exc: Exception, *, host: str, method: str, path: str) -> ClientEr
         match cause:
             case ssl.SSLCertVerificationError():
                 return TlsFailed(
-                    f"the certificate of {host} is not trusted: {cause.verify_message}",
+                    f"the certificate of {host} is not trusted: {cause.verify_message.rstrip('.')}",
                     method=method,
                     path=path,
                     advice=_certificate_advice(cause.verify_code),
                 )
-            case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
+            case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | ConnectionResetError():
                 # A server that is stopped does this as well, so it may pass.
                 problem = f"{host} closed the connection before TLS was agreed"
                 return ConnectionFailed(

@@ -11,6 +11,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from random import SystemRandom
 from typing import TypeVar
 
@@ -64,19 +65,28 @@ class Session:
         """Return the 2xx answer to `request`.
 
         Args:
-            request: What to send; its token is put in here.
+            request: What to send; its token is put in here. Its `timeout` limits all attempts.
             policy: Other retries than the session's own.
             bad_request: What a 400 means for this request.
 
         Raises:
             ClientError: The subclass that the status or the failure calls for.
         """
+        began = self._clock.monotonic()
+
+        def left() -> Request:
+            if request.timeout is None:
+                return request
+            spent = timedelta(seconds=self._clock.monotonic() - began)
+            return replace(request, timeout=max(request.timeout - spent, timedelta(0)))
+
         return await call_with_retries(
-            lambda: self._once(request, bad_request=bad_request),
+            lambda: self._once(left(), bad_request=bad_request),
             policy=policy or self._policy,
             idempotent=request.idempotent,
             clock=self._clock,
             jitter=self._jitter,
+            within=request.timeout,
         )
 
     @asynccontextmanager

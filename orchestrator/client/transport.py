@@ -1,13 +1,12 @@
-"""The seam to HTTP, and the one file that knows the HTTP library.
+"""The seam to HTTP: everything above speaks `Request`, `Response` and `ClientError`.
 
-Everything above speaks `Request`, `Response` and `ClientError`. The library's known faults are
-dealt with here, so that it can be swapped in one place:
+The library under it (`carrier`, `connections`) has known faults, which are dealt with here:
 
-* it leaks pool slots when a request is cancelled while it connects, so each request runs as a task
-  owned by the transport and a cancelled caller only stops waiting for it;
-* its timeouts count silence, so a server that drips holds a call for ever: a deadline ends it;
-* its pool limit deadlocks after a leak, so the pool is unbounded behind our own semaphore;
-* it logs whole URLs, follows the environment's proxies and has no size limit: all three are set.
+* a cancelled exchange leaves its connection in doubt, so each runs as a task owned by the
+  transport, and a cancelled caller only stops waiting for it;
+* its time-outs count silence, so a server that drips holds a call for ever: a deadline ends it;
+* its pool limit deadlocks once it lost a place, so the number of exchanges is the gate's business;
+* it has no limit of size, and its exceptions quote whole URLs or say nothing: they are translated.
 
 Source: encode/httpcore issue 1093; encode/httpx documentation, advanced/timeouts.
 """
@@ -15,44 +14,23 @@ Source: encode/httpcore issue 1093; encode/httpx documentation, advanced/timeout
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Protocol, Self
+from functools import partial
+from typing import Protocol, Self
+from urllib.parse import urlencode
 
-import httpx
-
-from orchestrator.client.reach import known_cause, way_to
-from orchestrator.client.unpack import KNOWN, unpacked
-from orchestrator.errors import (
-    AnswerTooLarge,
-    ClientError,
-    ConfigError,
-    ConnectionFailed,
-    RequestRejected,
-    RequestTimedOut,
-    UnexpectedResponse,
-)
+from orchestrator.client.carrier import LIBRARY_ERRORS, AsgiApp, Carried, Carrier
+from orchestrator.client.failures import translate
+from orchestrator.client.limits import BULK_BYTES, Gate, Lane, Timeouts
+from orchestrator.errors import AnswerTooLarge, RateLimited, RequestTimedOut
 from orchestrator.secret import SecretText
 
-DEFAULT_TIMEOUT = timedelta(seconds=30)
-"""Whole length of one exchange; polls answer in well under a second, uploads may take longer."""
 DEFAULT_MAX_BODY_BYTES = 256 * 1024 * 1024
 """Decoded bytes of one answer: 200 000 rows of a wide query fit, an endless stream does not."""
-_CONNECT_TIMEOUT_S = 5.0
-_MAX_CONCURRENT = 32
-
-AsgiApp = Callable[
-    [
-        MutableMapping[str, Any],
-        Callable[[], Awaitable[MutableMapping[str, Any]]],
-        Callable[[MutableMapping[str, Any]], Awaitable[None]],
-    ],
-    Awaitable[None],
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +48,13 @@ class Request:
     idempotent: bool = False
     """Whether sending it twice does no harm; decides about retries, not sent."""
     timeout: timedelta | None = None
-    """Whole length of this exchange, where shorter than the transport's own."""
+    """Longest time in all, the wait for its turn included, where shorter than the transport's."""
+    lane: Lane = Lane.CALL
+    """What it waits with; an upload and an open answer wait with the bulk in any case."""
+
+    def at_most(self, limit: timedelta) -> timedelta:
+        """Return `limit`, or the request's own where it is shorter."""
+        return limit if self.timeout is None else min(limit, self.timeout)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,55 +128,35 @@ class HttpTransport:
 
     Args:
         base_url: Scheme, host and an optional path prefix, which is kept.
-        timeout: Whole length of one exchange.
+        timeouts: The longest that each phase may take.
+        gate: Places for exchanges, to share with other transports to the same host.
         asgi_app: Answers instead of the network; for tests and the embedded server.
         tls: Trust settings; None trusts the system's authorities.
         trust_env: Whether proxies and certificate paths are taken from the environment.
         max_body_bytes: Largest answer, decompressed, that is read.
 
     Raises:
-        ConfigError: The base address is not a URL.
+        ConfigError: The base address cannot be asked, or holds a name or a password.
     """
 
     def __init__(
         self,
         base_url: str,
         *,
-        timeout: timedelta = DEFAULT_TIMEOUT,
+        timeouts: Timeouts | None = None,
+        gate: Gate | None = None,
         asgi_app: AsgiApp | None = None,
         tls: ssl.SSLContext | None = None,
         trust_env: bool = False,
         max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
     ) -> None:
-        self._timeout, self._max_body_bytes = timeout, max_body_bytes
-        self._slots = asyncio.Semaphore(_MAX_CONCURRENT)
+        self._timeouts, self._gate = timeouts or Timeouts(), gate or Gate()
+        self._max_body_bytes = max_body_bytes
         self._tasks: set[asyncio.Task[Response]] = set()
         self._closing: set[asyncio.Task[None]] = set()
-        # Both loggers print every full URL at INFO; URLs may hold secrets.
-        for name in ("httpx", "httpcore"):
-            logging.getLogger(name).setLevel(logging.WARNING)
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=_MAX_CONCURRENT)
-        carrier: httpx.AsyncBaseTransport | None = None
-        if asgi_app is not None:
-            carrier = httpx.ASGITransport(app=asgi_app, raise_app_exceptions=False)
-        elif not trust_env:
-            # One retry of the connect alone: safe for every method.
-            carrier = httpx.AsyncHTTPTransport(
-                verify=tls or trust_for(base_url), limits=limits, retries=1
-            )
-        try:
-            self._client = httpx.AsyncClient(
-                base_url=base_url.rstrip("/") + "/",
-                transport=carrier,
-                verify=tls or True,
-                limits=limits,
-                trust_env=trust_env,
-                follow_redirects=False,
-            )
-        except httpx.InvalidURL as exc:
-            raise ConfigError("the base address is not a URL") from exc
-        base = self._client.base_url
-        self._host = way_to(base.host, scheme=base.scheme) if trust_env else base.host
+        self._carrier = Carrier(
+            base_url, timeouts=self._timeouts, app=asgi_app, tls=tls, trust_env=trust_env
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -202,30 +166,54 @@ class HttpTransport:
 
     async def send(self, request: Request) -> Response:
         """Return the answer; a cancelled caller leaves the request to end by its own deadline."""
-        await self._slots.acquire()
-        task = asyncio.create_task(self._exchange(request))
+        ends_at = _end_of(request)
+        is_upload = len(request.content) >= BULK_BYTES
+        lane = Lane.BULK if is_upload else request.lane
+        await self._turn(lane, request)
+        task = asyncio.create_task(self._exchange(request, ends_at=ends_at))
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(partial(self._ended, lane))
         return await asyncio.shield(task)
 
     @asynccontextmanager
     async def open(self, request: Request) -> AsyncIterator[OpenResponse]:
         """Yield the answer while it arrives; only silence is limited, not the whole length."""
-        limit_s = min(request.timeout or self._timeout, self._timeout).total_seconds()
-        async with self._slots:
-            answer = await self._opened(request, timeout_s=limit_s)
+        ends_at = _end_of(request)
+        await self._turn(Lane.BULK, request)
+        try:
+            answer = await self._opened(request, ends_at=ends_at)
             try:
                 yield OpenResponse(
-                    status=answer.status_code,
-                    headers=_lowered(answer.headers),
+                    status=answer.status,
+                    headers=answer.headers,
                     chunks=self._chunks(answer, request=request),
                 )
             finally:
-                await answer.aclose()
+                await answer.close()
+        finally:
+            self._gate.leave(Lane.BULK)
 
-    async def _opened(self, request: Request, *, timeout_s: float) -> httpx.Response:
+    async def _turn(self, lane: Lane, request: Request) -> None:
+        """Take a place in the lane.
+
+        Raises:
+            RateLimited: None became free in time.
+        """
+        longest, host = self._timeouts.turn, self._carrier.host
+        try:
+            await self._gate.enter(lane, within=request.at_most(longest))
+        except TimeoutError as exc:
+            raise RateLimited(
+                f"all {self._gate.places[lane]} places for a {lane} to {host} stayed taken",
+                retry_after=longest,
+                method=request.method,
+                path=request.path,
+                advice="Ask for less at once, or give the transport a wider gate",
+            ) from exc
+
+    async def _opened(self, request: Request, *, ends_at: float | None) -> Carried:
         """Connect in a task of our own: a caller who leaves meanwhile leaks no connection."""
-        opening = asyncio.create_task(self._head(request, timeout_s=timeout_s))
+        opening = asyncio.create_task(self._head(request, ends_at=ends_at))
         try:
             return await asyncio.shield(opening)
         except asyncio.CancelledError:
@@ -234,74 +222,58 @@ class HttpTransport:
             closing.add_done_callback(self._closing.discard)
             raise
 
-    async def _head(self, request: Request, *, timeout_s: float) -> httpx.Response:
-        outgoing = self._built(request, timeout_s=timeout_s)
-        try:
-            return await self._client.send(outgoing, stream=True)
-        except _LIBRARY_ERRORS as exc:
-            raise translate(exc, request=request, host=self._host) from exc
+    async def _head(self, request: Request, *, ends_at: float | None) -> Carried:
+        with self._translated(request):
+            async with asyncio.timeout_at(ends_at):
+                return await self._carried(request, silence=self._timeouts.silence)
 
-    async def _chunks(self, answer: httpx.Response, *, request: Request) -> AsyncIterator[bytes]:
-        try:
-            async for chunk in _pieces(answer, request):
+    async def _chunks(self, answer: Carried, *, request: Request) -> AsyncIterator[bytes]:
+        with self._translated(request):
+            async for chunk in answer.pieces:
                 yield chunk
-        except _LIBRARY_ERRORS as exc:
-            raise translate(exc, request=request, host=self._host) from exc
 
     async def close(self) -> None:
-        """Wait for requests whose callers left, at most one connect, then close the pool."""
+        """Wait for requests whose callers left, at most one connect, then close what is open."""
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_CONNECT_TIMEOUT_S)
+            await asyncio.wait(self._tasks, timeout=self._timeouts.connect.total_seconds())
         for task in (*self._tasks, *self._closing):
             task.cancel()
-        await self._client.aclose()
+        await self._carrier.close()
 
-    def _ended(self, task: asyncio.Task[Response]) -> None:
+    def _ended(self, lane: Lane, task: asyncio.Task[Response]) -> None:
         self._tasks.discard(task)
-        self._slots.release()
+        self._gate.leave(lane)
         # Fetched, so that an abandoned failure is not reported as never retrieved.
         if not task.cancelled():
             task.exception()
 
-    async def _exchange(self, request: Request) -> Response:
-        limit = min(request.timeout or self._timeout, self._timeout)
-        try:
-            async with asyncio.timeout(limit.total_seconds()):
-                return await self._send(request, timeout_s=limit.total_seconds())
-        except TimeoutError as exc:
-            raise RequestTimedOut(
-                f"no whole answer within {limit.total_seconds():g} s",
-                method=request.method,
-                path=request.path,
-            ) from exc
-        except _LIBRARY_ERRORS as exc:
-            raise translate(exc, request=request, host=self._host) from exc
+    async def _exchange(self, request: Request, *, ends_at: float | None) -> Response:
+        last = asyncio.get_running_loop().time() + self._timeouts.whole.total_seconds()
+        with self._translated(request):
+            async with asyncio.timeout_at(last if ends_at is None else min(last, ends_at)):
+                answer = await self._carried(request)
+                try:
+                    body = await self._read(answer, request=request)
+                finally:
+                    await answer.close()
+        return Response(status=answer.status, headers=answer.headers, body=body)
 
-    async def _send(self, request: Request, *, timeout_s: float) -> Response:
-        answer = await self._client.send(self._built(request, timeout_s=timeout_s), stream=True)
-        try:
-            body = await self._read(answer, request=request)
-        finally:
-            await answer.aclose()
-        return Response(status=answer.status_code, headers=_lowered(answer.headers), body=body)
-
-    def _built(self, request: Request, *, timeout_s: float) -> httpx.Request:
-        headers = dict(request.headers)
+    async def _carried(self, request: Request, *, silence: timedelta | None = None) -> Carried:
+        """Return the answer's head; the end of an exchange is left to whoever calls."""
+        headers = request.headers
         if request.bearer is not None:
-            headers["Authorization"] = f"Bearer {request.bearer.reveal()}"
-        timeout = httpx.Timeout(timeout_s, connect=min(_CONNECT_TIMEOUT_S, timeout_s))
-        return self._client.build_request(
+            headers = {**headers, "Authorization": f"Bearer {request.bearer.reveal()}"}
+        return await self._carrier.carry(
             request.method,
-            request.path,
-            params=list(request.query) or None,
+            f"{request.path}?{urlencode(request.query)}" if request.query else request.path,
             headers=headers,
-            content=request.content or None,
-            timeout=timeout,
+            content=request.content,
+            silence=silence,
         )
 
-    async def _read(self, answer: httpx.Response, *, request: Request) -> bytes:
+    async def _read(self, answer: Carried, *, request: Request) -> bytes:
         body = bytearray()
-        async for chunk in _pieces(answer, request):
+        async for chunk in answer.pieces:
             body += chunk
             if len(body) > self._max_body_bytes:
                 raise AnswerTooLarge(
@@ -312,96 +284,32 @@ class HttpTransport:
                 )
         return bytes(body)
 
-
-def _pieces(answer: httpx.Response, request: Request) -> AsyncIterator[bytes]:
-    """Return the body's pieces, decompressed."""
-    if answer.headers.get("content-encoding", "").strip().lower() in KNOWN:
-        return unpacked(answer.aiter_raw(), method=request.method, path=request.path)
-    return answer.aiter_bytes()
-
-
-_LIBRARY_ERRORS = (
-    httpx.HTTPError,
-    httpx.InvalidURL,
-    httpx.StreamError,
-    httpx.CookieConflict,
-)
-
-
-def trust_for(base_url: str) -> ssl.SSLContext:
-    """Return the system's authorities, which take 20 ms to read; without TLS, trust in nobody."""
-    if base_url.lower().startswith("http:"):
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return ssl.create_default_context()
+    @contextmanager
+    def _translated(self, request: Request) -> Iterator[None]:
+        """Turn the library's exceptions, and a deadline that passed, into ours."""
+        try:
+            yield
+        except TimeoutError as exc:
+            limit = request.at_most(self._timeouts.whole)
+            raise RequestTimedOut(
+                f"no whole answer within {limit.total_seconds():g} s",
+                method=request.method,
+                path=request.path,
+            ) from exc
+        except LIBRARY_ERRORS as exc:
+            where = {"method": request.method, "path": request.path}
+            raise translate(exc, host=self._carrier.host, **where) from exc
 
 
-async def _close_when_open(opening: asyncio.Task[httpx.Response]) -> None:
+def _end_of(request: Request) -> float | None:
+    """Return when the loop's clock ends a request that has a limit of its own."""
+    if request.timeout is None:
+        return None
+    return asyncio.get_running_loop().time() + request.timeout.total_seconds()
+
+
+async def _close_when_open(opening: asyncio.Task[Carried]) -> None:
     """Close an answer that came after its caller left."""
     await asyncio.wait({opening})
     if not opening.cancelled() and opening.exception() is None:
-        await opening.result().aclose()
-
-
-def _lowered(headers: httpx.Headers) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
-
-
-# The library's exceptions, the narrow before the wide. The sentences are ours: its own are empty
-# for timeouts and quote whole URLs for others.
-_UNSENT, _UNCERTAIN, _LATE, _OURS, _THEIRS = "unsent", "uncertain", "late", "ours", "theirs"
-_TRANSLATIONS: tuple[tuple[type[Exception], str, str], ...] = (
-    (httpx.ConnectTimeout, _UNSENT, "the connection was not accepted in time"),
-    (httpx.PoolTimeout, _UNSENT, "no connection became free in time"),
-    (httpx.ReadTimeout, _LATE, "the server fell silent before its answer was whole"),
-    (httpx.WriteTimeout, _LATE, "the server stopped reading the request"),
-    (httpx.TimeoutException, _LATE, "the exchange took too long"),
-    (httpx.ConnectError, _UNSENT, "no connection"),
-    (httpx.ReadError, _UNCERTAIN, "the connection broke while the answer was read"),
-    (httpx.WriteError, _UNCERTAIN, "the connection broke while the request was sent"),
-    (httpx.CloseError, _UNCERTAIN, "the connection broke while it was closed"),
-    (httpx.NetworkError, _UNCERTAIN, "the connection broke"),
-    (httpx.LocalProtocolError, _OURS, "the request is not valid HTTP"),
-    (httpx.RemoteProtocolError, _UNCERTAIN, "the server closed the connection or broke HTTP"),
-    (httpx.ProtocolError, _UNCERTAIN, "HTTP was broken"),
-    (httpx.ProxyError, _UNCERTAIN, "the proxy refused"),
-    (httpx.UnsupportedProtocol, _OURS, "the address must start with http:// or https://"),
-    (httpx.TransportError, _UNCERTAIN, "the connection failed"),
-    (httpx.DecodingError, _THEIRS, "the answer's compression is broken"),
-    (httpx.TooManyRedirects, _THEIRS, "the server redirects in circles"),
-    (httpx.RequestError, _UNCERTAIN, "the request failed"),
-    (httpx.HTTPStatusError, _THEIRS, "the server refused"),
-    (httpx.HTTPError, _UNCERTAIN, "the request failed"),
-    (httpx.InvalidURL, _OURS, "the address is not a URL"),
-    (httpx.CookieConflict, _THEIRS, "the server set contradictory cookies"),
-    (httpx.StreamError, _THEIRS, "the answer could not be read"),
-)
-
-
-def translate(exc: Exception, *, request: Request, host: str = "") -> ClientError:
-    """Return our exception for one of the HTTP library's.
-
-    Raises:
-        TypeError: The library has an exception that the table does not know.
-    """
-    found = next((row for row in _TRANSLATIONS if isinstance(exc, row[0])), None)
-    if found is None:
-        raise TypeError(f"{type(exc).__name__} has no translation")
-    method, path = request.method, request.path
-    known = known_cause(exc, host=host, method=method, path=path)
-    if known is not None:
-        return known
-    _, outcome, sentence = found
-    problem = f"{sentence} ({host})" if host else sentence
-    match outcome:
-        case "unsent" | "uncertain":
-            sent = outcome == _UNCERTAIN
-            advice = (
-                "Check that the server runs, and that the url has its port and https:// or http://"
-            )
-            return ConnectionFailed(problem, sent=sent, method=method, path=path, advice=advice)
-        case "late":
-            return RequestTimedOut(problem, method=method, path=path)
-        case "ours":
-            return RequestRejected(problem, method=method, path=path)
-        case _:
-            return UnexpectedResponse(problem, method=method, path=path)
+        await opening.result().close()

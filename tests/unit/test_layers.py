@@ -29,7 +29,8 @@ ALLOWED = {("ids", "errors"), ("units", "errors")}
 CLIENT_MAY_USE = set(LAYERS[0])
 # One file (or folder) knows each third-party library.
 OWNERS = {
-    "httpx": {"client/transport.py", "route/sinks/http.py"},
+    "httpx": {"client/carrier.py", "route/sinks/http.py"},
+    "httpcore": {"client/connections.py", "client/network.py"},
     "slack_sdk": {"route/sinks/slack.py"},
     "sqlalchemy": {"store/"},
     "alembic": {"store/"},

@@ -10,7 +10,13 @@ from orchestrator.client.breaker import Breaker, BreakerPolicy, GuardedTransport
 from orchestrator.client.scripted import ScriptedTransport, Step, text_response
 from orchestrator.client.transport import Request
 from orchestrator.clock import FrozenClock
-from orchestrator.errors import ClientError, ConnectionFailed, RequestTimedOut, UnexpectedResponse
+from orchestrator.errors import (
+    ClientError,
+    ConnectionFailed,
+    RequestTimedOut,
+    ServerFailed,
+    UnexpectedResponse,
+)
 
 REQUEST = Request(method="GET", path="x")
 POLICY = BreakerPolicy(failures=3, shortest=timedelta(seconds=5), longest=timedelta(seconds=12))
@@ -106,8 +112,9 @@ async def test_opened_answers_are_watched_too() -> None:
     transport, inner, _ = guarded(REFUSED, BROKEN, SILENT)
     for _ in range(3):
         try:
-            async with transport.open(REQUEST):
-                pass
+            async with transport.open(REQUEST) as response:
+                # As a session does with what is no success.
+                raise ServerFailed("broken", status=response.status)
         except ClientError:
             continue
 
@@ -115,3 +122,14 @@ async def test_opened_answers_are_watched_too() -> None:
         async with transport.open(REQUEST):
             pass
     assert len(inner.requests) == 3
+
+
+async def test_answer_that_is_still_read_has_proved_that_the_server_is_there() -> None:
+    transport, inner, clock = guarded(REFUSED, REFUSED, REFUSED, FINE, FINE)
+    await send(transport, 3)
+    clock.advance(timedelta(seconds=5))
+
+    async with transport.open(REQUEST):
+        assert await send(transport, 1) == ["200"]
+
+    assert inner.left == 0

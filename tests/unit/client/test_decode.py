@@ -66,6 +66,30 @@ def test_job_without_a_name_is_unexpected() -> None:
         decode_job_id(json_response({"id": ""}))
 
 
+def test_poll_rows_of_text_alone_and_others_keep_their_order() -> None:
+    answer = decode_poll(poll([{"a": "1"}, {"a": 2, "b": None}, {}, {"a": "3"}]))
+
+    assert answer.rows == ({"a": "1"}, {"a": "2"}, {}, {"a": "3"})
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        text_response("<html>", content_type="text/html", headers={"x-cs-traceid": "tr-1"}),
+        text_response("{", content_type="application/json", headers={"x-cs-traceid": "tr-1"}),
+        json_response([], headers={"x-cs-traceid": "tr-1"}),
+        json_response({"done": True}, headers={"x-cs-traceid": "tr-1"}),
+        json_response({"metaData": {}}, headers={"humio-query-id": "tr-1"}),
+        json_response({"metaData": {"eventCount": "x"}, "meta": {"trace_id": "tr-1"}}),
+    ],
+)
+def test_answer_of_another_shape_keeps_the_servers_id(response: Response) -> None:
+    with pytest.raises(UnexpectedResponse) as caught:
+        decode_poll(response)
+
+    assert caught.value.request_id == "tr-1"
+
+
 @pytest.mark.parametrize(
     ("response", "problem"),
     [

@@ -76,6 +76,30 @@ def test_problem_is_cut() -> None:
     assert found == "x" * 255 + "…"
 
 
+@pytest.mark.parametrize(
+    ("headers", "meta", "expected"),
+    [
+        ({"x-cs-traceid": "tr-1"}, {}, "tr-1"),
+        ({"humio-query-id": "IQ-1"}, {}, "IQ-1"),
+        ({"x-request-id": "rq-1"}, {}, "rq-1"),
+        ({"x-request-id": "rq-1", "x-cs-traceid": "tr-1"}, {}, "tr-1"),
+        ({}, {"trace_id": "tr-2"}, "tr-2"),
+        ({"x-cs-traceid": "tr-1"}, {"trace_id": "tr-2"}, "tr-1"),
+        ({}, {"trace_id": "a\x1b[2Jb"}, "a [2Jb"),
+        ({}, {"trace_id": 7}, None),
+        ({}, "tr-2", None),
+        ({}, {}, None),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 429, 500, 503])
+def test_error_of_any_status_carries_the_servers_id(
+    headers: dict[str, str], meta: object, expected: str | None, status: int
+) -> None:
+    content = {"meta": meta, "errors": [{"code": status, "message": "m"}]}
+
+    assert error(json_response(content, status=status, headers=headers)).request_id == expected
+
+
 def test_error_names_method_path_and_the_servers_id_but_no_query() -> None:
     found = error(json_response({"message": "m"}, status=500, headers={"x-cs-traceid": "tr-1"}))
 

@@ -23,6 +23,7 @@ from orchestrator.client.job_machine import (
     columns,
     verdict,
 )
+from orchestrator.client.limits import Lane
 from orchestrator.client.query_jobs import QueryJobs
 from orchestrator.client.retry import RetryPolicy
 from orchestrator.client.scripted import ScriptedTransport, json_response, text_response
@@ -110,7 +111,7 @@ async def run(jobs: QueryJobs, *, deadline_s: float = 60) -> tuple[str, ...]:
 
 
 def test_machine_before_anything_submits() -> None:
-    assert JobMachine(SPEC, deadline=seconds(60)).next_step(ZERO) == Submit()
+    assert JobMachine(SPEC, deadline=seconds(60)).next_step(ZERO) == Submit(seconds(60))
 
 
 def test_machine_after_submit_polls_at_once() -> None:
@@ -166,7 +167,7 @@ def test_machine_lost_job_is_submitted_once_more_and_no_further() -> None:
     machine.on_submitted("1-a", ZERO)
     machine.on_lost()
 
-    assert machine.next_step(seconds(1)) == Submit()
+    assert machine.next_step(seconds(1)) == Submit(seconds(59))
     machine.on_submitted("1-b", seconds(1))
     with pytest.raises(QueryJobExpired, match="1-b is gone on the server, again"):
         machine.on_lost()
@@ -293,7 +294,7 @@ async def test_search_sends_absolute_times_and_deletes_the_job() -> None:
     assert result.rows == ({"_count": "7"},)
     assert result.stats.polls == 2
     assert [request.timeout for request in transport.requests] == [
-        None,
+        seconds(60),
         seconds(60),
         seconds(57.2),
         None,
@@ -442,6 +443,26 @@ async def test_search_retries_a_poll_that_failed() -> None:
     assert await run(jobs) == ()
 
 
+async def test_search_gives_each_attempt_what_is_left_of_the_deadline() -> None:
+    busy = text_response("busy", status=503)
+    transport = ScriptedTransport(STARTED, busy, busy, json_response(wire_poll()), GONE)
+    jobs, _ = make_jobs(transport, attempts=3)
+
+    await run(jobs, deadline_s=10)
+
+    polls = [request for request in transport.requests if request.method == "GET"]
+    assert [request.timeout for request in polls] == [seconds(10), seconds(9.75), seconds(9.25)]
+
+
+async def test_requests_about_a_running_job_do_not_wait_behind_new_ones() -> None:
+    transport = ScriptedTransport(STARTED, json_response(wire_poll()), GONE)
+    jobs, _ = make_jobs(transport)
+
+    await run(jobs)
+
+    assert [request.lane for request in transport.requests] == [Lane.CALL, Lane.POLL, Lane.POLL]
+
+
 async def test_search_cancelled_while_polling_deletes_the_job() -> None:
     asked = asyncio.Event()
 
@@ -535,3 +556,4 @@ async def test_heartbeat_asks_for_no_rows() -> None:
     await jobs.heartbeat("fdr", "1-a")
 
     assert transport.requests[0].query == (("onlyHeartbeat", "true"),)
+    assert transport.requests[0].lane is Lane.POLL

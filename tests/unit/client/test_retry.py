@@ -93,7 +93,10 @@ def test_parse_retry_after(headers: dict[str, str], expected: timedelta | None) 
 
 
 async def call(
-    *errors: BaseException, idempotent: bool = True, attempts: int = 3
+    *errors: BaseException,
+    idempotent: bool = True,
+    attempts: int = 3,
+    within: timedelta | None = None,
 ) -> tuple[str, FrozenClock, int]:
     clock, left, calls = FrozenClock(NOW), list(errors), 0
 
@@ -110,6 +113,7 @@ async def call(
         idempotent=idempotent,
         clock=clock,
         jitter=lambda: 0.0,
+        within=within,
     )
     return answer, clock, calls
 
@@ -128,6 +132,15 @@ async def test_call_raises_the_last_error_itself() -> None:
         await call(BUSY, BUSY, last)
 
     assert caught.value is last
+
+
+async def test_call_is_not_repeated_once_its_time_is_over() -> None:
+    _, clock, calls = await call(BUSY, BUSY, within=timedelta(seconds=0.76))
+
+    assert clock.monotonic() == pytest.approx(0.75)
+    assert calls == 3
+    with pytest.raises(ServerFailed):
+        await call(BUSY, BUSY, within=timedelta(seconds=0.75))
 
 
 async def test_call_that_is_not_idempotent_is_not_repeated_when_uncertain() -> None:

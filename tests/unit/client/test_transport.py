@@ -1,25 +1,25 @@
-"""The HTTP seam: translation of every library exception, deadlines, cancellation, limits."""
+"""The HTTP seam: what goes out, deadlines, cancellation, limits."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 
+from orchestrator import __version__
+from orchestrator.client.carrier import trust_for
+from orchestrator.client.limits import BULK_BYTES, Gate, Lane, Timeouts
 from orchestrator.client.scripted import ScriptedTransport, json_response
-from orchestrator.client.transport import HttpTransport, Request, Response, translate, trust_for
+from orchestrator.client.transport import HttpTransport, Request, Response
 from orchestrator.errors import (
-    ClientError,
     ConfigError,
     ConnectionFailed,
-    RequestRejected,
+    RateLimited,
     RequestTimedOut,
     UnexpectedResponse,
 )
@@ -30,86 +30,6 @@ REQUEST = Request(method="GET", path="api/v1/status")
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-
-
-def library_exceptions() -> list[type[Exception]]:
-    return [
-        value
-        for _, value in inspect.getmembers(httpx, inspect.isclass)
-        if issubclass(value, Exception)
-    ]
-
-
-def make_exception(kind: type[Exception]) -> Exception:
-    request = httpx.Request("GET", "https://u:canary@h.example/?token=canary")
-    match kind:
-        case httpx.HTTPStatusError:
-            return httpx.HTTPStatusError("c", request=request, response=httpx.Response(500))
-        case httpx.StreamConsumed | httpx.StreamClosed | httpx.RequestNotRead:
-            return kind()
-        case httpx.ResponseNotRead:
-            return kind()
-        case _:
-            return kind("canary https://u:canary@h.example/?token=canary")
-
-
-@pytest.mark.parametrize("kind", library_exceptions())
-def test_translate_knows_every_exception_and_quotes_none(kind: type[Exception]) -> None:
-    error = translate(make_exception(kind), request=REQUEST, host="h.example")
-
-    assert isinstance(error, ClientError)
-    assert (error.method, error.path) == ("GET", "api/v1/status")
-    assert "canary" not in str(error)
-
-
-@pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        (httpx.ConnectError, False),
-        (httpx.ConnectTimeout, False),
-        (httpx.PoolTimeout, False),
-        (httpx.ReadError, True),
-        (httpx.RemoteProtocolError, True),
-    ],
-)
-def test_translate_says_whether_the_request_may_have_arrived(
-    kind: type[Exception], expected: bool
-) -> None:
-    error = translate(make_exception(kind), request=REQUEST)
-
-    assert isinstance(error, ConnectionFailed)
-    assert error.sent is expected
-
-
-@pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        (httpx.ReadTimeout, RequestTimedOut),
-        (httpx.WriteTimeout, RequestTimedOut),
-        (httpx.UnsupportedProtocol, RequestRejected),
-        (httpx.InvalidURL, RequestRejected),
-        (httpx.DecodingError, UnexpectedResponse),
-    ],
-)
-def test_translate_by_kind(kind: type[Exception], expected: type[ClientError]) -> None:
-    assert type(translate(make_exception(kind), request=REQUEST)) is expected
-
-
-def test_translate_names_an_untrusted_certificate() -> None:
-    cause = ssl.SSLCertVerificationError()
-    cause.verify_code, cause.verify_message = 10, "certificate has expired"
-    outer = httpx.ConnectError("x")
-    outer.__cause__ = cause
-
-    error = translate(outer, request=REQUEST, host="h.example")
-
-    assert "certificate has expired" in str(error)
-    assert "h.example" in str(error)
-
-
-def test_translate_unknown_exception_is_our_bug() -> None:
-    with pytest.raises(TypeError, match="KeyError has no translation"):
-        translate(KeyError("x"), request=REQUEST)
 
 
 def app_answering(
@@ -161,7 +81,9 @@ async def test_send_keeps_a_proxy_prefix_and_sends_the_token() -> None:
 
 async def test_send_past_its_deadline_times_out() -> None:
     app, _ = app_answering(pause=asyncio.Event())
-    transport = HttpTransport("http://h", asgi_app=app, timeout=timedelta(milliseconds=1))
+    transport = HttpTransport(
+        "http://h", asgi_app=app, timeouts=Timeouts(whole=timedelta(milliseconds=1))
+    )
 
     with pytest.raises(RequestTimedOut, match=r"no whole answer within 0\.001 s"):
         await transport.send(REQUEST)
@@ -171,7 +93,9 @@ async def test_send_past_its_deadline_times_out() -> None:
 
 async def test_send_ends_at_the_shorter_of_both_timeouts() -> None:
     app, _ = app_answering(pause=asyncio.Event())
-    transport = HttpTransport("http://h", asgi_app=app, timeout=timedelta(milliseconds=2))
+    transport = HttpTransport(
+        "http://h", asgi_app=app, timeouts=Timeouts(whole=timedelta(milliseconds=2))
+    )
     short = Request(method="GET", path="p", timeout=timedelta(milliseconds=1))
     long = Request(method="GET", path="p", timeout=timedelta(hours=1))
 
@@ -211,15 +135,137 @@ async def test_send_cancelled_caller_leaves_the_request_to_end() -> None:
     assert transport._tasks == set()
 
 
-async def test_send_to_a_bad_scheme_is_rejected() -> None:
-    async with HttpTransport("ftp://h") as transport:
-        with pytest.raises(RequestRejected, match="must start with http"):
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("http://h:port", "is not a URL"),
+        ("ftp://h", "must start with http:// or https://"),
+        ("logscale.example.com", "must start with http:// or https://"),
+        ("", "must start with http:// or https://"),
+        ("http://", "names no host"),
+        ("https://user:canary@h", "holds a name or a password"),
+    ],
+)
+def test_base_address_that_cannot_be_asked_is_a_setting_to_edit(address: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem) as caught:
+        HttpTransport(address)
+
+    assert "canary" not in str(caught.value)
+
+
+def sent_headers(scope: Message) -> list[tuple[bytes, bytes]]:
+    return sorted(scope["headers"])
+
+
+async def test_send_adds_what_every_request_has() -> None:
+    app, scopes = app_answering()
+    async with HttpTransport("http://h.example:8080", asgi_app=app) as transport:
+        await transport.send(REQUEST)
+
+    assert sent_headers(scopes[0]) == [
+        (b"accept", b"*/*"),
+        (b"accept-encoding", b"gzip, deflate"),
+        (b"host", b"h.example:8080"),
+        (b"user-agent", f"orchestrator/{__version__}".encode()),
+    ]
+
+
+async def test_send_puts_the_callers_headers_before_its_own_in_any_spelling() -> None:
+    app, scopes = app_answering()
+    headers = {"ACCEPT": "application/x-ndjson", "X-Name": "Zoë"}
+    request = Request(method="POST", path="p", headers=headers)
+    async with HttpTransport("http://h", asgi_app=app) as transport:
+        await transport.send(request)
+
+    found = dict(scopes[0]["headers"])
+    assert len(found) == len(scopes[0]["headers"])
+    assert found[b"accept"] == b"application/x-ndjson"
+    assert found[b"x-name"] == "Zoë".encode()
+    assert found[b"content-length"] == b"0"
+
+
+async def test_send_encodes_the_query() -> None:
+    app, scopes = app_answering()
+    request = Request(method="GET", path="p", query=(("q", "a b&c=ü"), ("q", "?")))
+    async with HttpTransport("http://h", asgi_app=app) as transport:
+        await transport.send(request)
+
+    assert scopes[0]["query_string"] == b"q=a+b%26c%3D%C3%BC&q=%3F"
+
+
+async def test_header_that_repeats_is_joined() -> None:
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        del scope, receive
+        headers = [(b"Warning", b"a"), (b"X-Latin", b"\xe9"), (b"warning", b"b")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with HttpTransport("http://h", asgi_app=app) as transport:
+        response = await transport.send(REQUEST)
+
+    assert response.headers == {"warning": "a, b", "x-latin": "é"}
+
+
+async def test_cookie_of_a_balancer_is_sent_back() -> None:
+    scopes: list[Message] = []
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        del receive
+        scopes.append(scope)
+        headers = [(b"set-cookie", b"node=7; Path=/")] if len(scopes) == 1 else []
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with HttpTransport("http://h.example", asgi_app=app) as transport:
+        for _ in range(2):
             await transport.send(REQUEST)
 
+    assert [dict(scope["headers"]).get(b"cookie") for scope in scopes] == [None, b"node=7"]
 
-def test_base_address_that_is_no_url_is_a_setting_to_edit() -> None:
-    with pytest.raises(ConfigError, match="not a URL"):
-        HttpTransport("http://h:port")
+
+async def test_send_that_gets_no_turn_was_not_sent() -> None:
+    pause, asked = asyncio.Event(), asyncio.Event()
+    app, scopes = app_answering(pause=pause, asked=asked)
+    limits = Timeouts(turn=timedelta(milliseconds=1))
+    transport = HttpTransport("http://h", timeouts=limits, gate=Gate({Lane.CALL: 1}), asgi_app=app)
+    first = asyncio.create_task(transport.send(REQUEST))
+    await asked.wait()
+
+    with pytest.raises(RateLimited, match="all 1 places for a call to h stayed taken") as caught:
+        await transport.send(REQUEST)
+
+    assert caught.value.retry_after == timedelta(milliseconds=1)
+    assert len(scopes) == 1
+    pause.set()
+    await first
+    await transport.close()
+
+
+async def test_send_waits_for_its_turn_no_longer_than_the_request_may_take() -> None:
+    gate = Gate({Lane.POLL: 1})
+    await gate.enter(Lane.POLL, within=timedelta(0))
+    app, _ = app_answering()
+    poll = Request(method="GET", path="p", lane=Lane.POLL, timeout=timedelta(milliseconds=1))
+    async with HttpTransport("http://h", gate=gate, asgi_app=app) as transport:
+        with pytest.raises(RateLimited, match="all 1 places for a poll"):
+            await transport.send(poll)
+
+
+async def test_uploads_and_open_answers_share_places_that_polls_do_not_need() -> None:
+    gate = Gate({Lane.BULK: 1})
+    app, _ = app_answering()
+    limits = Timeouts(turn=timedelta(milliseconds=1))
+    upload = Request(method="POST", path="p", content=b"x" * BULK_BYTES)
+    poll = Request(method="GET", path="p", lane=Lane.POLL)
+    async with HttpTransport("http://h", timeouts=limits, gate=gate, asgi_app=app) as transport:
+        async with transport.open(REQUEST):
+            with pytest.raises(RateLimited, match="all 1 places for a bulk"):
+                await transport.send(upload)
+            polled = await transport.send(poll)
+        uploaded = await transport.send(upload)
+
+    assert (polled.status, uploaded.status) == (200, 200)
+    assert [gate.taken(lane) for lane in Lane] == [0, 0, 0]
 
 
 async def test_library_loggers_are_quiet() -> None:
@@ -309,24 +355,24 @@ async def test_stream_that_breaks_is_a_connection_failure() -> None:
         await send({"type": "http.response.body", "body": b'{"n":"0"}\n', "more_body": True})
         raise ConnectionResetError
 
-    async with serve_on_loopback(app) as url, HttpTransport(url) as transport:
+    gate = Gate()
+    async with serve_on_loopback(app) as url, HttpTransport(url, gate=gate) as transport:
         with pytest.raises(ConnectionFailed):
             async with transport.open(Request(method="GET", path="x")) as answer:
                 _ = [chunk async for chunk in answer.chunks]
+    assert gate.taken(Lane.BULK) == 0
 
 
-@pytest.mark.parametrize("address", ["https://x", "HTTPS://x", "x", ""])
-def test_authorities_are_read_wherever_tls_may_be_spoken(address: str) -> None:
-    trust = trust_for(address)
+def test_authorities_are_read_where_tls_is_spoken() -> None:
+    trust = trust_for("https")
 
     assert trust.verify_mode is ssl.CERT_REQUIRED
     assert trust.check_hostname is True
     assert trust.cert_store_stats() == ssl.create_default_context().cert_store_stats()
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1:8080", "HTTP://x/prefix"])
-def test_nobody_is_trusted_where_no_tls_is_spoken(address: str) -> None:
-    trust = trust_for(address)
+def test_nobody_is_trusted_where_no_tls_is_spoken() -> None:
+    trust = trust_for("http")
 
     assert trust.verify_mode is ssl.CERT_REQUIRED
     assert trust.cert_store_stats()["x509"] == 0
