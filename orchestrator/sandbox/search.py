@@ -195,7 +195,7 @@ def run(search: Search, snapshots: Sequence[Snapshot]) -> Answer:
         CqlError: The engine cannot run it; `CqlUnsupported` names what.
     """
     frame = _frame(search, snapshots)
-    events, context = Events.from_frame(frame), _context(search)
+    events, context = Events.from_times(frame), _context(search)
     result = run_query(_text_to_run(search), events, context=context)
     distribution = None
     if search.wants_distribution:

@@ -1,8 +1,9 @@
 """Events of one repository in memory: sorted runs of string columns, merged as they grow.
 
-A run is a frame sorted by event time, with the two times beside it as integers. Reading a window
-is a binary search in each run; adding a batch never re-sorts what is there. Runs of similar size
-are merged, so there are never more than about log2(batches) of them.
+A run is a frame sorted by event time, with the two times as whole numbers in the engine's hidden
+columns. Reading a window is a binary search in each run; adding a batch never re-sorts what is
+there. Runs of similar size are merged, so there are never more than about log2(batches) of them.
+Runs that overlap in time must be sorted to be read; who reads most of them leaves them as one.
 
 A snapshot is immutable: a query reads it in a thread while batches keep arriving.
 """
@@ -12,9 +13,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import polars as pl
+
+from orchestrator.engine.events import INGEST_MS, TIME_MS
 
 TIMESTAMP = "@timestamp"
 INGEST_TIMESTAMP = "@ingesttimestamp"
@@ -24,13 +28,21 @@ Listener = Callable[[pl.DataFrame], None]
 """Is told of each batch, in the thread that appends it; must be quick."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SortedRun:
-    """Events in event-time order; the columns of `frame` are all strings."""
+    """Events in event-time order; the columns of `frame` are strings, but for the hidden two."""
 
     frame: pl.DataFrame
-    event_ms: pl.Series
-    ingest_ms: pl.Series
+
+    @property
+    def event_ms(self) -> pl.Series:
+        """Return the event times, rising."""
+        return self.frame.get_column(TIME_MS)
+
+    @property
+    def ingest_ms(self) -> pl.Series:
+        """Return when each event came in."""
+        return self.frame.get_column(INGEST_MS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +66,8 @@ class Snapshot:
     """What was there at one moment."""
 
     runs: tuple[SortedRun, ...]
+    log: EventLog | None = None
+    """Where it is from, and where runs are left in order for the next one."""
 
     @property
     def count(self) -> int:
@@ -77,11 +91,22 @@ class Snapshot:
         return max((ms for ms in newest if isinstance(ms, int)), default=None)
 
     def frame(self, *, event: Span = EVERYTHING, ingest: Span = EVERYTHING) -> pl.DataFrame:
-        """Return the events inside both spans; order is not promised, columns are strings."""
-        parts = [part for run in self.runs if (part := _cut(run, event, ingest)).height]
+        """Return the events inside both spans, oldest first, with the engine's hidden times.
+
+        For a worker thread: what overlaps in time is sorted here.
+        """
+        parts = _cut_all(self.runs, event, ingest)
         if not parts:
-            return pl.DataFrame(schema={TIMESTAMP: pl.String, INGEST_TIMESTAMP: pl.String})
-        return pl.concat(parts, how="diagonal")
+            texts = dict.fromkeys((TIMESTAMP, INGEST_TIMESTAMP), pl.String())
+            return pl.DataFrame(schema=texts | dict.fromkeys((TIME_MS, INGEST_MS), pl.Int64()))
+        apart = _apart(parts)
+        is_most = 2 * sum(part.height for part in parts) > self.count
+        if apart is None and is_most and self.log is not None:
+            # It is sorted in any case: so that the next reader need not, all of it is.
+            apart = _cut_all((self.log.settle(self.runs),), event, ingest)
+        if apart is None:
+            return pl.concat(parts, how="diagonal").sort(TIME_MS, maintain_order=True)
+        return pl.concat(apart, how="diagonal") if len(apart) > 1 else apart[0]
 
 
 class EventLog:
@@ -90,7 +115,7 @@ class EventLog:
     def __init__(self) -> None:
         self._runs: tuple[SortedRun, ...] = ()
         self._listeners: list[Listener] = []
-        # A listener starts exactly between two batches.
+        # A listener starts exactly between two batches, and runs are replaced one at a time.
         self._lock = threading.Lock()
 
     @property
@@ -102,15 +127,24 @@ class EventLog:
         """Add a batch: all columns strings, both times present and whole numbers."""
         if frame.height == 0:
             return
-        runs = [*self._runs, _sorted_run(frame)]
-        while len(runs) > 1 and _similar(runs[-2], runs[-1]):
-            last, before = runs.pop(), runs.pop()
-            runs.append(_merged(before, last))
+        added = _sorted_run(frame)
         with self._lock:
+            runs = [*self._runs, added]
+            while len(runs) > 1 and _similar(runs[-2], runs[-1]):
+                last, before = runs.pop(), runs.pop()
+                runs.append(_merged((before, last)))
             # One assignment: a snapshot taken meanwhile sees all of the batch or none of it.
             self._runs = tuple(runs)
             for listener in self._listeners:
                 listener(frame)
+
+    def settle(self, runs: tuple[SortedRun, ...]) -> SortedRun:
+        """Return runs of a snapshot as one; the log keeps it in their place, if they are there."""
+        merged = _merged(runs)
+        with self._lock:
+            if self._runs[: len(runs)] == runs:
+                self._runs = (merged, *self._runs[len(runs) :])
+        return merged
 
     def listen(self, listener: Listener) -> Snapshot:
         """Call `listener` with each batch from now on; return what was there before the first."""
@@ -126,7 +160,7 @@ class EventLog:
 
     def snapshot(self) -> Snapshot:
         """Return what is there now; later appends do not change it."""
-        return Snapshot(self._runs)
+        return Snapshot(self._runs, self)
 
 
 def snapshot_of(frame: pl.DataFrame) -> Snapshot:
@@ -160,17 +194,46 @@ def _similar(before: SortedRun, last: SortedRun) -> bool:
 
 
 def _sorted_run(frame: pl.DataFrame) -> SortedRun:
-    event_ms = frame.get_column(TIMESTAMP).cast(pl.Int64)
-    if not event_ms.is_sorted():
-        order = event_ms.arg_sort()
-        frame, event_ms = frame[order], event_ms.gather(order)
-    ingest_ms = frame.get_column(INGEST_TIMESTAMP).cast(pl.Int64)
-    return SortedRun(frame=frame, event_ms=event_ms, ingest_ms=ingest_ms)
+    frame = frame.with_columns(
+        frame.get_column(TIMESTAMP).cast(pl.Int64).alias(TIME_MS),
+        frame.get_column(INGEST_TIMESTAMP).cast(pl.Int64).alias(INGEST_MS),
+    )
+    return SortedRun(_in_order(frame))
 
 
-def _merged(before: SortedRun, last: SortedRun) -> SortedRun:
+def _merged(runs: Sequence[SortedRun]) -> SortedRun:
     # In one piece: a query over many small pieces takes longer than copying them once.
-    return _sorted_run(pl.concat([before.frame, last.frame], how="diagonal", rechunk=True))
+    frames = [run.frame for run in runs]
+    return SortedRun(_in_order(pl.concat(frames, how="diagonal", rechunk=True)))
+
+
+def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
+    # Of one moment, what came first stands first.
+    if not frame.get_column(TIME_MS).is_sorted():
+        frame = frame.sort(TIME_MS, maintain_order=True)
+    return frame.with_columns(pl.col(TIME_MS).set_sorted())
+
+
+def _cut_all(runs: Sequence[SortedRun], event: Span, ingest: Span) -> list[pl.DataFrame]:
+    """Return the events of each run inside both spans, in order of arrival."""
+    return [part for run in runs if (part := _cut(run, event, ingest)).height]
+
+
+def _apart(parts: Sequence[pl.DataFrame]) -> list[pl.DataFrame] | None:
+    """Return parts in order of time, None if they reach into each other.
+
+    Of one moment, what arrived first comes first.
+    """
+    ends = [
+        (int(times[0]), place, int(times[-1]))
+        for place, part in enumerate(parts)
+        for times in (part.get_column(TIME_MS),)
+    ]
+    ends.sort()
+    for (_, place, last), (first, next_place, _) in pairwise(ends):
+        if (last, place) > (first, next_place):
+            return None
+    return [parts[place] for _, place, _ in ends]
 
 
 def _cut(run: SortedRun, event: Span, ingest: Span) -> pl.DataFrame:
@@ -181,8 +244,7 @@ def _cut(run: SortedRun, event: Span, ingest: Span) -> pl.DataFrame:
     part = run.frame.slice(low, high - low)
     if ingest.is_open:
         return part
-    times = run.ingest_ms.slice(low, high - low)
-    mask = pl.repeat(value=True, n=times.len(), eager=True)
+    times, mask = pl.col(INGEST_MS), pl.lit(value=True)
     if ingest.start_ms is not None:
         mask &= times >= ingest.start_ms
     if ingest.end_ms is not None:

@@ -9,9 +9,10 @@ from typing import Any
 import polars as pl
 import pytest
 
+from orchestrator.engine.events import INGEST_MS, TIME_MS
 from orchestrator.errors import StoreBusy, StoreFull
 from orchestrator.sandbox.journal import Journal
-from orchestrator.sandbox.storage import EventLog, Snapshot, Span, frame_of
+from orchestrator.sandbox.storage import EventLog, Snapshot, SortedRun, Span, frame_of, snapshot_of
 from tests.unit.sandbox.test_gateway import RULE
 
 CREATE = """mutation($q: String!) {
@@ -218,7 +219,7 @@ def test_columns_of_different_batches_are_joined() -> None:
 
     frame = log.snapshot().frame()
 
-    assert set(frame.columns) == {"@timestamp", "@ingesttimestamp", "a", "b"}
+    assert set(frame.columns) == {"@timestamp", "@ingesttimestamp", TIME_MS, INGEST_MS, "a", "b"}
     assert frame.filter(pl.col("@timestamp") == "1").get_column("b").to_list() == [None]
 
 
@@ -237,4 +238,68 @@ def test_empty_log_has_an_empty_frame_with_both_times() -> None:
     frame = Snapshot(()).frame()
 
     assert frame.height == 0
-    assert frame.columns == ["@timestamp", "@ingesttimestamp"]
+    assert frame.columns == ["@timestamp", "@ingesttimestamp", TIME_MS, INGEST_MS]
+
+
+def overlapping_log() -> EventLog:
+    """A log of three runs: 0 to 99 by fours, 50 to 74, and 60 to 65."""
+    log = EventLog()
+    log.append(frame_of([row(n, batch="1") for n in range(0, 400, 4)]))
+    log.append(frame_of([row(n, batch="2") for n in range(50, 75)]))
+    log.append(frame_of([row(n, batch="3") for n in range(60, 66)]))
+    return log
+
+
+def test_events_of_overlapping_runs_come_in_order_of_time_and_then_of_arrival() -> None:
+    frame = overlapping_log().snapshot().frame(event=Span(start_ms=58, end_ms=65))
+
+    found = list(zip(times(frame), frame.get_column("batch"), strict=True))
+    assert found == [
+        (58, "2"), (59, "2"), (60, "1"), (60, "2"), (60, "3"), (61, "2"), (61, "3"),
+        (62, "2"), (62, "3"), (63, "2"), (63, "3"), (64, "1"), (64, "2"), (64, "3"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("batches", "order"),
+    [
+        (([1, 2], [3, 4]), "1122"),
+        (([3, 4], [1, 2]), "2211"),
+        (([1, 2], [2, 3]), "1122"),
+        # Of the moment 2 the first batch's event comes first, so these cannot be put end to end.
+        (([2, 3], [1, 2]), "2121"),
+    ],
+)
+def test_batches_end_to_end_keep_order_of_arrival(
+    batches: tuple[list[int], ...], order: str
+) -> None:
+    runs: list[SortedRun] = []
+    for number, batch in enumerate(batches, start=1):
+        frame = frame_of([row(n, batch=str(number)) for n in batch])
+        runs += snapshot_of(frame).runs
+
+    frame = Snapshot(tuple(runs)).frame()
+
+    assert "".join(frame.get_column("batch")) == order
+
+
+def test_reader_of_most_events_leaves_overlapping_runs_as_one() -> None:
+    log = overlapping_log()
+    narrow = log.snapshot().frame(event=Span(start_ms=58, end_ms=65))
+    before = len(log.snapshot().runs)
+
+    whole = log.snapshot().frame()
+
+    assert (narrow.height, before, len(log.snapshot().runs)) == (14, 3, 1)
+    assert whole.height == log.count == 131
+    assert times(log.snapshot().frame()) == times(whole)
+
+
+def test_batch_that_arrives_while_runs_are_joined_is_kept() -> None:
+    log = overlapping_log()
+    old = log.snapshot()
+    log.append(frame_of([row(500)]))
+
+    assert times(old.frame())[-1] == 396
+    assert times(log.snapshot().frame())[-1] == 500
+    assert log.count == 132
