@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
+import polars as pl
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,12 +22,12 @@ from orchestrator.errors import StoreFull
 from orchestrator.sandbox.answers import Refusal, forbidden, json_answer
 from orchestrator.sandbox.auth import caller_of, demand
 from orchestrator.sandbox.elastic_bulk import bulk_answer, bulk_items
+from orchestrator.sandbox.ingest_columns import structured_frame
 from orchestrator.sandbox.ingest_shapes import (
     BodyRefused,
     Row,
     hec_rows,
     json_rows,
-    structured_rows,
     text_row,
     unstructured_rows,
 )
@@ -34,6 +35,7 @@ from orchestrator.sandbox.otlp import otlp_log_rows
 from orchestrator.sandbox.parsers import parsed_rows, scripts_of
 from orchestrator.sandbox.settings import Right, TokenRole
 from orchestrator.sandbox.state import Sandbox
+from orchestrator.sandbox.storage import frame_of, rows_of
 
 Decoded = TypeVar("Decoded")
 _PROTOBUF = "application/x-protobuf"
@@ -44,9 +46,9 @@ async def ingest_structured(request: Request) -> Response:
     """`humio-structured`, by ingest token or by a repository in the path."""
     sandbox, role = _sender(request)
     repository = _repository(request, sandbox, role)
-    rows = await _decoded(structured_rows, request)
+    frame = await _decoded(structured_frame, request)
     # These events are parsed already: only a parser of the token's own looks at them again.
-    await _store(sandbox, repository, rows, parser=role.parser, by_type=False)
+    await _store(sandbox, repository, frame, parser=role.parser, by_type=False)
     return json_answer({})
 
 
@@ -163,8 +165,8 @@ def _repository(request: Request, sandbox: Sandbox, role: TokenRole) -> str:
     return names[0]
 
 
-async def _decoded(decode: Callable[[bytes], list[Decoded]], request: Request) -> list[Decoded]:
-    """Return the body's rows; decoding is CPU work and runs in a thread.
+async def _decoded(decode: Callable[[bytes], Decoded], request: Request) -> Decoded:
+    """Return the body's events; decoding is CPU work and runs in a thread.
 
     Raises:
         Refusal: 400, the body is not of this path's shape.
@@ -221,18 +223,21 @@ _UNPACK = {"gzip": _gunzipped, "deflate": _inflated}
 async def _store(
     sandbox: Sandbox,
     repository: str,
-    rows: Sequence[Row],
+    events: Sequence[Row] | pl.DataFrame,
     *,
     parser: str | None,
     by_type: bool = True,
 ) -> None:
-    """Store the rows, parsed by the repository's own parsers where it has any."""
+    """Store the events, parsed by the repository's own parsers where it has any."""
     # Read before the thread starts: parsers may change while it runs.
     if scripts := scripts_of(sandbox.domain(repository)):
+        rows = rows_of(events) if isinstance(events, pl.DataFrame) else events
         parse = partial(parsed_rows, imposed=parser, by_type=by_type, now_ms=sandbox.now_ms())
-        rows = await asyncio.to_thread(parse, rows, scripts)
+        events = await asyncio.to_thread(parse, rows, scripts)
+    if not isinstance(events, pl.DataFrame):
+        events = await asyncio.to_thread(frame_of, events)
     try:
-        await sandbox.ingest(repository, rows)
+        await sandbox.ingest(repository, events)
     except BodyRefused as exc:
         raise Refusal(400, f"The request content was malformed: {exc}") from exc
     except StoreFull as exc:

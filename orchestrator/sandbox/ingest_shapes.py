@@ -19,8 +19,8 @@ from orchestrator.units import to_epoch_ms
 DEFAULT_PARSER = "kv"
 _MAX_DEPTH = 50
 _MAX_SHOWN = 60
-_MS_DIGITS = 15
-_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
+MS_DIGITS = 15
+FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999
 """The years 1 to 9999, which are all that a calendar here can name."""
 _PAIR = re.compile(r'([\w.@#:/-]+)=("(?:[^"\\]|\\.)*"|[^\s,"]+)')
 _PLAIN = re.compile(r'[^\s"]+\Z')
@@ -40,21 +40,40 @@ def structured_rows(body: bytes) -> list[Row]:
     Raises:
         BodyRefused: Not JSON, or not an array of `{tags, events}`.
     """
-    rows: list[Row] = []
-    for group in _objects(loads(body)):
-        tags = {f"#{name.lstrip('#')}": value for name, value in _flat(group.get("tags") or {})}
-        for event in _objects(group.get("events")):
-            if "timestamp" not in event:
-                raise BodyRefused("an event needs a timestamp")
-            attributes = event.get("attributes", {})
-            row = flat_row(attributes)
-            rawstring = event.get("rawstring")
-            row["@rawstring"] = rawstring if isinstance(rawstring, str) else _rawstring(row)
-            row.update(tags)
-            row[TIMESTAMP] = str(event_ms(event["timestamp"]))
-            row["@timezone"] = str(event.get("timezone") or "Z")
-            rows.append(row)
-    return rows
+    return [row for group in decoded_groups(body) for row in structured_group_rows(group)]
+
+
+def decoded_groups(body: bytes) -> list[Mapping[str, object]]:
+    """Return the `{tags, events}` of a humio-structured body.
+
+    Raises:
+        BodyRefused: Not JSON, or not an array of objects.
+    """
+    return list(_objects(loads(body)))
+
+
+def structured_group_rows(group: Mapping[str, object]) -> Iterator[Row]:
+    """Yield one row per event of a `{tags, events}`.
+
+    Raises:
+        BodyRefused: An event is not an object with a timestamp.
+    """
+    tags = tags_of(group)
+    for event in _objects(group.get("events")):
+        if "timestamp" not in event:
+            raise BodyRefused("an event needs a timestamp")
+        row = flat_row(event.get("attributes", {}))
+        rawstring = event.get("rawstring")
+        row["@rawstring"] = rawstring if isinstance(rawstring, str) else rawstring_of(row)
+        row.update(tags)
+        row[TIMESTAMP] = str(event_ms(event["timestamp"]))
+        row["@timezone"] = str(event.get("timezone") or "Z")
+        yield row
+
+
+def tags_of(group: Mapping[str, object]) -> Row:
+    """Return a group's tags as `#name` fields."""
+    return {f"#{name.lstrip('#')}": value for name, value in _flat(group.get("tags") or {})}
 
 
 def unstructured_rows(body: bytes, *, now_ms: int, parser: str | None) -> list[Row]:
@@ -72,7 +91,7 @@ def unstructured_rows(body: bytes, *, now_ms: int, parser: str | None) -> list[R
         if not isinstance(messages, list):
             raise BodyRefused("messages must be an array of strings")
         fields = dict(_flat(group.get("fields") or {}))
-        tags = {f"#{name.lstrip('#')}": value for name, value in _flat(group.get("tags") or {})}
+        tags = tags_of(group)
         rows += [
             text_row(str(message), now_ms=now_ms, parser=kind) | fields | tags
             for message in messages
@@ -235,7 +254,7 @@ def _flat_value(name: str, value: object, depth: int) -> Iterator[tuple[str, str
             yield name, str(value)
 
 
-def _rawstring(fields: Mapping[str, str]) -> str:
+def rawstring_of(fields: Mapping[str, str]) -> str:
     """Return the event as `key=value` text, quoted where a blank would split it."""
     text = " ".join([f"{name}={value}" for name, value in fields.items()])
     # The common case first, found out over all fields at once: nothing needs a quote.
@@ -264,11 +283,11 @@ def event_ms(raw: object) -> int:
     """Return the time of an event: epoch ms, a fraction cut off, or ISO 8601 (no zone: UTC).
 
     Raises:
-        BodyRefused: Neither.
+        BodyRefused: Neither, or a time that no calendar names.
     """
     text = str(raw)
     # The common case first: this runs once per event.
-    if text.isdecimal() and len(text) <= _MS_DIGITS and int(text) <= _LAST_MS:
+    if text.isdecimal() and len(text) <= MS_DIGITS and int(text) <= LAST_MS:
         return int(text)
     try:
         instant = datetime.fromisoformat(text)
@@ -300,7 +319,7 @@ def _whole_ms(text: str, raw: object, *, factor: int = 1) -> int:
 
 def is_time(ms: int | Decimal) -> bool:
     """Return whether an event may have this time, in epoch ms."""
-    return _FIRST_MS <= ms <= _LAST_MS
+    return FIRST_MS <= ms <= LAST_MS
 
 
 def _short(raw: object) -> str:

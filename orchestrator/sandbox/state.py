@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import cast
 
+import polars as pl
+
 from orchestrator.clock import Clock
 from orchestrator.engine.sources.lookups import Lookup
 from orchestrator.errors import CqlError
@@ -25,12 +27,12 @@ from orchestrator.sandbox.answers import Refusal
 from orchestrator.sandbox.directory import Directory
 from orchestrator.sandbox.domains import AssetKind, Domain, Record, StoredFile, domain_from_json
 from orchestrator.sandbox.faults import FaultPlan
-from orchestrator.sandbox.ingest_shapes import BodyRefused, Row
+from orchestrator.sandbox.ingest_shapes import BodyRefused
 from orchestrator.sandbox.journal import Journal
 from orchestrator.sandbox.live_stream import LiveTail
 from orchestrator.sandbox.query_jobs import QueryJobs
 from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole
-from orchestrator.sandbox.storage import INGEST_TIMESTAMP, TIMESTAMP, EventLog, Snapshot, frame_of
+from orchestrator.sandbox.storage import INGEST_TIMESTAMP, TIMESTAMP, EventLog, Snapshot
 from orchestrator.sandbox.triggers.runner import Triggers
 from orchestrator.units import to_epoch_ms
 
@@ -179,10 +181,12 @@ class Sandbox:
         records = domain.assets[AssetKind.SAVED_QUERY].values()
         return {str(record["name"]): str(record["queryString"]) for record in records}
 
-    async def ingest(self, repository: str, rows: Sequence[Row]) -> int:
+    async def ingest(self, repository: str, events: pl.DataFrame) -> int:
         """Store events and return how many; each gets `@id`, `@ingesttimestamp` and `#repo`.
 
-        Rows are changed in place.
+        Args:
+            repository: Its name; not a view's.
+            events: Columns of strings, `@timestamp` in whole ms among them; null is absent.
 
         Raises:
             BodyRefused: An explicit `@ingesttimestamp` is not a whole number.
@@ -192,32 +196,37 @@ class Sandbox:
         domain = self.domain(repository)
         if domain.is_view:
             raise Refusal(404, f"'{repository}' is a view; events go into a repository")
-        if rows:
-            await asyncio.to_thread(self._store, domain, rows)
-        return len(rows)
+        if events.height:
+            await asyncio.to_thread(self._store, domain, events)
+        return events.height
 
-    def _store(self, domain: Domain, rows: Sequence[Row]) -> None:
+    def _store(self, domain: Domain, events: pl.DataFrame) -> None:
         with self.triggers.ingesting() as now_ms:
-            self._store_at(domain, rows, now_ms)
+            stamped = self._stamped(domain, events, now_ms)
+            # File and memory keep one order, however many requests arrive at once.
+            with self._append_lock:
+                if self._journal is not None:
+                    self._journal.append(domain.name, stamped)
+                domain.log.append(stamped)
+                self.triggers.arrived(domain.name, stamped)
 
-    def _store_at(self, domain: Domain, rows: Sequence[Row], now_ms: int) -> None:
+    def _stamped(self, domain: Domain, events: pl.DataFrame, now_ms: int) -> pl.DataFrame:
+        """Return the events with what the server adds."""
+        ingested = pl.lit(str(now_ms))
+        if self.settings.trust_ingest_timestamp and INGEST_TIMESTAMP in events.columns:
+            sent = events.get_column(INGEST_TIMESTAMP)
+            wrong = sent.filter(~sent.str.contains(r"^[0-9]{1,18}$"))
+            if wrong.len():
+                raise BodyRefused(f"@ingesttimestamp {wrong[0]!r} is not epoch milliseconds")
+            ingested = pl.col(INGEST_TIMESTAMP).fill_null(ingested)
         batch = "".join(secrets.choice(_ID_CHARS) for _ in range(24))
-        trusted = self.settings.trust_ingest_timestamp
-        for position, row in enumerate(rows):
-            sent = row.get(INGEST_TIMESTAMP)
-            if not trusted or sent is None:
-                row[INGEST_TIMESTAMP] = str(now_ms)
-            elif not sent.isdecimal():
-                raise BodyRefused(f"@ingesttimestamp {sent!r} is not epoch milliseconds")
-            row["@id"] = f"{batch}_0_{position}_{int(row[TIMESTAMP]) // 1000}"
-            row["#repo"] = domain.name
-        frame = frame_of(rows)
-        # File and memory keep one order, however many requests arrive at once.
-        with self._append_lock:
-            if self._journal is not None:
-                self._journal.append(domain.name, frame)
-            domain.log.append(frame)
-            self.triggers.arrived(domain.name, frame)
+        place = pl.int_range(pl.len()).cast(pl.String)
+        second = (pl.col(TIMESTAMP).cast(pl.Int64) // 1000).cast(pl.String)
+        return events.with_columns(
+            ingested.alias(INGEST_TIMESTAMP),
+            pl.concat_str(pl.lit(f"{batch}_0_"), place, pl.lit("_"), second).alias("@id"),
+            pl.lit(domain.name).alias("#repo"),
+        )
 
     def put_file(self, domain: Domain, name: str, content: bytes, *, by: str) -> StoredFile:
         """Store a lookup file, in place of one of the same name."""

@@ -178,11 +178,18 @@ def frame_of(rows: Sequence[Row]) -> pl.DataFrame:
             seen.add(shape)
             names.update(dict.fromkeys(row))
     schema = dict.fromkeys(names, pl.String())
+    if not rows:
+        return pl.DataFrame(schema={TIMESTAMP: pl.String()})
     try:
         return pl.from_dicts(rows, schema=schema)
     except UnicodeEncodeError:
         # JSON can spell half a surrogate pair, which no UTF-8 text can hold.
         return pl.from_dicts([_encodable(row) for row in rows], schema=schema)
+
+
+def rows_of(frame: pl.DataFrame) -> list[dict[str, str]]:
+    """Return a frame's rows without their absent fields."""
+    return [{k: v for k, v in row.items() if v is not None} for row in frame.to_dicts()]
 
 
 def _encodable(row: Row) -> dict[str, str]:

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
+
+import polars as pl
 
 from orchestrator.errors import StoreFull
 from orchestrator.route.sinks.base import Failed
 from orchestrator.route.sinks.http import Answer, HttpSeam
 from orchestrator.sandbox.answers import Refusal
 from orchestrator.sandbox.domains import Domain, Record, StoredFile
-from orchestrator.sandbox.ingest_shapes import BodyRefused, Row
+from orchestrator.sandbox.ingest_shapes import BodyRefused
 from orchestrator.sandbox.settings import Right, TokenRole
-from orchestrator.sandbox.storage import TIMESTAMP
+from orchestrator.sandbox.storage import TIMESTAMP, frame_of
 from orchestrator.sandbox.triggers.book import Book
 from orchestrator.sandbox.triggers.detections import REPOSITORY, outcomes_of
 from orchestrator.sandbox.triggers.outgoing import (
@@ -61,7 +63,7 @@ class Stores(Protocol):
         """Write everything but events down."""
         ...
 
-    async def ingest(self, repository: str, rows: Sequence[Row]) -> int:
+    async def ingest(self, repository: str, events: pl.DataFrame) -> int:
         """Store events."""
         ...
 
@@ -119,7 +121,9 @@ class Delivery:
         self._stores.domains.setdefault(REPOSITORY, Domain(name=REPOSITORY))
         kept = [o for o in outcomes_of(firing) if o[1]["composite_id"] not in alerts]
         try:
-            await self._stores.ingest(REPOSITORY, [row for rows, _ in kept for row in rows])
+            await self._stores.ingest(
+                REPOSITORY, frame_of([row for rows, _ in kept for row in rows])
+            )
             alerts.update({str(alert["composite_id"]): alert for _, alert in kept})
             while len(alerts) > KEPT_ALERTS:
                 del alerts[next(iter(alerts))]
@@ -167,7 +171,7 @@ class Delivery:
                 row[TIMESTAMP] = now
             rows.append(row)
         try:
-            await self._stores.ingest(role.repository, rows)
+            await self._stores.ingest(role.repository, frame_of(rows))
         except (Refusal, BodyRefused) as exc:
             return Outcome(is_sent=False, detail=str(exc), target=role.repository)
         except StoreFull as exc:

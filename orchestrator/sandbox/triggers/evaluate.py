@@ -17,7 +17,6 @@ from orchestrator.engine.sources.lookups import Lookup
 from orchestrator.errors import CqlError
 from orchestrator.sandbox.answers import Refusal
 from orchestrator.sandbox.domains import AssetKind, Connection, Domain, Record, StoredFile
-from orchestrator.sandbox.ingest_shapes import Row
 from orchestrator.sandbox.query_jobs import QueryJobs
 from orchestrator.sandbox.search import Answer, Search, check, refuse_unsupported
 from orchestrator.sandbox.settings import SandboxSettings, TokenRole
@@ -62,7 +61,7 @@ class Host(Protocol):
         """Return the texts of the domain's saved queries by name."""
         ...
 
-    async def ingest(self, repository: str, rows: Sequence[Row]) -> int:
+    async def ingest(self, repository: str, events: pl.DataFrame) -> int:
         """Store events."""
         ...
 

@@ -16,6 +16,7 @@ from orchestrator.sandbox.app import create_app
 from orchestrator.sandbox.gateway.rules import first_version
 from orchestrator.sandbox.settings import sandbox_settings
 from orchestrator.sandbox.state import Sandbox
+from orchestrator.sandbox.storage import frame_of
 from tests.contract.clients.conftest import (
     NOW,
     NOW_MS,
@@ -32,7 +33,7 @@ async def fire(sandbox: Sandbox, clock: FrozenClock) -> None:
     """Let a rule find an event, an hour before the clients come."""
     search = {**RULE["search"], "filter": "kind=bad"}
     sandbox.keep_rule(first_version(sandbox, {**RULE, "search": search}))
-    await sandbox.ingest("falcon", [{"@timestamp": str(NOW_MS), "kind": "bad"}])
+    await sandbox.ingest("falcon", frame_of([{"@timestamp": str(NOW_MS), "kind": "bad"}]))
     clock.advance(timedelta(hours=1))
     await sandbox.triggers.run_due()
 

@@ -436,7 +436,7 @@ async def test_administration_needs_its_right(client: Any, document: str) -> Non
 
 
 async def test_every_root_field_of_the_schema_has_its_resolver(client: Any) -> None:
-    schema = load_schema(client.sandbox.settings.dialect)
+    schema = load_schema()
     assert schema.query_type is not None
     assert schema.mutation_type is not None
     declared = {*schema.query_type.fields, *schema.mutation_type.fields}

@@ -16,6 +16,7 @@ import pytest
 from orchestrator.client import load_cassette
 from orchestrator.clock import FrozenClock
 from orchestrator.sandbox.settings import Right, TokenRole
+from orchestrator.sandbox.storage import frame_of
 from orchestrator.units import from_epoch_ms, to_epoch_ms
 
 FOLDER = Path(__file__).parents[3] / "cassettes"
@@ -47,7 +48,7 @@ async def fill(client: Any) -> None:
         }
         for event in recorded_events()
     ]
-    await client.sandbox.ingest("sandbox", rows)
+    await client.sandbox.ingest("sandbox", frame_of(rows))
 
 
 def comparable(answer: dict[str, Any]) -> dict[str, Any]:

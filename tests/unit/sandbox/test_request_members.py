@@ -474,7 +474,7 @@ async def test_stream_takes_the_form_that_is_asked_for(
         {"@timestamp": str(NOW_MS - 1000), "a": "0", "@rawstring": "a raw line"},
         {"@timestamp": str(NOW_MS - 2000), "a": "1", "b": "2", "@rawstring": ""},
     ]
-    await client.sandbox.ingest("falcon", rows)
+    await client.sandbox.ingest("falcon", frame_of(rows))
     answer = await client.call(
         "POST",
         "/api/v1/repositories/falcon/query",
