@@ -272,7 +272,13 @@ def with_own_interval(search: Search) -> Search:
         for argument in (first.arguments if isinstance(first, nodes.Call) else ())
         if argument.name in {"start", "end", "timezone"}
     }
-    return replace(search, start_ms=own.start_ms, end_ms=own.end_ms, own_interval=named)
+    return replace(
+        search,
+        start_ms=own.start_ms,
+        end_ms=own.end_ms,
+        zone=named.get("timezone", search.zone),
+        own_interval=named,
+    )
 
 
 def _prefixed(search: Search, text: str) -> str:

@@ -191,6 +191,18 @@ async def test_interval_in_the_query_overrides_the_request_s(client: Any) -> Non
     }
 
 
+async def test_time_zone_in_the_query_overrides_the_request_s(client: Any) -> None:
+    await client.ingest({"a": "1", "ms": -20 * HOUR_MS})
+
+    found = await client.search(
+        'setTimeInterval(start=2d, timezone="+03:00") | bucket(span=1d)', timeZone="+01:00"
+    )
+
+    assert [row["_bucket"] for row in found["events"]] == [str(NOW_MS - 29 * HOUR_MS)]
+    overwritten = found["metaData"]["extraData"]["timeSettingsOverwrittenFromQuery"]
+    assert overwritten == {"start": "2d", "end": "now", "timezoneName": "+03:00"}
+
+
 async def test_field_stats_count_what_the_rows_hold(client: Any) -> None:
     await client.ingest({"a": "x"}, {"a": "x"}, {"a": "y", "b": "1"})
 
