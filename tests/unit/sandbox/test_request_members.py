@@ -76,7 +76,9 @@ async def test_member_of_a_wrong_type_or_value_is_refused_by_name(
     [
         {"isLive": None, "start": None, "around": None},
         {"isInteractive": True, "isAlertQuery": True, "languageVersion": "legacy"},
-        {"doneCriteria": {"fractionOfDataScanned": 0.5, "minimumResultRows": 1}},
+        {"doneCriteria": {"minimumMatchedEvents": 1, "minimumResultRows": 1}},
+        {"doneCriteria": {"fractionOfDataScanned": 1}},
+        {"doneCriteria": {"fractionOfDataScanned": 0.5}, "isLive": True},
         {"nextRunInterval": {"start": 1, "end": 2}, "extraLogFields": {"a": "b"}},
         {"end": "", "start": "1h"},
         {"someMember": {"of": "a newer server"}},
@@ -247,6 +249,18 @@ async def test_answer_names_the_lookup_files_that_were_read(client: Any) -> None
     ]
     assert found["filesUsed"][0]["modifiedTimestamp"] == NOW_MS
     assert len(found["filesUsed"][0]["contentHash"]) == 64
+
+
+async def test_fraction_that_is_enough_is_the_newest_and_leaves_work_undone(client: Any) -> None:
+    await client.ingest(*({"n": str(n), "ms": -n * 1000} for n in range(1, 10)))
+
+    found = await client.search("*", doneCriteria={"fractionOfDataScanned": 0.3})
+    whole = await client.search("*")
+
+    assert [row["n"] for row in found["events"]] == ["1", "2", "3"]
+    assert (found["done"], found["metaData"]["processedEvents"]) == (True, 3)
+    assert (found["metaData"]["workDone"], found["metaData"]["totalWork"]) == (1, 2)
+    assert whole["metaData"]["workDone"] == 2
 
 
 async def test_around_an_event_that_does_not_match_looks_at_its_time(client: Any) -> None:
