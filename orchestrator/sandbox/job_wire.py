@@ -12,8 +12,9 @@ from itertools import pairwise
 
 from orchestrator.sandbox.answer_extras import field_stats
 from orchestrator.sandbox.quotas import QuotaInterval
-from orchestrator.sandbox.search import Answer, Search, bucket_bounds_of
+from orchestrator.sandbox.search import Answer, Search
 from orchestrator.sandbox.storage import INGEST_TIMESTAMP, TIMESTAMP
+from orchestrator.sandbox.windows import bucket_bounds_of
 
 TOTAL_WORK = 2
 _SPANS = (

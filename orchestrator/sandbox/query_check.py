@@ -6,6 +6,7 @@ Places are UTF-16 units from the start of the text, as a browser counts them.
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Callable
 
 from starlette.requests import Request
@@ -19,6 +20,8 @@ from orchestrator.sandbox.search import MAX_QUERY_CHARS
 from orchestrator.sandbox.settings import Right
 
 Json = dict[str, object]
+MOST_PROBLEMS = 200
+"""More of them help nobody, and each is drawn."""
 
 
 async def check_query(request: Request) -> Response:
@@ -36,10 +39,11 @@ async def check_query(request: Request) -> Response:
 
 
 def problems_of(text: str) -> list[Json]:
-    """Return one object per problem: its level, message, place, and a fix where there is one."""
+    """Return one object per problem, the first `MOST_PROBLEMS` by place, with its fix if any."""
     index = LineIndex(text)
     units = _units_of(text)
-    return [_problem(found, index, units) for found in lint(text, kind=QueryKind.SEARCH)]
+    found = lint(text, kind=QueryKind.SEARCH)[:MOST_PROBLEMS]
+    return [_problem(problem, index, units) for problem in found]
 
 
 def _problem(found: Diagnostic, index: LineIndex, units: Callable[[int], int]) -> Json:
@@ -66,4 +70,4 @@ def _place(span: Span, units: Callable[[int], int]) -> Json:
 def _units_of(text: str) -> Callable[[int], int]:
     """Return what turns an offset in characters into one in UTF-16 units."""
     wide = [at for at, char in enumerate(text) if ord(char) > 0xFFFF]
-    return lambda offset: offset + sum(at < offset for at in wide)
+    return lambda offset: offset + bisect_left(wide, offset)

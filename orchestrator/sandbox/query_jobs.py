@@ -208,7 +208,7 @@ class QueryJobs:
             poll_after_ms=poll_after_ms,
             age_ms=int((self._clock.monotonic() - job.started) * 1000),
             queued_ms=job.queued_ms,
-            work_done=TOTAL_WORK if done else 0,
+            work_done=_work_done(answer) if done else 0,
             spent=self.quotas.spent(job.owner),
         )
 
@@ -289,6 +289,11 @@ def query_id() -> str:
 
 def _random_text(length: int) -> str:
     return "".join(secrets.choice(_ID_CHARS) for _ in range(length))
+
+
+def _work_done(answer: Answer | None) -> int:
+    """Return how much of the work an ended search has done: not all where a share was enough."""
+    return TOTAL_WORK - 1 if answer is not None and answer.is_sample else TOTAL_WORK
 
 
 def _warnings_of(answer: Answer | None) -> Sequence[str]:

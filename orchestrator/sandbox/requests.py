@@ -1,8 +1,8 @@
 """A query job's request body becomes a `Search`; what is wrong with it becomes a 400.
 
-Some members change nothing here: every search reads all of its window, so `doneCriteria` is always
-met and `allowEventSkipping` never used, and `isInteractive`, `isAlertQuery`, `nextRunInterval`, …
-are hints to a cluster.
+Some members change nothing here: a search reads all of its window unless a fraction of it is
+enough, so the other `doneCriteria` are always met and `allowEventSkipping` is never used;
+`isInteractive`, `isAlertQuery`, `nextRunInterval`, … are hints to a cluster.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from orchestrator.sandbox.search import (
     check,
     refusal_text,
     refuse_unsupported,
-    with_own_interval,
 )
 from orchestrator.sandbox.state import Sandbox
 from orchestrator.sandbox.storage import Span
 from orchestrator.sandbox.timespans import TimeBase, TimeRefused, resolve, zone_of
+from orchestrator.sandbox.windows import with_own_interval
 
 _DAY_MS = 86_400_000
 _AROUND_EVENTS = 100
@@ -88,6 +88,7 @@ def search_of(body: Body, *, sandbox: Sandbox, domain: Domain, limit: int | None
         wants_distribution=body.get("showQueryEventDistribution") is True,
         wants_field_stats=body.get("computeFieldStats") is True,
         files=files_used(checked.query, domain),
+        share=_share(body),
         bucket_count=_positive(body.get("autobucketCount")),
     )
     try:
@@ -136,6 +137,13 @@ def _texts(raw: object) -> dict[str, str]:
 
 def _positive(raw: object) -> int | None:
     return raw if isinstance(raw, int) and raw > 0 else None
+
+
+def _share(body: Body) -> float:
+    """Return the fraction of the events that is enough; a live search reads them all."""
+    criteria = body.get("doneCriteria")
+    fraction = criteria.get("fractionOfDataScanned") if isinstance(criteria, dict) else None
+    return float(fraction) if isinstance(fraction, int | float) and not is_live(body) else 1.0
 
 
 def _prefix(domain: Domain, dashboard_filter: object) -> str:

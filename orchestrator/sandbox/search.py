@@ -1,13 +1,14 @@
 """One query over one repository's events: check it, run it, say what came out.
 
-The only file of the sandbox that calls the engine. Checking is cheap and happens in the request;
+The only file of the sandbox that runs the engine. Checking is cheap and happens in the request;
 running is CPU work on an immutable snapshot and belongs in a thread.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import polars as pl
@@ -17,9 +18,7 @@ from orchestrator.cql.catalogue import FunctionKind
 from orchestrator.cql.diagnostics import Diagnostic, Level
 from orchestrator.engine.compile import compile_query
 from orchestrator.engine.context import Context
-from orchestrator.engine.events import Events
-from orchestrator.engine.frames.charts import bucket_bounds
-from orchestrator.engine.frames.tables import time_interval
+from orchestrator.engine.events import TIME_MS, Events
 from orchestrator.engine.run import run_query
 from orchestrator.engine.sources.lookups import Lookup
 from orchestrator.errors import CqlError
@@ -93,6 +92,8 @@ class Search:
     """Count the events that the leading filters match, over time."""
     wants_field_stats: bool = False
     """Tell of each field how often it occurs, and its most frequent values."""
+    share: float = 1.0
+    """How much of the events to read, the newest; above 0 and up to 1."""
     zone: str = "UTC"
     """IANA name or offset; where days begin."""
     bucket_count: int | None = None
@@ -114,6 +115,8 @@ class Answer:
     warnings: Sequence[str]
     events_scanned: int
     bytes_scanned: int
+    is_sample: bool = False
+    """Whether events were left unread because a share of them was enough."""
     distribution: Sequence[Mapping[str, str]] | None = None
     """`_bucket` and `_count` over the whole window, None where it was not asked for."""
 
@@ -194,8 +197,9 @@ def run(search: Search, snapshots: Sequence[Snapshot]) -> Answer:
     Raises:
         CqlError: The engine cannot run it; `CqlUnsupported` names what.
     """
-    frame = _frame(search, snapshots)
-    events, context = Events.from_times(frame), _context(search)
+    whole = _frame(search, snapshots)
+    frame = whole if search.share >= 1 else _newest(whole, search.share)
+    events, context = Events.from_times(frame), context_of(search)
     result = run_query(_text_to_run(search), events, context=context)
     distribution = None
     if search.wants_distribution:
@@ -221,11 +225,19 @@ def run(search: Search, snapshots: Sequence[Snapshot]) -> Answer:
         warnings=result.warnings,
         events_scanned=frame.height if has_more else result.events_scanned,
         bytes_scanned=int(frame.estimated_size()),
+        is_sample=frame.height < whole.height,
         distribution=distribution,
     )
 
 
-def _context(search: Search) -> Context:
+def _newest(frame: pl.DataFrame, share: float) -> pl.DataFrame:
+    """Return the newest part of the events: what a server searches first."""
+    wanted = math.ceil(frame.height * share)
+    return frame.sort(TIME_MS, maintain_order=True).tail(wanted)
+
+
+def context_of(search: Search) -> Context:
+    """Return what the engine is told of the search."""
     return Context(
         start_ms=search.start_ms,
         end_ms=search.end_ms,
@@ -238,41 +250,6 @@ def _context(search: Search) -> Context:
         zone=search.zone,
         bucket_count=search.bucket_count,
     )
-
-
-def bucket_bounds_of(search: Search) -> tuple[int, int, int] | None:
-    """Return the first and last start and the length of a time chart's buckets, in ms.
-
-    None for another query, and where the chart's span can be told by the run alone.
-    """
-    if search.checked.time_chart is None:
-        return None
-    try:
-        return bucket_bounds(search.checked.time_chart, _context(search))
-    except CqlError:
-        return None
-
-
-def with_own_interval(search: Search) -> Search:
-    """Return the search with the window that a leading setTimeInterval() sets.
-
-    Raises:
-        Refusal: 400, the interval is none.
-    """
-    query, context = search.checked.query, _context(search)
-    try:
-        own = time_interval(query.pipeline, context)
-    except CqlError as exc:
-        raise Refusal(400, refusal_text(query.text, str(exc), exc.start, exc.end)) from exc
-    if own is context:
-        return search
-    first = query.pipeline.steps[0]
-    named = {"end": "now"} | {
-        argument.name: query.text[argument.value.span.start : argument.value.span.end].strip('"')
-        for argument in (first.arguments if isinstance(first, nodes.Call) else ())
-        if argument.name in {"start", "end", "timezone"}
-    }
-    return replace(search, start_ms=own.start_ms, end_ms=own.end_ms, own_interval=named)
 
 
 def _prefixed(search: Search, text: str) -> str:

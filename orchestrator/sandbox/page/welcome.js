@@ -19,13 +19,16 @@ export function showWelcome(domains, onQuery) {
       make("span", {}, label), make("code", {}, text))));
   byId("welcome").replaceChildren(
     make("h2", {}, headline, " ", make("span", { class: "muted aside" }, isKnown && events > 0 ? `${plural(events, "event")} are here` : "")),
-    isKnown && events === 0 ? howToSend() : make("ul", { class: "starters" }, ...queries));
+    isKnown && events === 0 ? howToSend(domains) : make("ul", { class: "starters" }, ...queries));
 }
 
-function howToSend() {
+function howToSend(domains) {
+  const name = domains.find((domain) => domain.kind === "repository")?.name ?? "";
+  // The command is for a shell: a name that means something there is left for the reader to fill in.
+  const repository = /^[\w.-]+$/.test(name) ? name : "REPOSITORY";
   const command = [
     "curl -H 'Authorization: Bearer TOKEN' \\",
-    `  ${location.origin}/api/v1/repositories/REPOSITORY/ingest \\`,
+    `  ${location.origin}/api/v1/repositories/${repository}/ingest \\`,
     `  -d '[{"events": [{"timestamp": ${Date.now()}, "attributes": {"user": "ada"}}]}]'`,
   ].join("\n");
   return make("div", { class: "empty" }, make("p", {}, "Send some, and they can be searched at once:"), make("pre", { tabindex: 0 }, command));

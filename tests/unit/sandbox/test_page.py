@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator.sandbox.job_history import KEPT
+from orchestrator.sandbox.query_check import MOST_PROBLEMS, problems_of
 
 POLICY = {
     "default-src": "'none'",
@@ -328,6 +329,12 @@ async def test_check_counts_places_as_a_browser_does(client: Any) -> None:
     units = body["queryString"].encode("utf-16-le")
     assert units[2 * problem["start"] : 2 * problem["end"]].decode("utf-16-le") == "sotr"
     assert problem["column"] == 11
+
+
+def test_check_tells_of_so_many_problems_and_no_more() -> None:
+    found = problems_of("\U0001f600=1 | nope(x) |" * 2_000)
+
+    assert len(found) == MOST_PROBLEMS
 
 
 @pytest.mark.parametrize("text", [None, 5, "x" * 66_001])

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole, recorded_pace
+from orchestrator.sandbox.storage import frame_of
 
 NOW_MS = 1_773_108_000_000
 DAY_MS = 86_400_000
@@ -76,7 +77,9 @@ async def test_member_of_a_wrong_type_or_value_is_refused_by_name(
     [
         {"isLive": None, "start": None, "around": None},
         {"isInteractive": True, "isAlertQuery": True, "languageVersion": "legacy"},
-        {"doneCriteria": {"fractionOfDataScanned": 0.5, "minimumResultRows": 1}},
+        {"doneCriteria": {"minimumMatchedEvents": 1, "minimumResultRows": 1}},
+        {"doneCriteria": {"fractionOfDataScanned": 1}},
+        {"doneCriteria": {"fractionOfDataScanned": 0.5}, "isLive": True},
         {"nextRunInterval": {"start": 1, "end": 2}, "extraLogFields": {"a": "b"}},
         {"end": "", "start": "1h"},
         {"someMember": {"of": "a newer server"}},
@@ -191,6 +194,18 @@ async def test_interval_in_the_query_overrides_the_request_s(client: Any) -> Non
     }
 
 
+async def test_time_zone_in_the_query_overrides_the_request_s(client: Any) -> None:
+    await client.ingest({"a": "1", "ms": -20 * HOUR_MS})
+
+    found = await client.search(
+        'setTimeInterval(start=2d, timezone="+03:00") | bucket(span=1d)', timeZone="+01:00"
+    )
+
+    assert [row["_bucket"] for row in found["events"]] == [str(NOW_MS - 29 * HOUR_MS)]
+    overwritten = found["metaData"]["extraData"]["timeSettingsOverwrittenFromQuery"]
+    assert overwritten == {"start": "2d", "end": "now", "timezoneName": "+03:00"}
+
+
 async def test_field_stats_count_what_the_rows_hold(client: Any) -> None:
     await client.ingest({"a": "x"}, {"a": "x"}, {"a": "y", "b": "1"})
 
@@ -235,6 +250,18 @@ async def test_answer_names_the_lookup_files_that_were_read(client: Any) -> None
     ]
     assert found["filesUsed"][0]["modifiedTimestamp"] == NOW_MS
     assert len(found["filesUsed"][0]["contentHash"]) == 64
+
+
+async def test_fraction_that_is_enough_is_the_newest_and_leaves_work_undone(client: Any) -> None:
+    await client.ingest(*({"n": str(n), "ms": -n * 1000} for n in range(1, 10)))
+
+    found = await client.search("*", doneCriteria={"fractionOfDataScanned": 0.3})
+    whole = await client.search("*")
+
+    assert [row["n"] for row in found["events"]] == ["1", "2", "3"]
+    assert (found["done"], found["metaData"]["processedEvents"]) == (True, 3)
+    assert (found["metaData"]["workDone"], found["metaData"]["totalWork"]) == (1, 2)
+    assert whole["metaData"]["workDone"] == 2
 
 
 async def test_around_an_event_that_does_not_match_looks_at_its_time(client: Any) -> None:
