@@ -169,14 +169,35 @@ class _Parser:
 
 def _equality(name: str, operator: str, values: list[str]) -> Predicate:
     pad = "*" if operator in ("~", "!~") else ""
-    patterns = [parse_glob(f"{pad}{value}{pad}").python(ignore_case=True) for value in values]
+    patterns = [parse_glob(f"{pad}{value}{pad}".casefold()).parts for value in values]
 
     def found(record: Mapping[str, Any]) -> bool:
-        return any(p.search(text) for text in texts_of(record, name) for p in patterns)
+        texts = [text.casefold() for text in texts_of(record, name)]
+        return any(_fits(text, parts) for text in texts for parts in patterns)
 
     if operator.startswith("!"):
         return lambda record: not found(record)
     return found
+
+
+def _fits(text: str, parts: Sequence[str]) -> bool:
+    """Return whether the text is the parts with anything between them.
+
+    Part after part, each as early as it can be: a regex would try them all against one another.
+    """
+    first, *between = parts
+    if not between:
+        return text == first
+    last = between.pop()
+    at, end = len(first), len(text) - len(last)
+    if at > end or not (text.startswith(first) and text.endswith(last)):
+        return False
+    for part in between:
+        found = text.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True
 
 
 def _range(name: str, operator: str, bound: str, now: datetime) -> Predicate:

@@ -63,6 +63,12 @@ RECORD = {
         ("seen:>='2026-03-09T14:00:00+02:00'", True),
         ("seen:>'2026-03-09T14:00:00+02:00'", False),
         ("cpu:>'nan'", False),
+        ("name:'*1*'", True),
+        ("name:'w*b*1'", True),
+        ("name:'web-1*1'", False),
+        ("name:'*-*-*'", False),
+        ("name:'*'", True),
+        ("gone:'*'", False),
         ("  ", True),
     ],
 )
@@ -88,6 +94,13 @@ def test_filter_finds(text: str, found: bool) -> None:
 def test_filter_that_is_wrong_says_where(text: str, place: int) -> None:
     with pytest.raises(FqlError, match=f"character {place}:"):
         parse_fql(text, now=NOW)
+
+
+def test_filter_of_many_wildcards_ends() -> None:
+    many = parse_fql(f"name:'{'*a' * 500}b'", now=NOW)
+
+    assert many({"name": "a" * 20_000}) is False
+    assert many({"name": "a" * 20_000 + "b"}) is True
 
 
 RECORDS: list[dict[str, Any]] = [
