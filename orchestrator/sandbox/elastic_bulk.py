@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from orchestrator.sandbox.ingest_shapes import BodyRefused, Row, event_ms, flat_row, loads, text_row
 from orchestrator.sandbox.storage import TIMESTAMP
 
+PRODUCT_HEADERS = {"X-Elastic-Product": "Elasticsearch"}
+"""Elasticsearch's own clients refuse an answer without it."""
 _ADDING = frozenset({"index", "create"})
 _WITHOUT_DOCUMENT = frozenset({"delete"})
 _OTHERS = frozenset({"update", "delete"})

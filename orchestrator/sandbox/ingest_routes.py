@@ -21,7 +21,7 @@ from starlette.responses import Response
 from orchestrator.errors import StoreFull
 from orchestrator.sandbox.answers import Refusal, forbidden, json_answer
 from orchestrator.sandbox.auth import caller_of, demand
-from orchestrator.sandbox.elastic_bulk import bulk_answer, bulk_items
+from orchestrator.sandbox.elastic_bulk import PRODUCT_HEADERS, bulk_answer, bulk_items
 from orchestrator.sandbox.ingest_columns import structured_frame
 from orchestrator.sandbox.ingest_shapes import (
     BodyRefused,
@@ -81,7 +81,9 @@ async def ingest_elastic_bulk(request: Request) -> Response:
     rows = [item.row for item in items if item.row is not None]
     await _store(sandbox, repository, rows, parser=role.parser)
     took_ms = int((sandbox.clock.monotonic() - began) * 1000)
-    return json_answer(bulk_answer(items, took_ms=took_ms))
+    answer = json_answer(bulk_answer(items, took_ms=took_ms))
+    answer.headers.update(PRODUCT_HEADERS)
+    return answer
 
 
 async def ingest_otlp_logs(request: Request) -> Response:

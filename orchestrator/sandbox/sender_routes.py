@@ -12,12 +12,12 @@ from starlette.responses import Response
 
 from orchestrator.sandbox.answers import Refusal, json_answer
 from orchestrator.sandbox.auth import caller_of, demand, sandbox_of
+from orchestrator.sandbox.elastic_bulk import PRODUCT_HEADERS
 from orchestrator.sandbox.settings import Right
 
 CLUSTER = "sandbox"
 _ELASTIC_VERSION = "7.17.0"
 """Old enough for senders that refuse newer servers, new enough for those that refuse older."""
-_ELASTIC_HEADERS = {"X-Elastic-Product": "Elasticsearch"}
 
 
 async def hec_health(request: Request) -> Response:
@@ -84,7 +84,7 @@ async def elastic_unknown(request: Request) -> Response:
 
 def _elastic(content: object, *, status: int = 200) -> Response:
     answer = json_answer(content, status=status)
-    answer.headers.update(_ELASTIC_HEADERS)
+    answer.headers.update(PRODUCT_HEADERS)
     return answer
 
 

@@ -420,10 +420,15 @@ async def test_call_is_answered_as_its_client_expects(http: httpx.AsyncClient, c
 async def test_elasticsearch_senders_know_the_product_by_its_header(
     http: httpx.AsyncClient,
 ) -> None:
-    answer = await http.get(BULK, headers=BASIC)
+    named = await http.get(BULK, headers=BASIC)
+    sent = await http.put(
+        f"{BULK}/_bulk", headers=BASIC, content=lines({"index": {}}, {"message": "up"})
+    )
 
-    assert answer.headers["X-Elastic-Product"] == "Elasticsearch"
-    assert answer.json()["version"]["number"] == "7.17.0"
+    assert named.json()["version"]["number"] == "7.17.0"
+    assert sent.json()["items"][0]["index"]["result"] == "created"
+    for answer in (named, sent):
+        assert answer.headers["X-Elastic-Product"] == "Elasticsearch"
 
 
 async def test_stix_shifter_pages_around_the_last_event(http: httpx.AsyncClient) -> None:
