@@ -231,7 +231,7 @@ async def test_send_that_gets_no_turn_was_not_sent() -> None:
     first = asyncio.create_task(transport.send(REQUEST))
     await asked.wait()
 
-    with pytest.raises(RateLimited, match="all 1 places of the call lane to h stayed taken") as caught:
+    with pytest.raises(RateLimited, match="all 1 places of the call lane to h stayed") as caught:
         await transport.send(REQUEST)
 
     assert caught.value.retry_after == timedelta(milliseconds=1)
