@@ -204,7 +204,7 @@ class HttpTransport:
             await self._gate.enter(lane, within=request.at_most(longest))
         except TimeoutError as exc:
             raise RateLimited(
-                f"all {self._gate.places[lane]} places for a {lane} to {host} stayed taken",
+                f"all {self._gate.places[lane]} places of the {lane} lane to {host} stayed taken",
                 retry_after=longest,
                 method=request.method,
                 path=request.path,

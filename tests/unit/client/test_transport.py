@@ -231,7 +231,7 @@ async def test_send_that_gets_no_turn_was_not_sent() -> None:
     first = asyncio.create_task(transport.send(REQUEST))
     await asked.wait()
 
-    with pytest.raises(RateLimited, match="all 1 places for a call to h stayed taken") as caught:
+    with pytest.raises(RateLimited, match="all 1 places of the call lane to h stayed") as caught:
         await transport.send(REQUEST)
 
     assert caught.value.retry_after == timedelta(milliseconds=1)
@@ -247,7 +247,7 @@ async def test_send_waits_for_its_turn_no_longer_than_the_request_may_take() -> 
     app, _ = app_answering()
     poll = Request(method="GET", path="p", lane=Lane.POLL, timeout=timedelta(milliseconds=1))
     async with HttpTransport("http://h", gate=gate, asgi_app=app) as transport:
-        with pytest.raises(RateLimited, match="all 1 places for a poll"):
+        with pytest.raises(RateLimited, match="all 1 places of the poll lane"):
             await transport.send(poll)
 
 
@@ -259,7 +259,7 @@ async def test_uploads_and_open_answers_share_places_that_polls_do_not_need() ->
     poll = Request(method="GET", path="p", lane=Lane.POLL)
     async with HttpTransport("http://h", timeouts=limits, gate=gate, asgi_app=app) as transport:
         async with transport.open(REQUEST):
-            with pytest.raises(RateLimited, match="all 1 places for a bulk"):
+            with pytest.raises(RateLimited, match="all 1 places of the bulk lane"):
                 await transport.send(upload)
             polled = await transport.send(poll)
         uploaded = await transport.send(upload)
