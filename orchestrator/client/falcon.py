@@ -31,7 +31,7 @@ from orchestrator.client.transport import (
     Transport,
 )
 from orchestrator.clock import Clock
-from orchestrator.errors import UnexpectedResponse
+from orchestrator.errors import ClientError, UnexpectedResponse
 
 
 class Falcon(Searching):
@@ -80,7 +80,9 @@ class Falcon(Searching):
             policy=policy,
         )
         self._auth = auth
-        self._session = Session(self._transport, auth=auth, clock=clock, policy=policy)
+        self._session = Session(
+            self._transport, auth=auth, clock=clock, policy=policy, server=self.base_url
+        )
         super().__init__(QueryJobs(self._session, prefix="humio/api/v1"), clock=clock)
 
     async def __aenter__(self) -> Self:
@@ -102,7 +104,11 @@ class Falcon(Searching):
             Unauthorized: The API client is not known there.
             ClientError: The gateway could not be asked.
         """
-        await self._auth.token()
+        try:
+            await self._auth.token()
+        except ClientError as exc:
+            exc.server = self.base_url
+            raise
         region = self._auth.region
         wanted = CLOUDS.get(region)
         if wanted is not None and self.base_url in CLOUDS.values() and wanted != self.base_url:
