@@ -45,7 +45,11 @@ def connect(settings: RepoSettings, *, name: str, clock: Clock) -> Remote:
                 client_id=settings.client_id, client_secret=settings.client_secret
             )
             return Falcon(
-                settings.url, credentials=credentials, clock=clock, timeout=settings.timeout
+                settings.url,
+                credentials=credentials,
+                clock=clock,
+                timeout=settings.timeout,
+                trust_env=settings.use_proxy,
             )
     return connect_logscale(settings, name=name, clock=clock)
 
@@ -63,7 +67,13 @@ def connect_logscale(settings: RepoSettings, *, name: str, clock: Clock) -> LogS
             advice='Write token = "env:LOGSCALE_TOKEN" and set that variable',
         )
     with _keyed(name, member="token"):
-        return LogScale(settings.url, token=settings.token, clock=clock, timeout=settings.timeout)
+        return LogScale(
+            settings.url,
+            token=settings.token,
+            clock=clock,
+            timeout=settings.timeout,
+            trust_env=settings.use_proxy,
+        )
 
 
 @contextmanager

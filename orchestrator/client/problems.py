@@ -63,7 +63,10 @@ _ADVICE_GATEWAY = "Try again later; if it stays, ask whoever runs the proxy in f
 _ADVICE_TLS = "If its port speaks TLS, write https://"
 _ADVICE_429 = "Try again later, and ask for less at once"
 _ADVICE_5XX = "Try again later; if it stays, it is the server's administrators' to look at"
-_ADVICE_PROXY = "The proxy wants a name and password: put them into HTTPS_PROXY"
+_ADVICE_PROXY = (
+    "The proxy wants a name and password: put them into HTTPS_PROXY, and have the "
+    "client take proxies from the environment, in settings use_proxy = true"
+)
 ADVICE_PAGE = (
     "Check the url: it must be the server's own address, not a page of it. "
     "If a proxy in front asks for a login, have /api and /graphql let through"

@@ -514,6 +514,16 @@ async def test_authority_that_nobody_knows_is_told_with_where_to_put_it(
     assert "add its authority to the system's" in str(error)
 
 
+async def test_authority_in_a_file_is_believed(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the error advises helps."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.folder / "authority.pem"))
+    answer = http(200, b'{"status":"OK","version":"1.2"}', {"Content-Type": "application/json"})
+    async with listening(saying(answer), tls=certificates.server("good")) as port:
+        assert await ask_status(f"https://{LOOPBACK}:{port}") is not None
+
+
 async def test_good_certificate_is_taken(certificates: Certificates) -> None:
     answer = http(200, b'{"status":"OK","version":"1.2"}', {"Content-Type": "application/json"})
     async with (
