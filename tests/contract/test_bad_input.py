@@ -445,7 +445,7 @@ LINES: Mapping[str, Line] = {
     "tls-to-a-port-that-closes": Line(
         url="https://127.0.0.1:{port}",
         error=ConnectionFailed,
-        words=("127.0.0.1", "write http://"),
+        words=("127.0.0.1", "http://"),
     ),
     "tls-to-a-port-of-another-kind": Line(
         url="https://127.0.0.1:{port}",
