@@ -86,6 +86,8 @@ class RepoSettings(_Section):
     """Longest a query job may take; then it is deleted and its window stays due."""
     timeout: Duration = timedelta(seconds=30)
     """Longest a single request may take, from first byte to last."""
+    use_proxy: bool = False
+    """Whether the proxies that the environment names (HTTPS_PROXY, NO_PROXY) are used."""
 
 
 class RulesSettings(_Section):

@@ -200,10 +200,13 @@ class ClientError(OrchestratorError):
     ) -> None:
         self.problem, self.method, self.path = problem, method, path
         self.request_id, self.advice = request_id, advice
+        self.server = ""
+        """Base address of the server, once somebody knows it who may name it."""
         super().__init__(problem)
 
     def __str__(self) -> str:
-        where = " ".join(part for part in (self.method, self.path) if part)
+        place = f"{self.server}/{self.path}" if self.server else self.path
+        where = " ".join(part for part in (self.method, place) if part)
         tail = f" (request {self.request_id})" if self.request_id else ""
         return _sentence(where, self.problem + tail, self.advice)
 

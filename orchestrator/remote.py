@@ -50,6 +50,7 @@ def connect(settings: RepoSettings, *, name: str, clock: Clock) -> Remote:
                 credentials=credentials,
                 clock=clock,
                 timeouts=Timeouts(whole=settings.timeout),
+                trust_env=settings.use_proxy,
             )
     return connect_logscale(settings, name=name, clock=clock)
 
@@ -72,6 +73,7 @@ def connect_logscale(settings: RepoSettings, *, name: str, clock: Clock) -> LogS
             token=settings.token,
             clock=clock,
             timeouts=Timeouts(whole=settings.timeout),
+            trust_env=settings.use_proxy,
         )
 
 

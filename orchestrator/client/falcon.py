@@ -33,7 +33,7 @@ from orchestrator.client.transport import (
     Transport,
 )
 from orchestrator.clock import Clock
-from orchestrator.errors import UnexpectedResponse
+from orchestrator.errors import ClientError, UnexpectedResponse
 
 
 class Falcon(Searching):
@@ -82,7 +82,9 @@ class Falcon(Searching):
             policy=policy,
         )
         self._auth = auth
-        self._session = Session(self._transport, auth=auth, clock=clock, policy=policy)
+        self._session = Session(
+            self._transport, auth=auth, clock=clock, policy=policy, server=self.base_url
+        )
         super().__init__(QueryJobs(self._session, prefix="humio/api/v1"), clock=clock)
 
     async def __aenter__(self) -> Self:
@@ -105,7 +107,11 @@ class Falcon(Searching):
             Unauthorized: The API client is not known there.
             ClientError: The gateway could not be asked.
         """
-        region = await self.region()
+        try:
+            region = await self.region()
+        except ClientError as exc:
+            exc.server = self.base_url
+            raise
         wanted = CLOUDS.get(region)
         if wanted is not None and self.base_url in CLOUDS.values() and wanted != self.base_url:
             raise UnexpectedResponse(

@@ -176,4 +176,10 @@ class LogScale(Searching):
         return self._version
 
     def _session_as(self, auth: Auth) -> Session:
-        return Session(self._transport, auth=auth, clock=self._clock, policy=self._policy)
+        return Session(
+            self._transport,
+            auth=auth,
+            clock=self._clock,
+            policy=self._policy,
+            server=self.base_url,
+        )

@@ -60,9 +60,13 @@ _ADVICE_INGEST_RIGHT = (
 )
 _ADVICE_404 = "Check the name; a token without the right to see it gets the same answer."
 _ADVICE_GATEWAY = "Try again later; if it stays, ask whoever runs the proxy in front of the server"
+_ADVICE_TLS = "If its port speaks TLS, write https://"
 _ADVICE_429 = "Try again later, and ask for less at once"
 _ADVICE_5XX = "Try again later; if it stays, it is the server's administrators' to look at"
-_ADVICE_PROXY = "The proxy wants a name and password: put them into HTTPS_PROXY"
+_ADVICE_PROXY = (
+    "The proxy wants a name and password: put them into HTTPS_PROXY, and have the "
+    "client take proxies from the environment, in settings use_proxy = true"
+)
 ADVICE_PAGE = (
     "Check the url: it must be the server's own address, not a page of it. "
     "If a proxy in front asks for a login, have /api and /graphql let through"
@@ -89,7 +93,7 @@ def error_for(
     method, path = request.method, request.path
     where = {"method": method, "path": path}
     request_id = request_id_of(response)
-    if is_page(response) and 300 <= response.status < 500 and response.status not in {407, 429}:
+    if is_page(response) and 400 <= response.status < 500 and response.status not in {407, 429}:
         return _page(response, **where)
     text = _without(secrets, problem_text(response)) or _status_text(response)
     match response.status:
@@ -141,7 +145,9 @@ def is_page(response: Response) -> bool:
 
 def _page(response: Response, *, method: str, path: str) -> NotTheApi:
     problem = f"a web page came back instead of an answer of the API (HTTP {response.status})"
-    return NotTheApi(problem, method=method, path=path, advice=ADVICE_PAGE)
+    # What servers say to plain HTTP on a port that speaks TLS.
+    advice = f"{ADVICE_PAGE}. {_ADVICE_TLS}" if response.status == 400 else ADVICE_PAGE
+    return NotTheApi(problem, method=method, path=path, advice=advice)
 
 
 def _redirect(response: Response, *, method: str, path: str) -> NotTheApi:

@@ -66,8 +66,9 @@ def _unreached(exc: Exception, *, host: str, method: str, path: str) -> ClientEr
     for cause in causes(exc):
         match cause:
             case ssl.SSLCertVerificationError():
+                why = cause.verify_message.rstrip(".")
                 return TlsFailed(
-                    f"the certificate of {host} is not trusted: {cause.verify_message.rstrip('.')}",
+                    f"the certificate of {host} is not trusted: {why}",
                     method=method,
                     path=path,
                     advice=_certificate_advice(cause.verify_code),

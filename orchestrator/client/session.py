@@ -35,6 +35,7 @@ class Session:
         clock: For pauses and dates in headers.
         policy: Retries of one call.
         jitter: Random numbers from 0 to 1 for the pauses.
+        server: Base address that the transport leads to, for errors.
     """
 
     def __init__(
@@ -45,10 +46,12 @@ class Session:
         clock: Clock,
         policy: RetryPolicy,
         jitter: Callable[[], float] | None = None,
+        server: str = "",
     ) -> None:
         self._transport, self._auth, self._clock, self._policy = transport, auth, clock, policy
         # Spreads retries; nothing secret depends on it.
         self._jitter = jitter or SystemRandom().random
+        self._server = server
 
     @property
     def clock(self) -> Clock:
@@ -134,14 +137,18 @@ class Session:
 
     async def _with_token(self, request: Request, exchange: Callable[[Request], Awaitable[T]]) -> T:
         """Send with the token in hand; refused, once more with a new one where there can be one."""
-        token = await self._auth.token()
         try:
+            token = await self._auth.token()
+            try:
+                return await exchange(replace(request, bearer=token or None))
+            except Unauthorized:
+                if not await self._auth.renew(token):
+                    raise
+            token = await self._auth.token()
             return await exchange(replace(request, bearer=token or None))
-        except Unauthorized:
-            if not await self._auth.renew(token):
-                raise
-        token = await self._auth.token()
-        return await exchange(replace(request, bearer=token or None))
+        except ClientError as exc:
+            exc.server = self._server
+            raise
 
     def _error(
         self,

@@ -175,7 +175,7 @@ ANSWERS: Mapping[str, Answer] = {
     "page-403": Answer(status=403, kind=HTML, body=PAGE, error=NotTheApi, words=IS_PAGE),
     "page-404": Answer(status=404, kind=HTML, body=PAGE, error=NotTheApi, words=IS_PAGE),
     "plain-http-to-tls-port": Answer(
-        status=400, kind=HTML, body=PAGE, error=NotTheApi, words=(*IS_PAGE, "HTTP 400")
+        status=400, kind=HTML, body=PAGE, error=NotTheApi, words=(*IS_PAGE, "HTTP 400", "https://")
     ),
     "proxy-502": Answer(
         status=502,
@@ -200,7 +200,15 @@ ANSWERS: Mapping[str, Answer] = {
         kind=HTML,
         headers={"Location": "/login"},
         error=NotTheApi,
-        words=("web page", "Check the url"),
+        words=("a redirect to /login came back", "Check the url"),
+    ),
+    "redirect-with-a-page": Answer(
+        status=302,
+        kind=HTML,
+        body=PAGE,
+        headers={"Location": LOGIN},
+        error=NotTheApi,
+        words=("a redirect to id.example.com/sso/login came back",),
     ),
     "redirect-nowhere": Answer(
         status=301, kind="", error=NotTheApi, words=("a redirect came back", "HTTP 301")
@@ -437,7 +445,7 @@ LINES: Mapping[str, Line] = {
     "tls-to-a-port-that-closes": Line(
         url="https://127.0.0.1:{port}",
         error=ConnectionFailed,
-        words=("127.0.0.1", "write http://"),
+        words=("127.0.0.1", "http://"),
     ),
     "tls-to-a-port-of-another-kind": Line(
         url="https://127.0.0.1:{port}",
@@ -491,7 +499,7 @@ async def test_way_that_leads_nowhere_has_its_own_error(
         error = await refusal(scale.status())
 
     assert type(error) is line.error
-    for words in ("GET api/v1/status", *line.words):
+    for words in (f"GET {line.url.format(port=port)}/api/v1/status", *line.words):
         assert words in str(error)
 
 
@@ -504,6 +512,16 @@ async def test_authority_that_nobody_knows_is_told_with_where_to_put_it(
     assert isinstance(error, TlsFailed)
     assert "unable to get local issuer certificate" in str(error)
     assert "add its authority to the system's" in str(error)
+
+
+async def test_authority_in_a_file_is_believed(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the error advises helps."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.folder / "authority.pem"))
+    answer = http(200, b'{"status":"OK","version":"1.2"}', {"Content-Type": "application/json"})
+    async with listening(saying(answer), tls=certificates.server("good")) as port:
+        assert await ask_status(f"https://{LOOPBACK}:{port}") is not None
 
 
 async def test_good_certificate_is_taken(certificates: Certificates) -> None:

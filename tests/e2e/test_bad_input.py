@@ -19,6 +19,7 @@ from orchestrator.model.run import RunState
 from orchestrator.sandbox.faults import FOREVER, FaultKind
 from orchestrator.sandbox.faults import Fault as SandboxFault
 from orchestrator.sandbox.receivers import Fault
+from tests.contract.sockets import http, listening, make_certificates, saying
 from tests.e2e.stage import REPO, ROOT, RULE_ID, Bench, Done, ended, rows
 from tests.e2e.test_crash import assert_everything_once
 
@@ -278,6 +279,30 @@ async def test_token_pasted_with_more_than_itself_is_told(
 
     assert_told(done, 3, "token-invalid", (text, "Give the token alone, as it was made"))
     assert "logscale" not in done.err
+
+
+async def test_certificate_that_nobody_vouches_for_is_told(bench: Bench, tmp_path: Path) -> None:
+    server = make_certificates(tmp_path).server("self-signed")
+    async with listening(saying(b""), tls=server) as port:
+        url = f"https://127.0.0.1:{port}"
+        bench.edit(bench.config, f'url = "{bench.sandbox.url}"', f'url = "{url}"')
+        done = await bench.invoke("plan", "--repo", "spare")
+
+    assert_told(done, 6, "tls-failed", ("not trusted: self-signed certificate", "SSL_CERT_FILE"))
+    assert url in done.err
+
+
+async def test_proxy_that_wants_a_login_is_told(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.edit(bench.config, 'timeout = "10s"', 'timeout = "10s"\nuse_proxy = true')
+    async with listening(saying(http(407))) as port:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+        monkeypatch.setenv("no_proxy", "")
+        bench.edit(bench.config, bench.sandbox.url, "http://logscale.invalid")
+        done = await bench.invoke("plan", "--repo", "spare")
+
+    assert_told(done, 6, "proxy-refused", ("HTTP 407", "HTTPS_PROXY", "use_proxy = true"))
 
 
 def assert_told(done: Done, exit_code: int, code: str, texts: tuple[str, ...]) -> None:
