@@ -1,4 +1,4 @@
-"""Saved queries, scheduled searches and alerts of one view: list, create, update, delete.
+"""Saved queries, scheduled searches and alerts of one view: list, create, update, switch, delete.
 
 The API has no revision to write against and updates replace everything. So an update reads the
 asset again, compares it with what the caller saw, and refuses if someone changed it in between; a
@@ -111,30 +111,55 @@ class Assets:
         """Switch an alert or a scheduled search on; nothing else of it changes.
 
         Raises:
-            TypeError: This kind of asset cannot be switched.
+            TypeError: This kind of asset does not run by itself.
             ValueError: The asset has no id: it was never read from a server.
             GraphqlError: No such asset, or no right.
         """
-        await self._switch(asset, on=True)
+        await self._touch("Enable", asset)
 
     async def disable(self, asset: A) -> None:
-        """Switch an alert or a scheduled search off; nothing else of it changes.
+        """Switch an alert or a scheduled search off; fails as `enable` does."""
+        await self._touch("Disable", asset)
+
+    async def clear_error(self, asset: A) -> None:
+        """Let a server forget the last error of an alert or a scheduled search, which it then
+        tries again at once; fails as `enable` does.
+        """
+        await self._touch("ClearErrorOn", asset)
+
+    async def add_label(self, asset: A, label: str) -> None:
+        """Add one label to an alert or a scheduled search; labels of a saved query are updated.
 
         Raises:
-            TypeError: This kind of asset cannot be switched.
+            RequestRejected: The server is too old to change one label alone.
+            TypeError: This kind of asset does not run by itself.
             ValueError: The asset has no id: it was never read from a server.
             GraphqlError: No such asset, or no right.
         """
-        await self._switch(asset, on=False)
+        await self._touch("Add", asset, label=label)
 
-    async def _switch(self, asset: A, *, on: bool) -> None:
-        kind = kind_of(type(asset), await self._version())
-        if not kind.can_be_switched:
-            raise TypeError(f"{type(asset).__name__} cannot be switched on or off")
+    async def remove_label(self, asset: A, label: str) -> None:
+        """Take one label away; fails as `add_label` does."""
+        await self._touch("Remove", asset, label=label)
+
+    async def _touch(self, verb: str, asset: A, *, label: str | None = None) -> None:
+        version = await self._version()
+        kind = kind_of(type(asset), version)
+        if not kind.trigger:
+            raise TypeError(f"{type(asset).__name__} cannot be switched, labelled or cleared")
         if not asset.id:
             raise ValueError(f"{asset.name} has no id")
-        operation = f"{'Enable' if on else 'Disable'}{kind.type.__name__}"
         content = {"viewName": self._view, "id": asset.id}
+        if label is None:
+            operation = f"{verb}{kind.trigger}"
+        else:
+            if version < kind.labels_since:
+                raise RequestRejected(
+                    f"{asset.name}: this server cannot change one label of a {kind.trigger} alone",
+                    advice="Update the asset with all of its labels.",
+                )
+            operation = f"{verb}{kind.trigger}Label"
+            content["label"] = label
         await self._graphql.execute(operation, {"input": content})
 
     async def _listed(self, kind: AssetKind[A]) -> tuple[A, ...]:

@@ -131,6 +131,24 @@ class FilterAlert:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LegacyAlert:
+    """An alert of the older kind, over any query; the schema calls it `Alert`."""
+
+    id: str = ""
+    name: str
+    description: str = ""
+    query: str
+    labels: tuple[str, ...] = ()
+    enabled: bool
+    window: timedelta
+    """What it searches, back from now at each look."""
+    throttle: timedelta
+    throttle_field: str | None = None
+    actions: tuple[str, ...] = ()
+    raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """A repository, or a view over some."""
 
@@ -201,7 +219,7 @@ class CorrelationRule:
     raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
 
-Asset = SavedQuery | ScheduledSearch | AggregateAlert | FilterAlert | CorrelationRule
+Asset = SavedQuery | ScheduledSearch | AggregateAlert | FilterAlert | LegacyAlert | CorrelationRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

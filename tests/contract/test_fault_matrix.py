@@ -26,6 +26,7 @@ from orchestrator.client.types import (
     Asset,
     CorrelationRule,
     FilterAlert,
+    LegacyAlert,
     SavedQuery,
     ScheduledSearch,
     TimestampType,
@@ -84,6 +85,9 @@ ASSETS: tuple[Asset, ...] = (
         actions=("hook",),
     ),
     FilterAlert(name="made", query="a=b", enabled=True, throttle=HOUR, actions=("hook",)),
+    LegacyAlert(
+        name="made", query="a=b", enabled=True, window=HOUR, throttle=HOUR, actions=("hook",)
+    ),
 )
 RULE = CorrelationRule(
     name="made", query="count()", enabled=True, severity=50, schedule=HOUR, lookback=HOUR
@@ -234,6 +238,27 @@ def switch(asset: Asset) -> Operation:
     return Operation(run=run, prepare=made(asset))
 
 
+def add_label(asset: Asset) -> Operation:
+    def run(stage: Stage) -> Awaitable[Any]:
+        return stage.scale.assets("falcon").add_label(stage.kept["asset"], "mine")
+
+    return Operation(run=run, prepare=made(asset))
+
+
+def remove_label(asset: Asset) -> Operation:
+    def run(stage: Stage) -> Awaitable[Any]:
+        return stage.scale.assets("falcon").remove_label(stage.kept["asset"], "mine")
+
+    return Operation(run=run, prepare=made(asset))
+
+
+def clear_error(asset: Asset) -> Operation:
+    def run(stage: Stage) -> Awaitable[Any]:
+        return stage.scale.assets("falcon").clear_error(stage.kept["asset"])
+
+    return Operation(run=run, prepare=made(asset))
+
+
 def list_all(asset: Asset) -> Operation:
     def run(stage: Stage) -> Awaitable[Any]:
         return stage.scale.assets("falcon").list(type(asset))
@@ -287,6 +312,9 @@ OPERATIONS: Mapping[str, Operation] = {
     **{f"delete {type(asset).__name__}": delete(asset) for asset in ASSETS},
     **{f"list {type(asset).__name__}": list_all(asset) for asset in ASSETS},
     **{f"switch {type(asset).__name__}": switch(asset) for asset in ASSETS[1:]},
+    **{f"label {type(asset).__name__}": add_label(asset) for asset in ASSETS[1:]},
+    **{f"unlabel {type(asset).__name__}": remove_label(asset) for asset in ASSETS[1:]},
+    **{f"clear {type(asset).__name__}": clear_error(asset) for asset in ASSETS[1:]},
     "list views": Operation(run=lambda s: s.scale.views().list()),
     "create repository": Operation(run=lambda s: s.scale.views().create_repository("new")),
     "create view": Operation(run=lambda s: s.scale.views().create_view("new", {"falcon": "*"})),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,15 +27,17 @@ from orchestrator.client.types import (
     AggregateAlert,
     Asset,
     FilterAlert,
+    LegacyAlert,
     SavedQuery,
     ScheduledSearch,
     TimestampType,
     View,
 )
 from orchestrator.clock import FrozenClock
-from orchestrator.errors import Forbidden, GraphqlError
+from orchestrator.errors import Forbidden, GraphqlError, RequestRejected
 from orchestrator.sandbox.app import create_app
 from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole
+from orchestrator.sandbox.triggers.states import RunState
 from orchestrator.secret import SecretText
 
 HOUR = timedelta(hours=1)
@@ -74,6 +77,15 @@ SWITCHED: tuple[Asset, ...] = (
         actions=("hook",),
     ),
     FilterAlert(name="f", query="a=b", enabled=True, throttle=HOUR, actions=("hook",)),
+    LegacyAlert(
+        name="l",
+        query="a=b",
+        enabled=True,
+        window=HOUR,
+        throttle=HOUR,
+        throttle_field="a",
+        actions=("hook",),
+    ),
 )
 
 
@@ -126,9 +138,84 @@ async def test_asset_is_switched_off_and_on(app: Any, asset: Asset) -> None:
 
 async def test_saved_query_has_no_switch(app: Any) -> None:
     async with client_of(app) as scale:
-        made = await scale.assets("falcon").create(SavedQuery(name="q", query="*"))
-        with pytest.raises(TypeError, match="SavedQuery cannot be switched"):
-            await scale.assets("falcon").disable(made)
+        assets = scale.assets("falcon")
+        made = await assets.create(SavedQuery(name="q", query="*"))
+        for touch in (assets.disable(made), assets.clear_error(made), assets.add_label(made, "x")):
+            with pytest.raises(TypeError, match="SavedQuery cannot be switched, labelled"):
+                await touch
+
+
+@pytest.mark.parametrize("asset", SWITCHED, ids=lambda asset: type(asset).__name__)
+async def test_asset_reads_back_as_it_was_written(app: Any, asset: Asset) -> None:
+    async with client_of(app) as scale:
+        await scale.actions("falcon").create("hook", EXAMPLES[0])
+        assets = scale.assets("falcon")
+
+        made = await assets.create(asset)
+        # What a server fills in is part of what it returned; all else is as it was given.
+        told = {n: v for n, v in given(asset).items() if v is not None}
+        first = {name: given(made)[name] for name in told}
+        wanted = replace(made, description="of a colleague", labels=("x",))
+        changed = await assets.update(wanted, expected=made)
+        with pytest.raises(RequestRejected, match="changed since it was read"):
+            await assets.update(made, expected=made)
+        listed = await assets.list(type(asset))
+        await assets.delete(changed)
+        left = await assets.list(type(asset))
+
+    assert first == told
+    assert changed == wanted
+    assert listed == (wanted,)
+    assert left == ()
+
+
+def given(asset: Asset) -> dict[str, object]:
+    names = {field.name for field in fields(asset)} - {"id", "raw"}
+    return {name: getattr(asset, name) for name in names}
+
+
+@pytest.mark.parametrize("asset", SWITCHED, ids=lambda asset: type(asset).__name__)
+async def test_labels_come_and_go_one_by_one(app: Any, asset: Asset) -> None:
+    async with client_of(app) as scale:
+        await scale.actions("falcon").create("hook", EXAMPLES[0])
+        assets = scale.assets("falcon")
+        made = await assets.create(asset)
+
+        seen = []
+        for touch in (
+            assets.add_label(made, "a"),
+            assets.add_label(made, "b"),
+            assets.add_label(made, "a"),
+            assets.remove_label(made, "b"),
+            assets.remove_label(made, "never there"),
+        ):
+            await touch
+            (found,) = await assets.list(type(asset))
+            seen.append(sorted(found.labels))
+
+    assert seen == [["a"], ["a", "b"], ["a", "b"], ["a"], ["a"]]
+
+
+@pytest.mark.parametrize("asset", SWITCHED, ids=lambda asset: type(asset).__name__)
+async def test_last_error_is_cleared(app: Any, asset: Asset) -> None:
+    async with client_of(app) as scale:
+        await scale.actions("falcon").create("hook", EXAMPLES[0])
+        assets = scale.assets("falcon")
+        made = await assets.create(asset)
+        domain = app.state.sandbox.domains["falcon"]
+        domain.runs[made.id] = RunState(error="no such file")
+
+        (broken,) = await assets.list(type(asset))
+        await assets.clear_error(made)
+        (cleared,) = await assets.list(type(asset))
+
+    assert (broken.raw["lastError"], cleared.raw["lastError"]) == ("no such file", None)
+
+
+async def test_asset_without_an_id_is_not_touched(app: Any) -> None:
+    async with client_of(app) as scale:
+        with pytest.raises(ValueError, match="l has no id"):
+            await scale.assets("falcon").clear_error(SWITCHED[-1])
 
 
 async def test_views_through_their_whole_life(app: Any) -> None:

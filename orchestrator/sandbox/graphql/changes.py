@@ -51,7 +51,8 @@ def asset_mutations(caller: Caller) -> dict[str, Resolver]:
         found[f"update{typename}Action"] = _mutation(change.update, AssetKind.ACTION, from_input)
     found |= _alert_mutations(change, AssetKind.FILTER_ALERT, "FilterAlert", _filter_alert)
     found |= _alert_mutations(change, AssetKind.AGGREGATE_ALERT, "AggregateAlert", _aggregate_alert)
-    return found | _scheduled_mutations(change)
+    found |= _alert_mutations(change, AssetKind.LEGACY_ALERT, "Alert", _legacy_alert)
+    return found | _label_mutations(change) | _scheduled_mutations(change)
 
 
 class _Change:
@@ -149,10 +150,24 @@ def _alert_mutations(
         f"delete{typename}": _mutation(change.delete, kind),
         f"enable{typename}": _done(_mutation(change.switch, kind, enabled=True)),
         f"disable{typename}": _done(_mutation(change.switch, kind, enabled=False)),
-        f"add{typename}Label": _done(_mutation(change.label, kind, add=True)),
-        f"remove{typename}Label": _done(_mutation(change.label, kind, add=False)),
         f"clearErrorOn{typename}": _mutation(change.clear_error, kind),
     }
+
+
+def _label_mutations(change: _Change) -> dict[str, Resolver]:
+    """Return what adds and removes one label: the newer alerts answer true, the others the node."""
+    found = {}
+    for verb, add in (("add", True), ("remove", False)):
+        for typename, kind in (
+            ("FilterAlert", AssetKind.FILTER_ALERT),
+            ("AggregateAlert", AssetKind.AGGREGATE_ALERT),
+        ):
+            found[f"{verb}{typename}Label"] = _done(_mutation(change.label, kind, add=add))
+        found[f"{verb}AlertLabelV2"] = _mutation(change.label, AssetKind.LEGACY_ALERT, add=add)
+        found[f"{verb}ScheduledSearchLabel"] = _mutation(
+            change.label, AssetKind.SCHEDULED_SEARCH, add=add
+        )
+    return found
 
 
 def _scheduled_mutations(change: _Change) -> dict[str, Resolver]:
@@ -166,8 +181,6 @@ def _scheduled_mutations(change: _Change) -> dict[str, Resolver]:
         "deleteScheduledSearch": _mutation(change.delete, kind),
         "enableScheduledSearch": _mutation(change.switch, kind, enabled=True),
         "disableScheduledSearch": _mutation(change.switch, kind, enabled=False),
-        "addScheduledSearchLabel": _mutation(change.label, kind, add=True),
-        "removeScheduledSearchLabel": _mutation(change.label, kind, add=False),
         "clearErrorOnScheduledSearch": _mutation(change.clear_error, kind),
     }
 
@@ -205,7 +218,7 @@ def _action(given: Input, _domain: Domain, *, typename: str) -> Record:
 
 def _trigger(given: Input, domain: Domain) -> Record:
     """Return what every trigger's input has."""
-    given_actions = given.get("actionIdsOrNames", given.get("actions", ()))
+    member = "actionIdsOrNames" if "actionIdsOrNames" in given else "actions"
     enabled = given.get("enabled")
     return {
         "name": given["name"],
@@ -213,7 +226,7 @@ def _trigger(given: Input, domain: Domain) -> Record:
         "queryString": given["queryString"],
         "enabled": True if enabled is None else enabled,
         "labels": given.get("labels") or [],
-        "actionIds": action_ids(given_actions, domain),
+        "actionIds": action_ids(given[member], domain, member=member),
         "queryOwnershipType": given.get("queryOwnershipType") or "User",
         "runAsUserId": given.get("runAsUserId"),
     }
@@ -233,6 +246,16 @@ def _aggregate_alert(given: Input, domain: Domain) -> Record:
         "searchIntervalSeconds": given["searchIntervalSeconds"],
         "queryTimestampType": given["queryTimestampType"],
         "triggerMode": given.get("triggerMode") or "CompleteMode",
+    }
+
+
+def _legacy_alert(given: Input, domain: Domain) -> Record:
+    return _trigger(given, domain) | {
+        "queryStart": given["queryStart"],
+        # What the text stands for.
+        "searchIntervalSeconds": _seconds_ago(given, "queryStart"),
+        "throttleTimeMillis": given["throttleTimeMillis"],
+        "throttleField": given.get("throttleField"),
     }
 
 

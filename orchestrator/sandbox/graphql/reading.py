@@ -73,6 +73,8 @@ def asset_node(kind: AssetKind, record: Record, domain: Domain) -> Node:
             }
             own = {name: record[name] for name in _ALERT_FIELDS if name in record}
             return node | _trigger(record, domain) | alert | own
+        case AssetKind.LEGACY_ALERT:
+            return node | _trigger(record, domain) | _legacy_alert(record, domain)
 
 
 _NEVER_RUN = RunState()
@@ -121,8 +123,6 @@ def domain_node(domain: Domain, caller: Caller) -> Node:
         "allowedViewActions": allowed,
         "isActionAllowed": lambda _info, action: action in allowed,
         "defaultQuery": None,
-        "alerts": [],
-        "alert": _no_legacy_alert,
         "installedPackages": [],
         "files": lambda _info: [file_node(file, domain) for file in domain.files.values()],
     }
@@ -211,7 +211,6 @@ def _trigger(record: Record, domain: Domain) -> Node:
 
 def _scheduled_search(record: Record, domain: Domain) -> Node:
     interval, offset = record["searchIntervalSeconds"], record["searchIntervalOffsetSeconds"] or 0
-    is_user = record["queryOwnershipType"] == "User"
     state = domain.runs.get(record["id"], _NEVER_RUN)
     own = (
         "searchIntervalSeconds",
@@ -227,14 +226,31 @@ def _scheduled_search(record: Record, domain: Domain) -> Node:
         "end": f"{offset}s" if offset else "now",
         "backfillLimit": record["backfillLimit"] or 0,
         "backfillLimitV2": record["backfillLimit"],
-        # Ids here, objects in actionsV2: the reverse of the alerts.
-        "actions": record["actionIds"],
-        "actionsV2": lambda _info: _actions(record, domain),
-        "runAsUser": user_node(record["runAsUserId"] or record["by"]) if is_user else None,
+        **_older_members(record, domain),
         # Both are the end of the window that was searched, not the time of the run.
         "lastExecuted": state.last_executed_ms or None,
         "lastTriggered": state.last_triggered_ms or None,
         "timeOfNextPlannedExecution": state.next_ms or None,
+    }
+
+
+def _legacy_alert(record: Record, domain: Domain) -> Node:
+    own = ("queryStart", "throttleTimeMillis", "throttleField")
+    state = domain.runs.get(record["id"], _NEVER_RUN)
+    return {name: record[name] for name in own} | {
+        **_older_members(record, domain),
+        "timeOfLastTrigger": state.last_triggered_ms or None,
+    }
+
+
+def _older_members(record: Record, domain: Domain) -> Node:
+    """Return what the two older kinds alone have: who they run as, and actions as ids."""
+    is_user = record["queryOwnershipType"] == "User"
+    return {
+        # Ids here, objects in actionsV2: the reverse of the newer alerts.
+        "actions": record["actionIds"],
+        "actionsV2": lambda _info: _actions(record, domain),
+        "runAsUser": user_node(record["runAsUserId"] or record["by"]) if is_user else None,
     }
 
 
@@ -266,12 +282,9 @@ def _singular(kind: AssetKind) -> str:
         AssetKind.SCHEDULED_SEARCH: "scheduledSearch",
         AssetKind.FILTER_ALERT: "filterAlert",
         AssetKind.AGGREGATE_ALERT: "aggregateAlert",
+        AssetKind.LEGACY_ALERT: "alert",
         AssetKind.ACTION: "action",
     }[kind]
-
-
-def _no_legacy_alert(_info: Any, id: str) -> Node:  # noqa: A002 -- the schema's name
-    raise InputRefused(f"Could not find an entry with the id '{id}' in alerts")
 
 
 def _view(domain: Domain, caller: Caller) -> Node:

@@ -321,6 +321,80 @@ async def test_alert_outside_its_limits_is_refused(
     assert set(state(await client.graphql(mutation, input=given))) == {field}
 
 
+CREATE_LEGACY = """mutation($input: CreateAlert!) { createAlert(input: $input) {
+  id name queryString queryStart throttleTimeMillis throttleField enabled labels timeOfLastTrigger
+  actions actionsV2 { name } runAsUser { username } queryOwnership { __typename } } }"""
+
+
+def legacy(**changes: Any) -> dict[str, Any]:
+    base = {
+        "viewName": "falcon",
+        "name": "older",
+        "queryString": "count()",
+        "queryStart": "1h",
+        "throttleTimeMillis": 60_000,
+        "actions": [],
+    }
+    return {**base, **changes}
+
+
+async def test_legacy_alert_reads_its_actions_as_ids(client: Any) -> None:
+    hook = await created(client, CREATE_WEBHOOK, webhook())
+
+    by_name = await created(client, CREATE_LEGACY, legacy(actions=["hook"]))
+    by_id = await created(client, CREATE_LEGACY, legacy(name="by id", actions=[hook["id"]]))
+
+    assert by_name["actions"] == by_id["actions"] == [hook["id"]]
+    assert by_name["actionsV2"] == [{"name": "hook"}]
+    # Whose rights it has is optional, and its maker's by default.
+    assert by_name["queryOwnership"] == {"__typename": "UserOwnership"}
+    assert by_name["runAsUser"] == {"username": "admin"}
+    assert (by_name["enabled"], by_name["queryStart"], by_name["labels"]) == (True, "1h", [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"queryStart": "now"}, "queryStart"),
+        ({"queryStart": "yesterday"}, "queryStart"),
+        ({"queryStart": "1500ms"}, "queryStart"),
+        ({"throttleTimeMillis": 0}, "throttleTimeMillis"),
+        ({"queryString": "count("}, "queryString"),
+        ({"actions": ["nowhere"]}, "actions"),
+    ],
+)
+async def test_legacy_alert_outside_its_limits_is_refused(
+    client: Any, changes: dict[str, Any], field: str
+) -> None:
+    assert set(state(await client.graphql(CREATE_LEGACY, input=legacy(**changes)))) == {field}
+
+
+async def test_legacy_alert_verbs_answer_as_each_of_them_does(client: Any) -> None:
+    node = await created(client, CREATE_LEGACY, legacy())
+    target = f'viewName: "falcon", id: "{node["id"]}"'
+
+    answers = [
+        data(await client.graphql(f"mutation {{ {verb}(input: {{ {target} {rest} }}) {shown} }}"))
+        for verb, rest, shown in (
+            ("disableAlert", "", ""),
+            ("addAlertLabelV2", 'label: "x"', "{ enabled labels }"),
+            ("removeAlertLabelV2", 'label: "x"', "{ labels }"),
+            ("clearErrorOnAlert", "", "{ lastError }"),
+            ("enableAlert", "", ""),
+            ("deleteAlert", "", ""),
+        )
+    ]
+
+    assert answers == [
+        {"disableAlert": True},
+        {"addAlertLabelV2": {"enabled": False, "labels": ["x"]}},
+        {"removeAlertLabelV2": {"labels": []}},
+        {"clearErrorOnAlert": {"lastError": None}},
+        {"enableAlert": True},
+        {"deleteAlert": True},
+    ]
+
+
 @pytest.mark.parametrize(
     ("kind", "listing", "given"),
     [
