@@ -43,6 +43,7 @@ from orchestrator.client.scripted import ScriptedTransport, json_response, text_
 from orchestrator.client.transport import HttpTransport, Request, Response, Transport
 from orchestrator.client.types import (
     Action,
+    ActionTest,
     AggregateAlert,
     Asset,
     Completeness,
@@ -68,6 +69,7 @@ __all__ = [
     "CLOUDS",
     "Action",
     "ActionContent",
+    "ActionTest",
     "Actions",
     "AggregateAlert",
     "Asset",

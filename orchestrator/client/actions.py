@@ -1,12 +1,15 @@
-"""What alerts and scheduled searches invoke: list, create, delete."""
+"""What alerts and scheduled searches invoke: list, create, test, delete."""
 
 from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
 
 from orchestrator.client.action_kinds import ActionContent
 from orchestrator.client.assets import was_done
 from orchestrator.client.decode import Members
 from orchestrator.client.graphql.client import Graphql
-from orchestrator.client.types import Action
+from orchestrator.client.types import Action, ActionTest
 from orchestrator.errors import RequestRejected
 
 
@@ -40,6 +43,36 @@ class Actions:
         given = {"viewName": self._view, "name": name, **content.to_input()}
         data = await self._graphql.execute(operation, {"input": given})
         return _read(data.member(f"create{content.kind}"))
+
+    async def test(
+        self,
+        name: str,
+        content: ActionContent,
+        *,
+        trigger: str,
+        events: Sequence[Mapping[str, object]],
+    ) -> ActionTest:
+        """Let the server really send once what the action would send; nothing is stored.
+
+        Args:
+            name: The action's.
+            content: What it does; its secrets go onto the wire and nowhere else.
+            trigger: Name of the trigger that the message speaks of.
+            events: What the trigger is said to have found.
+
+        Raises:
+            GraphqlError: The server refused the action itself, or no right.
+        """
+        given = {
+            "viewName": self._view,
+            "name": name,
+            **content.to_input(),
+            "triggerName": trigger,
+            "eventData": json.dumps([dict(event) for event in events]),
+        }
+        data = await self._graphql.execute(f"Test{content.kind}", {"input": given})
+        found = data.member(f"test{content.kind}")
+        return ActionTest(is_sent=found.flag("success"), message=found.text("message"))
 
     async def delete(self, action: Action) -> None:
         """Delete an action by its id.

@@ -240,6 +240,15 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActionTest:
+    """How the one message went that a server sent to test an action."""
+
+    is_sent: bool
+    message: str
+    """The server's own words; what a far side answered may be among them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStatus:
     """`/api/v1/status`: `OK` and the version text; reading it proves nothing about the token."""
 

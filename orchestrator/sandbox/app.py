@@ -53,6 +53,7 @@ def create_app(settings: SandboxSettings, *, clock: Clock) -> Starlette:
         if driver is not None:
             driver.cancel()
             await asyncio.wait({driver})
+        await sandbox.triggers.delivery.close()
         sandbox.close()
 
     app = Starlette(

@@ -331,6 +331,11 @@ OPERATIONS: Mapping[str, Operation] = {
             "mail", EmailContent(recipients=["a@example.com"])
         )
     ),
+    "test action": Operation(
+        run=lambda s: s.scale.actions("falcon").test(
+            "mail", EmailContent(recipients=["a@example.com"]), trigger="t", events=[{"a": "b"}]
+        )
+    ),
     "delete action": Operation(
         run=lambda s: s.scale.actions("falcon").delete(s.kept["hook"]), prepare=make_hook
     ),

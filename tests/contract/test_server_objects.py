@@ -120,6 +120,23 @@ async def test_action_of_each_kind_is_made_and_deleted(app: Any, content: Action
         assert await actions.list() == ()
 
 
+@pytest.mark.parametrize("content", EXAMPLES, ids=lambda content: content.kind)
+async def test_action_of_each_kind_is_tested(app: Any, content: ActionContent) -> None:
+    async with client_of(app) as scale:
+        actions = scale.actions("falcon")
+
+        tested = await actions.test("mine", content, trigger="t", events=[{"host": "a", "n": 1}])
+
+        # Mails and files stay inside; nothing else is let out to other machines.
+        stays = isinstance(content, EmailContent | UploadFileContent)
+        assert tested.is_sent is stays
+        assert tested.message != ""
+        assert KEY.reveal() not in tested.message
+        assert await actions.list() == ()
+    (record,) = app.state.sandbox.triggers.book.invocations
+    assert (record["trigger"], record["kind"], record["event_count"]) == ("t", content.kind, 1)
+
+
 @pytest.mark.parametrize("asset", SWITCHED, ids=lambda asset: type(asset).__name__)
 async def test_asset_is_switched_off_and_on(app: Any, asset: Asset) -> None:
     async with client_of(app) as scale:

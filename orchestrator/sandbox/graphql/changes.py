@@ -46,7 +46,7 @@ def asset_mutations(caller: Caller) -> dict[str, Resolver]:
         "deleteAction": _mutation(change.delete, AssetKind.ACTION),
     }
     for typename in ACTION_TYPES:
-        from_input = partial(_action, typename=f"{typename}Action")
+        from_input = partial(action_from_input, typename=f"{typename}Action")
         found[f"create{typename}Action"] = _mutation(change.create, AssetKind.ACTION, from_input)
         found[f"update{typename}Action"] = _mutation(change.update, AssetKind.ACTION, from_input)
     found |= _alert_mutations(change, AssetKind.FILTER_ALERT, "FilterAlert", _filter_alert)
@@ -207,7 +207,8 @@ def _saved_query_update(given: Input, _domain: Domain) -> Record:
     return {name: given[name] for name in members if given.get(name) is not None}
 
 
-def _action(given: Input, _domain: Domain, *, typename: str) -> Record:
+def action_from_input(given: Input, _domain: Domain, *, typename: str) -> Record:
+    """Return the record of an action of this type."""
     own = {name: value for name, value in given.items() if name not in {"viewName", "id"}}
     record = {**own, "typename": typename, "labels": given.get("labels") or []}
     if typename == "EmailAction":

@@ -56,6 +56,18 @@ def check_asset(kind: AssetKind, record: Record, domain: Domain) -> None:
         raise InputRefused("There were errors in the input.", state)
 
 
+def check_action(record: Record) -> None:
+    """Let an action pass that is not stored, whatever its name, or refuse it.
+
+    Raises:
+        InputRefused: At least one rule is broken.
+    """
+    state: State = {}
+    _check_action(record, state)
+    if state:
+        raise InputRefused("There were errors in the input.", state)
+
+
 def action_ids(given: Sequence[str], domain: Domain, *, member: str) -> list[str]:
     """Return the ids of the actions that are meant, by id or by name; `member` holds them.
 

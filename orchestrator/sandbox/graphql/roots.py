@@ -10,6 +10,7 @@ from orchestrator.cql.diagnostics import Level
 from orchestrator.sandbox.answers import Refusal
 from orchestrator.sandbox.auth import demand
 from orchestrator.sandbox.domains import Connection, Domain
+from orchestrator.sandbox.graphql.action_tests import action_tests
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.graphql.changes import asset_mutations
 from orchestrator.sandbox.graphql.files import file_mutations, file_queries
@@ -33,6 +34,7 @@ def root_of(caller: Caller) -> dict[str, Any]:
         **_query_checks(caller),
         **file_queries(caller),
         **asset_mutations(caller),
+        **action_tests(caller),
         **file_mutations(caller),
         **_domain_mutations(caller),
     }

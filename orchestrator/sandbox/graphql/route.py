@@ -14,9 +14,9 @@ from graphql import (
     GraphQLSchema,
     ValueNode,
     build_schema,
-    graphql_sync,
     value_from_ast_untyped,
 )
+from graphql import graphql as run_operation
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -44,7 +44,7 @@ async def graphql(request: Request) -> Response:
     """Run one operation; the schema is the app's."""
     sandbox, role = caller_of(request)
     body = _body(await request.body())
-    result = graphql_sync(
+    result = await run_operation(
         request.app.state.graphql_schema,
         body["query"],
         root_value=root_of(Caller(sandbox=sandbox, role=role)),
