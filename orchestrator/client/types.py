@@ -180,6 +180,17 @@ class QueryProblem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueryAnalysis:
+    """What a server makes of a query's text."""
+
+    problems: tuple[QueryProblem, ...] = ()
+    is_valid: bool
+    """False where the server would not run it; there is a problem then."""
+    alert_type: str = ""
+    """What it suits: FilterAlert, AggregateAlert or LegacyAlert; empty where nothing is said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """A host (device) of a Falcon tenant; what the sensor did not tell is empty."""
 

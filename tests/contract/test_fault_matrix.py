@@ -324,6 +324,7 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "read viewer": Operation(run=lambda s: s.scale.views().viewer()),
     "validate": Operation(run=lambda s: s.scale.views().validate("a=b")),
+    "analyze": Operation(run=lambda s: s.scale.views().analyze("a=b", view="falcon")),
     "list actions": Operation(run=lambda s: s.scale.actions("falcon").list(), prepare=make_hook),
     "create webhook": Operation(run=make_hook),
     "create email": Operation(

@@ -280,3 +280,46 @@ async def test_query_is_validated_by_the_server(app: Any) -> None:
 
     assert problem.severity == "Error"
     assert problem.message != ""
+
+
+@pytest.mark.parametrize(
+    ("query", "alert_type", "codes"),
+    [
+        ("a=b", "FilterAlert", []),
+        ("a=b | count()", "AggregateAlert", []),
+        ("join({a=b}, field=x)", "LegacyAlert", []),
+        ("x = | count(", "", None),
+        ('$known() | match(file="known.csv", field=a)', "FilterAlert", []),
+        (
+            '$unknown() | match(file="unknown.csv", field=a)',
+            "",
+            ["unknown-saved-query", "unknown-file"],
+        ),
+        ('a=b | Format("%s", field=a) | sort(a)', "", ["function-rejected"]),
+    ],
+)
+async def test_query_is_analyzed_by_the_server(
+    app: Any, query: str, alert_type: str, codes: list[str] | None
+) -> None:
+    async with client_of(app) as scale:
+        await scale.assets("falcon").create(SavedQuery(name="known", query="a=b"))
+        await scale.files("falcon").upload("known.csv", b"a\n1\n")
+
+        found = await scale.views().analyze(
+            query, view="falcon", arguments={"x": "1"}, reject_functions=["format"]
+        )
+
+    assert found.alert_type == alert_type
+    assert found.is_valid is bool(alert_type)
+    assert found.is_valid is not any(problem.severity == "Error" for problem in found.problems)
+    if codes is not None:
+        assert [problem.code for problem in found.problems] == codes
+
+
+async def test_query_is_analyzed_without_a_view(app: Any) -> None:
+    async with client_of(app) as scale:
+        found = await scale.views().analyze("$anywhere()")
+        with pytest.raises(GraphqlError, match="Could not find a search domain"):
+            await scale.views().analyze("a=b", view="nowhere")
+
+    assert (found.is_valid, found.problems) == (True, ())

@@ -645,6 +645,43 @@ async def test_analyze_says_what_kind_of_alert_a_query_suits(client: Any) -> Non
     assert broken["suggestedAlertType"] is None
 
 
+@pytest.mark.parametrize(
+    ("query", "usage"),
+    [
+        ("a=b | count()", None),
+        (
+            "correlate(first: {a=b}, second: {c=d | x <=> first.x}, sequence=true, within=1h)",
+            {"isSequenced": True, "isFormatPreservedInOutput": True},
+        ),
+        (
+            "correlate(first: {a=b}, second: {c=d | x <=> first.x}, within=1h) | count()",
+            {"isSequenced": False, "isFormatPreservedInOutput": False},
+        ),
+    ],
+)
+async def test_analyze_tells_of_correlation(client: Any, query: str, usage: Any) -> None:
+    answer = await client.graphql(
+        """query($q: String!) { analyzeQuery(input: {queryString: $q, version: {name: "legacy"}}) {
+          validateQuery { diagnostics { message } } analysisResult { correlateUsageInfo {
+          isSequenced isFormatPreservedInOutput queryNames } } } }""",
+        q=query,
+    )
+
+    found = data(answer)["analyzeQuery"]
+    assert found["validateQuery"] == {"diagnostics": []}
+    wanted = usage and {**usage, "queryNames": ["first", "second"]}
+    assert found["analysisResult"] == {"correlateUsageInfo": wanted}
+
+
+async def test_analyze_refuses_a_language_that_it_does_not_know(client: Any) -> None:
+    answer = await client.graphql(
+        """{ analyzeQuery(input: {queryString: "*", version: {name: "sql"}}) {
+          validateQuery { isValid } } }"""
+    )
+
+    assert answer["errors"][0]["message"] == "There is no language version 'sql'"
+
+
 async def test_validate_accepts_a_good_query(client: Any) -> None:
     answer = await client.graphql(
         '{ validateQuery(queryString: "a=b", version: legacy) { isValid diagnostics { code } } }'
