@@ -14,7 +14,7 @@ from orchestrator.sandbox.graphql.changes import asset_mutations
 from orchestrator.sandbox.graphql.files import file_mutations, file_queries
 from orchestrator.sandbox.graphql.query_checks import query_checks
 from orchestrator.sandbox.graphql.reading import ORGANIZATION, Node, domain_node, user_node
-from orchestrator.sandbox.settings import VERSION, Right, TokenRole
+from orchestrator.sandbox.settings import Right, TokenRole
 
 Resolver = Callable[..., Any]
 
@@ -50,12 +50,13 @@ def _server(caller: Caller) -> dict[str, Any]:
         "currentOrganization": ORGANIZATION,
         "canCreateRepo": is_root,
     }
+    version = caller.sandbox.settings.version
     meta: Node = {
-        "version": VERSION,
+        "version": version,
         "clusterId": "sandbox",
         "environment": "ON_PREM",
         "isClusterBeingUpdated": False,
-        "minimumNodeVersion": VERSION,
+        "minimumNodeVersion": version,
         "sandboxesEnabled": False,
         "personalUserTokensEnabled": True,
         "scheduledSearchMaxBackfillLimit": _BACKFILL_LIMIT,
