@@ -39,6 +39,7 @@ from orchestrator.client.replay import (
 )
 from orchestrator.client.rest import Ingest
 from orchestrator.client.retry import RetryPolicy
+from orchestrator.client.running import RunningQueries
 from orchestrator.client.scripted import ScriptedTransport, json_response, text_response
 from orchestrator.client.transport import HttpTransport, Request, Response, Transport
 from orchestrator.client.types import (
@@ -57,6 +58,8 @@ from orchestrator.client.types import (
     QueryAnalysis,
     QueryProblem,
     QueryResult,
+    QuotaUsage,
+    RunningQuery,
     SavedQuery,
     ScheduledSearch,
     ServerStatus,
@@ -104,10 +107,13 @@ __all__ = [
     "QueryOwnership",
     "QueryProblem",
     "QueryResult",
+    "QuotaUsage",
     "ReplayTransport",
     "Request",
     "Response",
     "RetryPolicy",
+    "RunningQueries",
+    "RunningQuery",
     "SavedQueries",
     "SavedQuery",
     "ScheduledSearch",

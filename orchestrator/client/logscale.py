@@ -24,6 +24,7 @@ from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.query_jobs import QueryJobs
 from orchestrator.client.rest import Ingest, StreamProgress, fetch_status, stream_rows
 from orchestrator.client.retry import RetryPolicy
+from orchestrator.client.running import RunningQueries
 from orchestrator.client.searching import Searching
 from orchestrator.client.session import Session
 from orchestrator.client.transport import DEFAULT_TIMEOUT, AsgiApp, HttpTransport, Transport
@@ -136,6 +137,10 @@ class LogScale(Searching):
     def views(self) -> Views:
         """Return the server's repositories and views, and what the token may do there."""
         return Views(self.graphql())
+
+    def running(self) -> RunningQueries:
+        """Return the queries that the server is busy with."""
+        return RunningQueries(self.graphql())
 
     def graphql(self) -> Graphql:
         """Return the GraphQL endpoint, for operations that this client has no method for."""

@@ -191,6 +191,34 @@ class QueryAnalysis:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunningQuery:
+    """A query that a server is busy with."""
+
+    id: str
+    view: str
+    query: str
+    started_by: str
+    """User name; empty where the server names nobody."""
+    is_live: bool
+    age: timedelta
+    status: str
+    total_work: int
+    work_done: int
+    """Of `total_work`; a live query goes on when all of it is done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaUsage:
+    """What the queries of one user came to within one interval."""
+
+    interval: str
+    """PerDay, PerHour, PerTenMinutes, PerMinute, or what a newer server adds."""
+    queries: int
+    static_cost: int
+    live_cost: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """A host (device) of a Falcon tenant; what the sensor did not tell is empty."""
 

@@ -114,6 +114,12 @@ class QueryJobs:
         if job.task is not None:
             job.task.cancel()
 
+    def kill(self, job: Job, *, by: str) -> None:
+        """End the job and keep it: it reads as cancelled."""
+        job.problem, job.answer = f"the query was killed by {by}", None
+        if job.task is not None:
+            job.task.cancel()
+
     def close(self) -> None:
         """Forget every job."""
         for job in list(self._jobs.values()):
@@ -127,7 +133,8 @@ class QueryJobs:
         job.polled = self._clock.monotonic()
         job.polls += 1
         is_held = job.polls == 1 and not self._settings.first_poll_done
-        if job.is_live and job.polls > 1 and (job.task is None or job.task.done()):
+        is_idle = job.task is None or job.task.done()
+        if job.is_live and job.polls > 1 and is_idle and not job.problem:
             self._slide(job)
         if not is_held and job.task is not None:
             patience = self._settings.poll_patience.total_seconds()

@@ -47,8 +47,10 @@ from orchestrator.errors import (
 from orchestrator.sandbox.app import create_app
 from orchestrator.sandbox.faults import FOREVER, Fault, FaultKind
 from orchestrator.sandbox.receivers.loopback import serve_on_loopback
+from orchestrator.sandbox.search import Search, check
 from orchestrator.sandbox.settings import FalconClient, SandboxSettings, TokenRole
 from orchestrator.sandbox.state import Sandbox
+from orchestrator.sandbox.storage import Snapshot
 from orchestrator.secret import SecretText
 
 NOW = datetime(2026, 3, 10, 2, 0, tzinfo=UTC)
@@ -201,6 +203,16 @@ async def make_hook(stage: Stage) -> None:
     stage.kept["hook"] = await stage.scale.actions("falcon").create("hook", content)
 
 
+async def kill_one(stage: Stage) -> None:
+    query = Search(checked=check("count()"), start_ms=0, end_ms=1, now_ms=1)
+    jobs = stage.sandbox.jobs
+    job = jobs.start("falcon", query, lambda: [Snapshot(())], is_live=True, owner="admin")
+    try:
+        await stage.scale.running().kill("falcon", "count")
+    finally:
+        jobs.forget(job)
+
+
 def create(asset: Asset) -> Operation:
     def run(stage: Stage) -> Awaitable[Any]:
         return stage.scale.assets("falcon").create(asset)
@@ -325,6 +337,10 @@ OPERATIONS: Mapping[str, Operation] = {
     "read viewer": Operation(run=lambda s: s.scale.views().viewer()),
     "validate": Operation(run=lambda s: s.scale.views().validate("a=b")),
     "analyze": Operation(run=lambda s: s.scale.views().analyze("a=b", view="falcon")),
+    "running queries": Operation(run=lambda s: s.scale.running().list()),
+    "kill query": Operation(run=kill_one),
+    "quota usage": Operation(run=lambda s: s.scale.running().usage("admin")),
+    "exceeded quotas": Operation(run=lambda s: s.scale.running().exceeded("admin")),
     "list actions": Operation(run=lambda s: s.scale.actions("falcon").list(), prepare=make_hook),
     "create webhook": Operation(run=make_hook),
     "create email": Operation(

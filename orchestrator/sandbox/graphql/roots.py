@@ -14,6 +14,7 @@ from orchestrator.sandbox.graphql.changes import asset_mutations
 from orchestrator.sandbox.graphql.files import file_mutations, file_queries
 from orchestrator.sandbox.graphql.query_checks import query_checks
 from orchestrator.sandbox.graphql.reading import ORGANIZATION, Node, domain_node, user_node
+from orchestrator.sandbox.graphql.running import running_queries
 from orchestrator.sandbox.settings import Right, TokenRole
 
 Resolver = Callable[..., Any]
@@ -29,6 +30,7 @@ def root_of(caller: Caller) -> dict[str, Any]:
         **_server(caller),
         **_domains(caller),
         **query_checks(caller),
+        **running_queries(caller),
         **file_queries(caller),
         **asset_mutations(caller),
         **action_tests(caller),
