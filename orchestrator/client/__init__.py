@@ -41,11 +41,13 @@ from orchestrator.client.rest import Ingest
 from orchestrator.client.retry import RetryPolicy
 from orchestrator.client.running import RunningQueries
 from orchestrator.client.scripted import ScriptedTransport, json_response, text_response
+from orchestrator.client.tokens import Tokens
 from orchestrator.client.transport import HttpTransport, Request, Response, Transport
 from orchestrator.client.types import (
     Action,
     ActionTest,
     AggregateAlert,
+    ApiToken,
     Asset,
     Completeness,
     CorrelationRule,
@@ -55,6 +57,7 @@ from orchestrator.client.types import (
     JobStats,
     LegacyAlert,
     LookupFile,
+    NewToken,
     QueryAnalysis,
     QueryProblem,
     QueryResult,
@@ -76,6 +79,7 @@ __all__ = [
     "ActionTest",
     "Actions",
     "AggregateAlert",
+    "ApiToken",
     "Asset",
     "Assets",
     "Cassette",
@@ -99,6 +103,7 @@ __all__ = [
     "LogScale",
     "LookupFile",
     "LookupFiles",
+    "NewToken",
     "OpsGenieContent",
     "Origin",
     "PagerDutyContent",
@@ -122,6 +127,7 @@ __all__ = [
     "SlackContent",
     "SlackPostMessageContent",
     "TimestampType",
+    "Tokens",
     "Transport",
     "UploadFileContent",
     "VictorOpsContent",

@@ -27,6 +27,7 @@ from orchestrator.client.retry import RetryPolicy
 from orchestrator.client.running import RunningQueries
 from orchestrator.client.searching import Searching
 from orchestrator.client.session import Session
+from orchestrator.client.tokens import Tokens
 from orchestrator.client.transport import DEFAULT_TIMEOUT, AsgiApp, HttpTransport, Transport
 from orchestrator.client.types import ServerStatus
 from orchestrator.client.versions import ServerVersion, parse_version
@@ -137,6 +138,10 @@ class LogScale(Searching):
     def views(self) -> Views:
         """Return the server's repositories and views, and what the token may do there."""
         return Views(self.graphql())
+
+    def tokens(self) -> Tokens:
+        """Return the server's API tokens; ingest tokens are none of them."""
+        return Tokens(self.graphql())
 
     def running(self) -> RunningQueries:
         """Return the queries that the server is busy with."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from orchestrator.secret import SecretText
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completeness:
@@ -167,6 +169,26 @@ class Viewer:
     id: str
     name: str
     is_root: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiToken:
+    """What a server says of a token, which never is its secret."""
+
+    id: str
+    name: str
+    kind: str
+    """The type's name in the schema, such as `ViewPermissionsToken`."""
+    created_at: datetime
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewToken:
+    """A token that was just made, with its secret, which is told only now."""
+
+    secret: SecretText
+    token: ApiToken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

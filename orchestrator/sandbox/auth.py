@@ -32,7 +32,10 @@ def caller_of(request: Request) -> tuple[Sandbox, TokenRole]:
     """
     sandbox = sandbox_of(request)
     sandbox.expire_tokens()
-    return sandbox, role_of(request.headers.get("authorization"), sandbox.tokens)
+    role = role_of(request.headers.get("authorization"), sandbox.tokens)
+    if role.is_over(sandbox.now_ms()):
+        raise unauthorized()
+    return sandbox, role
 
 
 def token_in(header: str | None) -> str:
@@ -72,9 +75,9 @@ def demand(role: TokenRole, right: Right, *, repository: str | None = None) -> N
     """Let the role through, or refuse.
 
     Raises:
-        Refusal: 403, the role lacks `right`, or is bound to another repository.
+        Refusal: 403, the role lacks `right`, or is bound to other search domains.
     """
     if right not in role.rights:
         raise forbidden()
-    if repository is not None and role.repository not in {None, repository}:
+    if repository is not None and not role.reaches(repository):
         raise forbidden()

@@ -37,6 +37,25 @@ class Right(StrEnum):
 ALL_RIGHTS = frozenset(Right)
 
 
+class TokenKind(StrEnum):
+    """The kinds of token that can be made through GraphQL, by their type's name."""
+
+    PERSONAL = "PersonalUserToken"
+    VIEW = "ViewPermissionsToken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """What is told of a token that was made through GraphQL; times in epoch ms."""
+
+    id: str
+    kind: TokenKind
+    name: str
+    created_ms: int
+    expires_ms: int | None = None
+    permissions: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRole:
     """What stands behind a token's text."""
@@ -47,6 +66,19 @@ class TokenRole:
     """An ingest token's own repository; None reaches all of them."""
     parser: str | None = None
     """Parser that an ingest token imposes on unstructured text."""
+    views: tuple[str, ...] | None = None
+    """A view token's search domains; None reaches all of them."""
+    issue: Issue | None = None
+    """None for what the sandbox was set up with, and for ingest tokens."""
+
+    def reaches(self, name: str) -> bool:
+        """Return whether the role is good for anything in a search domain."""
+        return self.repository in {None, name} and (self.views is None or name in self.views)
+
+    def is_over(self, now_ms: int) -> bool:
+        """Return whether the token has expired."""
+        issue = self.issue
+        return issue is not None and issue.expires_ms is not None and issue.expires_ms <= now_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

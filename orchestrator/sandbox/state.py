@@ -27,7 +27,7 @@ from orchestrator.sandbox.ingest_shapes import BodyRefused, Row
 from orchestrator.sandbox.journal import Journal
 from orchestrator.sandbox.live_stream import LiveTail
 from orchestrator.sandbox.query_jobs import QueryJobs
-from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole
+from orchestrator.sandbox.settings import Issue, Right, SandboxSettings, TokenKind, TokenRole
 from orchestrator.sandbox.storage import INGEST_TIMESTAMP, TIMESTAMP, EventLog, Snapshot, frame_of
 from orchestrator.sandbox.triggers.runner import Triggers
 from orchestrator.units import to_epoch_ms
@@ -315,4 +315,13 @@ def _role_from_json(raw: Mapping[str, object]) -> TokenRole:
         rights=frozenset(Right(right) for right in rights),
         repository=cast("str | None", raw["repository"]),
         parser=cast("str | None", raw["parser"]),
+        # Older data directories have neither.
+        views=None if raw.get("views") is None else tuple(cast("list[str]", raw["views"])),
+        issue=None if raw.get("issue") is None else _issue_from_json(cast("Record", raw["issue"])),
+    )
+
+
+def _issue_from_json(raw: Record) -> Issue:
+    return Issue(
+        **{**raw, "kind": TokenKind(raw["kind"]), "permissions": tuple(raw["permissions"])}
     )

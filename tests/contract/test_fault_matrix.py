@@ -203,6 +203,18 @@ async def make_hook(stage: Stage) -> None:
     stage.kept["hook"] = await stage.scale.actions("falcon").create("hook", content)
 
 
+async def know_views(stage: Stage) -> None:
+    stage.kept["views"] = await stage.scale.views().list()
+
+
+def make_view_token(stage: Stage) -> Awaitable[Any]:
+    return stage.scale.tokens().create_for_views("ci", stage.kept["views"], {"ReadAccess"})
+
+
+async def make_token(stage: Stage) -> None:
+    stage.kept["token"] = (await stage.scale.tokens().create_personal()).token
+
+
 async def kill_one(stage: Stage) -> None:
     query = Search(checked=check("count()"), start_ms=0, end_ms=1, now_ms=1)
     jobs = stage.sandbox.jobs
@@ -337,6 +349,15 @@ OPERATIONS: Mapping[str, Operation] = {
     "read viewer": Operation(run=lambda s: s.scale.views().viewer()),
     "validate": Operation(run=lambda s: s.scale.views().validate("a=b")),
     "analyze": Operation(run=lambda s: s.scale.views().analyze("a=b", view="falcon")),
+    "list tokens": Operation(run=lambda s: s.scale.tokens().list()),
+    "create token": Operation(run=lambda s: s.scale.tokens().create_personal()),
+    "create view token": Operation(run=make_view_token, prepare=know_views),
+    "rotate token": Operation(
+        run=lambda s: s.scale.tokens().rotate(s.kept["token"]), prepare=make_token
+    ),
+    "delete token": Operation(
+        run=lambda s: s.scale.tokens().delete(s.kept["token"]), prepare=make_token
+    ),
     "running queries": Operation(run=lambda s: s.scale.running().list()),
     "kill query": Operation(run=kill_one),
     "quota usage": Operation(run=lambda s: s.scale.running().usage("admin")),

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.client.logscale import LogScale
-from orchestrator.client.types import QuotaUsage
+from orchestrator.client.transport import HttpTransport, Request
+from orchestrator.client.types import ApiToken, FilterAlert, QuotaUsage, SavedQuery, View
 from orchestrator.clock import FrozenClock
-from orchestrator.errors import Forbidden, NotFound, QueryIncomplete
+from orchestrator.errors import Forbidden, GraphqlError, NotFound, QueryIncomplete, Unauthorized
 from orchestrator.sandbox.app import create_app
 from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole
 from orchestrator.secret import SecretText
@@ -105,3 +108,194 @@ async def test_quota_counts_what_was_started_and_is_never_used_up(app: Any) -> N
         for name, count in counts.items()
     )
     assert exceeded == frozenset()
+
+
+# --- tokens -------------------------------------------------------------------------------------
+
+
+async def viewed(scale: LogScale, *names: str) -> list[View]:
+    return [view for view in await scale.views().list() if view.name in names]
+
+
+async def test_personal_token_may_do_what_its_maker_may_until_it_ends(app: Any) -> None:
+    clock = app.state.sandbox.clock
+    async with client_of(app, "reader-token") as reader:
+        made = await reader.tokens().create_personal(ends_at=NOW + HOUR)
+    async with client_of(app, made.secret.reveal()) as holder:
+        viewer = await holder.views().viewer()
+        allowed = await holder.views().allowed_actions("falcon")
+        with pytest.raises(Forbidden):
+            await holder.views().create_repository("mine")
+        clock.advance(HOUR - timedelta(milliseconds=1))
+        await holder.views().list()
+        clock.advance(timedelta(milliseconds=1))
+        with pytest.raises(Unauthorized):
+            await holder.views().list()
+
+    assert (viewer.name, viewer.is_root) == ("reader", False)
+    assert allowed == {"ReadEvents", "ExportQueryResults"}
+    assert made.token == ApiToken(
+        id=made.token.id,
+        name="reader",
+        kind="PersonalUserToken",
+        created_at=NOW,
+        ends_at=NOW + HOUR,
+    )
+    assert made.secret.reveal() not in repr(made)
+
+
+async def test_view_token_is_good_for_its_views_and_its_permissions(app: Any) -> None:
+    async with client_of(app) as scale:
+        await scale.views().create_view("window", {"falcon": "a=b", "other": "*"})
+        views = await viewed(scale, "other", "window")
+        made = await scale.tokens().create_for_views("ci", views, {"ReadAccess", "ChangeTriggers"})
+    async with client_of(app, made.secret.reveal()) as holder:
+        seen = {view.name: view.connections for view in await holder.views().list()}
+        alert = FilterAlert(name="f", query="a=b", enabled=True)
+        await holder.assets("other").create(alert)
+        with pytest.raises(Forbidden):
+            await holder.assets("falcon").create(alert)
+        with pytest.raises(Forbidden):
+            await holder.assets("other").create(SavedQuery(name="q", query="*"))
+        with pytest.raises(Forbidden):
+            await holder.search("falcon", "*", start=NOW - HOUR, end=NOW, deadline=MINUTE)
+        found = await holder.search("other", "count()", start=NOW - HOUR, end=NOW, deadline=MINUTE)
+        with pytest.raises(Forbidden):
+            await holder.tokens().create_personal()
+        with pytest.raises(Forbidden):
+            await holder.tokens().list()
+
+    assert seen == {"other": {}, "window": {"falcon": "a=b", "other": "*"}}
+    assert found.rows == ({"_count": "0"},)
+
+
+async def test_view_token_sees_nothing_of_what_is_behind_its_view(app: Any) -> None:
+    text = """{ searchDomain(name: "window") { ... on View { connections { repository {
+      name savedQueries { name } files { nameAndPath { name } } allowedViewActions } } } } }"""
+    async with client_of(app) as scale:
+        await scale.views().create_view("window", {"falcon": "*"})
+        await scale.assets("falcon").create(SavedQuery(name="hidden", query="*"))
+        await scale.files("falcon").upload("hidden.csv", b"a\n1\n")
+        views = await viewed(scale, "window")
+        made = await scale.tokens().create_for_views("ci", views, {"ReadAccess"})
+
+    transport = HttpTransport("http://x", asgi_app=app)
+    answer = await transport.send(
+        Request(
+            method="POST",
+            path="graphql",
+            content=json.dumps({"query": text}).encode(),
+            headers={
+                "Authorization": f"Bearer {made.secret.reveal()}",
+                "Content-Type": "application/json",
+            },
+        )
+    )
+    await transport.close()
+
+    (connection,) = json.loads(answer.body)["data"]["searchDomain"]["connections"]
+    assert connection["repository"] == {
+        "name": "falcon",
+        "savedQueries": [],
+        "files": [],
+        "allowedViewActions": [],
+    }
+
+
+async def test_tokens_are_listed_rotated_and_deleted(app: Any) -> None:
+    async with client_of(app) as scale:
+        tokens = scale.tokens()
+        views = await viewed(scale, "falcon")
+        made = [
+            await tokens.create_for_views(f"ci-{number:03}", views, {"ReadAccess"})
+            for number in range(103)
+        ]
+        first = made[0]
+        listed = await tokens.list()
+        second = await tokens.rotate(first.token)
+        async with (
+            client_of(app, first.secret.reveal()) as old,
+            client_of(app, second.reveal()) as new,
+        ):
+            with pytest.raises(Unauthorized):
+                await old.views().list()
+            assert [view.name for view in await new.views().list()] == ["falcon"]
+            await tokens.delete(first.token)
+            with pytest.raises(Unauthorized):
+                await new.views().list()
+        left = await tokens.list()
+        with pytest.raises(GraphqlError, match="Could not find a token"):
+            await tokens.delete(first.token)
+
+    assert listed == tuple(one.token for one in made)
+    assert left == listed[1:]
+
+
+async def test_other_peoples_tokens_are_left_alone(app: Any) -> None:
+    async with client_of(app) as scale, client_of(app, "reader-token") as reader:
+        theirs = await scale.tokens().create_personal()
+        own = await reader.tokens().create_personal()
+
+        with pytest.raises(GraphqlError, match="Could not find a token"):
+            await reader.tokens().rotate(theirs.token)
+        with pytest.raises(Forbidden):
+            await reader.tokens().create_for_views(
+                "x", await viewed(reader, "falcon"), {"ReadAccess"}
+            )
+        await reader.tokens().delete(own.token)
+        listed = await scale.tokens().list()
+
+    # A personal token is its owner's matter and is not listed.
+    assert listed == ()
+
+
+async def test_sender_has_no_personal_token(app: Any) -> None:
+    async with client_of(app, "sender-token") as sender:
+        with pytest.raises(Forbidden):
+            await sender.tokens().create_personal()
+
+
+@pytest.mark.parametrize(
+    ("permissions", "views", "ends_at", "problem"),
+    [
+        ({"CreateTriggers"}, ("falcon",), None, "viewPermissions: the sandbox grants"),
+        ({"DeleteRepositoryOrView"}, ("falcon",), None, "viewPermissions: the sandbox grants"),
+        (set(), ("falcon",), None, "viewPermissions: the sandbox grants"),
+        ({"ReadAccess"}, (), None, "viewIds: must be ids"),
+        ({"ReadAccess"}, ("falcon",), NOW, "expireAt: must be in the future"),
+    ],
+    ids=["finer", "unknown here", "none", "no view", "over"],
+)
+async def test_token_that_cannot_be_as_asked_is_refused(
+    app: Any, permissions: set[str], views: tuple[str, ...], ends_at: Any, problem: str
+) -> None:
+    async with client_of(app) as scale:
+        with pytest.raises(GraphqlError, match=problem):
+            await scale.tokens().create_for_views(
+                "ci", await viewed(scale, *views), permissions, ends_at=ends_at
+            )
+        assert await scale.tokens().list() == ()
+
+
+async def test_tokens_survive_a_restart_and_still_end(tmp_path: Path) -> None:
+    settings = SandboxSettings(tokens=TOKENS, data_dir=tmp_path)
+    clock = FrozenClock(NOW)
+    app = create_app(settings, clock=clock)
+    async with client_of(app) as scale:
+        views = await viewed(scale, "falcon")
+        made = await scale.tokens().create_for_views(
+            "ci", views, {"ReadAccess"}, ends_at=NOW + HOUR
+        )
+    app.state.sandbox.close()
+
+    again = create_app(settings, clock=clock)
+    async with client_of(again, made.secret.reveal()) as holder, client_of(again) as scale:
+        seen = [view.name for view in await holder.views().list()]
+        listed = await scale.tokens().list()
+        clock.advance(HOUR)
+        with pytest.raises(Unauthorized):
+            await holder.views().list()
+    again.state.sandbox.close()
+
+    assert seen == ["falcon"]
+    assert listed == (made.token,)

@@ -15,6 +15,7 @@ from orchestrator.sandbox.graphql.files import file_mutations, file_queries
 from orchestrator.sandbox.graphql.query_checks import query_checks
 from orchestrator.sandbox.graphql.reading import ORGANIZATION, Node, domain_node, user_node
 from orchestrator.sandbox.graphql.running import running_queries
+from orchestrator.sandbox.graphql.tokens import token_roots
 from orchestrator.sandbox.settings import Right, TokenRole
 
 Resolver = Callable[..., Any]
@@ -31,6 +32,7 @@ def root_of(caller: Caller) -> dict[str, Any]:
         **_domains(caller),
         **query_checks(caller),
         **running_queries(caller),
+        **token_roots(caller),
         **file_queries(caller),
         **asset_mutations(caller),
         **action_tests(caller),
@@ -80,8 +82,7 @@ def _domains(caller: Caller) -> dict[str, Resolver]:
         return [
             domain_node(domain, caller)
             for domain in found
-            if caller.role.repository in {None, domain.name}
-            and not (repositories_only and domain.is_view)
+            if caller.role.reaches(domain.name) and not (repositories_only and domain.is_view)
         ]
 
     def repository(name: str) -> Node:
