@@ -1,4 +1,4 @@
-"""What alerts and scheduled searches invoke: list, create, test, delete."""
+"""What alerts and scheduled searches invoke: list, create, update, test, delete."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from orchestrator.client.assets import was_done
 from orchestrator.client.decode import Members
 from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.types import Action, ActionTest
-from orchestrator.errors import RequestRejected
+from orchestrator.errors import NotFound, RequestRejected
 
 
 class Actions:
@@ -43,6 +43,45 @@ class Actions:
         given = {"viewName": self._view, "name": name, **content.to_input()}
         data = await self._graphql.execute(operation, {"input": given})
         return _read(data.member(f"create{content.kind}"))
+
+    async def update(self, action: Action, content: ActionContent, *, name: str = "") -> Action:
+        """Replace all that an action does; its kind stays.
+
+        Its content cannot be compared with what the caller once saw, for that holds secrets; what
+        the list shows of it can be, and must be as it was.
+
+        Args:
+            action: As it was listed.
+            content: What it does from now on.
+            name: A new name; empty keeps the old one.
+
+        Raises:
+            NotFound: The action is gone.
+            RequestRejected: It was renamed since it was read, or is of another kind than the
+                content.
+            GraphqlError: The server refused the new content, or no right.
+        """
+        if content.kind != action.kind:
+            raise RequestRejected(
+                f"action {action.name} is a {action.kind} and cannot become a {content.kind}",
+                advice="Delete it and create another.",
+            )
+        current = next((found for found in await self.list() if found.id == action.id), None)
+        if current is None:
+            raise NotFound(f"action {action.name} is gone from {self._view}")
+        if current != action:
+            raise RequestRejected(
+                f"action {action.name} in {self._view} changed since it was read",
+                advice="Read it again.",
+            )
+        given = {
+            "viewName": self._view,
+            "id": action.id,
+            "name": name or action.name,
+            **content.to_input(),
+        }
+        data = await self._graphql.execute(f"Update{content.kind}", {"input": given})
+        return _read(data.member(f"update{content.kind}"))
 
     async def test(
         self,

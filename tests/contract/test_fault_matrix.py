@@ -225,6 +225,11 @@ async def kill_one(stage: Stage) -> None:
         jobs.forget(job)
 
 
+def update_hook(stage: Stage) -> Awaitable[Any]:
+    content = WebhookContent(url=SecretText("https://hooks.example.com/y"), body_template="{url}")
+    return stage.scale.actions("falcon").update(stage.kept["hook"], content)
+
+
 def create(asset: Asset) -> Operation:
     def run(stage: Stage) -> Awaitable[Any]:
         return stage.scale.assets("falcon").create(asset)
@@ -369,6 +374,7 @@ OPERATIONS: Mapping[str, Operation] = {
             "mail", EmailContent(recipients=["a@example.com"])
         )
     ),
+    "update action": Operation(run=update_hook, prepare=make_hook),
     "test action": Operation(
         run=lambda s: s.scale.actions("falcon").test(
             "mail", EmailContent(recipients=["a@example.com"]), trigger="t", events=[{"a": "b"}]

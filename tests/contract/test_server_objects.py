@@ -34,7 +34,7 @@ from orchestrator.client.types import (
     View,
 )
 from orchestrator.clock import FrozenClock
-from orchestrator.errors import Forbidden, GraphqlError, RequestRejected
+from orchestrator.errors import Forbidden, GraphqlError, NotFound, RequestRejected
 from orchestrator.sandbox.app import create_app
 from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole
 from orchestrator.sandbox.triggers.states import RunState
@@ -118,6 +118,47 @@ async def test_action_of_each_kind_is_made_and_deleted(app: Any, content: Action
         assert KEY.reveal() not in repr(content)
         await actions.delete(made)
         assert await actions.list() == ()
+
+
+@pytest.mark.parametrize("content", EXAMPLES, ids=lambda content: content.kind)
+async def test_action_of_each_kind_is_replaced(app: Any, content: ActionContent) -> None:
+    async with client_of(app) as scale:
+        actions = scale.actions("falcon")
+        made = await actions.create("mine", content)
+        domain = app.state.sandbox.domains["falcon"]
+        (before,) = domain.assets["actions"].values()
+
+        renamed = await actions.update(made, content, name="renamed")
+
+        (after,) = domain.assets["actions"].values()
+        assert renamed == replace(made, name="renamed")
+        touched = {"name": "renamed", "modifiedAt": after["modifiedAt"]}
+        assert after == {**before, **touched}
+        other = EXAMPLES[0] if content.kind != "WebhookAction" else EXAMPLES[1]
+        with pytest.raises(RequestRejected, match=f"is a {content.kind} and cannot become"):
+            await actions.update(renamed, other)
+        with pytest.raises(RequestRejected, match="changed since it was read"):
+            await actions.update(made, content)
+        await actions.delete(renamed)
+        with pytest.raises(NotFound, match="renamed is gone from falcon"):
+            await actions.update(renamed, content)
+
+
+async def test_update_of_an_action_replaces_all_of_it(app: Any) -> None:
+    async with client_of(app) as scale:
+        actions = scale.actions("falcon")
+        first = WebhookContent(url=ADDRESS, body_template="{events}", headers={"X-Key": KEY})
+        made = await actions.create("mine", first)
+
+        second = WebhookContent(
+            url=SecretText("https://b.example/c"), body_template="{url}", method="PUT"
+        )
+        same = await actions.update(made, second)
+
+    (stored,) = app.state.sandbox.domains["falcon"].assets["actions"].values()
+    assert same == made
+    members = ("url", "bodyTemplate", "method", "headers")
+    assert [stored[name] for name in members] == ["https://b.example/c", "{url}", "PUT", []]
 
 
 @pytest.mark.parametrize("content", EXAMPLES, ids=lambda content: content.kind)
