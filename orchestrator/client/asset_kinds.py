@@ -72,6 +72,8 @@ class AssetKind(Generic[A]):
     """The schema's name of a kind that runs by itself, empty for any other: its switches, labels
     and errors have operations of this name.
     """
+    template_operation: str = ""
+    """Reads the kind from YAML and stores nothing; empty where no such operation is used."""
     labels_since: ServerVersion = (0, 0, 0)
     """The first server that adds and removes a trigger's labels one by one."""
 
@@ -126,6 +128,7 @@ KINDS: tuple[AssetKind[Any], ...] = (
         since=SCHEDULED_SEARCH_V3,
         member="scheduledSearches",
         trigger="ScheduledSearch",
+        template_operation="GenerateScheduledSearch",
         list_operation="ListScheduledSearches",
         create_operation="CreateScheduledSearch",
         update_operation="UpdateScheduledSearch",
@@ -178,6 +181,7 @@ KINDS: tuple[AssetKind[Any], ...] = (
         member="filterAlerts",
         trigger="FilterAlert",
         labels_since=ALERT_LABELS,
+        template_operation="GenerateFilterAlert",
         list_operation="ListFilterAlerts",
         create_operation="CreateFilterAlert",
         update_operation="UpdateFilterAlert",
@@ -190,6 +194,7 @@ KINDS: tuple[AssetKind[Any], ...] = (
         type=LegacyAlert,
         member="alerts",
         trigger="Alert",
+        template_operation="GenerateAlert",
         list_operation="ListAlerts",
         create_operation="CreateAlert",
         update_operation="UpdateAlert",

@@ -63,6 +63,29 @@ class Assets:
         data = await self._graphql.execute(kind.create_operation, {"input": content})
         return kind.from_wire(kind.result(data))
 
+    async def from_template(self, kind: type[A], text: str) -> A:
+        """Return what the server reads from the YAML of a package; nothing is stored.
+
+        It has no id and may be given to `create`, after the actions that it names.
+
+        Args:
+            kind: LegacyAlert, FilterAlert or, from server 1.204 on, ScheduledSearch.
+            text: The YAML.
+
+        Raises:
+            TypeError: No template of this kind is read on this server.
+            GraphqlError: The text is no template of this kind, or names an action that is not
+                there.
+        """
+        row = kind_of(kind, await self._version())
+        if not row.template_operation:
+            raise TypeError(f"{kind.__name__} is not read from a template on this server")
+        content = {"viewName": self._view, "yamlTemplate": text}
+        data = await self._graphql.execute(row.template_operation, {"input": content})
+        found = data.member(next(iter(data.raw), ""))
+        # What is not stored has no id.
+        return row.from_wire(Members({**found.raw, "id": ""}, where=row.template_operation))
+
     async def update(self, asset: A, *, expected: A) -> A:
         """Replace an asset, if it still is as `expected`, and return it as the server has it.
 

@@ -344,6 +344,11 @@ OPERATIONS: Mapping[str, Operation] = {
     **{f"label {type(asset).__name__}": add_label(asset) for asset in ASSETS[1:]},
     **{f"unlabel {type(asset).__name__}": remove_label(asset) for asset in ASSETS[1:]},
     **{f"clear {type(asset).__name__}": clear_error(asset) for asset in ASSETS[1:]},
+    "read template": Operation(
+        run=lambda s: s.scale.assets("falcon").from_template(
+            FilterAlert, "name: a\nqueryString: a=b"
+        )
+    ),
     "list views": Operation(run=lambda s: s.scale.views().list()),
     "create repository": Operation(run=lambda s: s.scale.views().create_repository("new")),
     "create view": Operation(run=lambda s: s.scale.views().create_view("new", {"falcon": "*"})),

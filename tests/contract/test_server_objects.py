@@ -36,6 +36,7 @@ from orchestrator.client.types import (
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import Forbidden, GraphqlError, NotFound, RequestRejected
 from orchestrator.sandbox.app import create_app
+from orchestrator.sandbox.graphql.asset_yaml import yaml_of
 from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole
 from orchestrator.sandbox.triggers.states import RunState
 from orchestrator.secret import SecretText
@@ -230,6 +231,56 @@ async def test_asset_reads_back_as_it_was_written(app: Any, asset: Asset) -> Non
 def given(asset: Asset) -> dict[str, object]:
     names = {field.name for field in fields(asset)} - {"id", "raw"}
     return {name: getattr(asset, name) for name in names}
+
+
+READ_FROM_YAML: tuple[Asset, ...] = (
+    ScheduledSearch(
+        name="s",
+        query="count()",
+        labels=("l",),
+        enabled=True,
+        schedule="H 2 * * *",
+        search_interval=HOUR,
+        search_interval_offset=2 * HOUR,
+        backfill_limit_runs=3,
+        timestamp_type=TimestampType.EVENT,
+        actions=("hook",),
+    ),
+    FilterAlert(name="f", query="a=b", enabled=False, actions=("hook",)),
+    SWITCHED[3],
+)
+
+
+@pytest.mark.parametrize("asset", READ_FROM_YAML, ids=lambda asset: type(asset).__name__)
+async def test_asset_is_made_anew_from_its_yaml(app: Any, asset: Asset) -> None:
+    async with client_of(app) as scale:
+        await scale.actions("falcon").create("hook", EXAMPLES[0])
+        assets = scale.assets("falcon")
+        made = await assets.create(asset)
+        domain = app.state.sandbox.domains["falcon"]
+        kind = next(kind for kind, found in domain.assets.items() if made.id in found)
+        text = yaml_of(kind, domain.assets[kind][made.id], domain)
+
+        read = await assets.from_template(type(asset), text)
+        await assets.delete(made)
+        again = await assets.create(read)
+
+    assert read == replace(made, id="")
+    assert again == replace(made, id=again.id)
+
+
+async def test_template_that_cannot_be_read_is_refused(app: Any) -> None:
+    async with client_of(app) as scale:
+        assets = scale.assets("falcon")
+        with pytest.raises(GraphqlError, match="yamlTemplate: not a mapping"):
+            await assets.from_template(LegacyAlert, "- a")
+        with pytest.raises(GraphqlError, match="no action has the id or name 'gone'"):
+            await assets.from_template(
+                FilterAlert, "name: a\nqueryString: a=b\nactionNameReferences: [gone]"
+            )
+        with pytest.raises(TypeError, match="AggregateAlert is not read from a template"):
+            await assets.from_template(AggregateAlert, "name: a")
+        assert await assets.list(FilterAlert) == ()
 
 
 @pytest.mark.parametrize("asset", SWITCHED, ids=lambda asset: type(asset).__name__)

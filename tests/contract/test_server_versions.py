@@ -260,12 +260,13 @@ def test_every_document_for_a_version_is_valid_there(version: str) -> None:
 
 
 def operations(kind: Any) -> set[str]:
-    return {
+    of_all = {
         kind.list_operation,
         kind.create_operation,
         kind.update_operation,
         kind.delete_operation,
     }
+    return of_all | ({kind.template_operation} if kind.template_operation else set())
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from orchestrator.sandbox.domains import AssetKind, Domain, Record
+from orchestrator.sandbox.graphql.asset_yaml import input_of
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.graphql.checks import action_ids, check_asset
 from orchestrator.sandbox.graphql.reading import asset_node, find_asset
@@ -34,6 +35,18 @@ ACTION_TYPES = (
 )
 
 
+def template_queries(caller: Caller) -> dict[str, Resolver]:
+    """Return the resolvers that read a trigger from YAML and store nothing, by field name."""
+    return {
+        f"generate{name}FromTemplate": partial(_unsaved, caller, kind, from_input)
+        for name, kind, from_input in (
+            ("Alert", AssetKind.LEGACY_ALERT, _legacy_alert),
+            ("FilterAlert", AssetKind.FILTER_ALERT, _filter_alert),
+            ("ScheduledSearch", AssetKind.SCHEDULED_SEARCH, _scheduled_v1),
+        )
+    }
+
+
 def asset_mutations(caller: Caller) -> dict[str, Resolver]:
     """Return the resolvers of every mutation that touches an asset, by field name."""
     change = _Change(caller)
@@ -43,6 +56,9 @@ def asset_mutations(caller: Caller) -> dict[str, Resolver]:
         "deleteSavedQuery": lambda _info, input: {  # noqa: A006 -- the schema's name
             "result": change.delete(AssetKind.SAVED_QUERY, input)
         },
+        "createSavedQueryFromTemplate": lambda _info, input: change.create(  # noqa: A006 -- the schema's name
+            AssetKind.SAVED_QUERY, input, _saved_query_from_template
+        ),
         "deleteAction": _mutation(change.delete, AssetKind.ACTION),
     }
     for typename in ACTION_TYPES:
@@ -185,6 +201,26 @@ def _scheduled_mutations(change: _Change) -> dict[str, Resolver]:
     }
 
 
+def _unsaved(
+    caller: Caller,
+    kind: AssetKind,
+    from_input: FromInput,
+    _info: Any,
+    input: Input,  # noqa: A002 -- the schema's name
+) -> dict[str, Any]:
+    domain = caller.readable(input["viewName"])
+    now_ms = caller.sandbox.now_ms()
+    record = from_input(input_of(kind, input["yamlTemplate"]), domain) | {
+        "id": "",
+        "createdAt": now_ms,
+        "modifiedAt": now_ms,
+        "by": caller.role.name,
+    }
+    node = asset_node(kind, record, domain)
+    # Objects in every kind that is not stored.
+    return node | {"actions": node.get("actionsV2", node["actions"])}
+
+
 # --- inputs to records ----------------------------------------------------------------------
 
 
@@ -200,6 +236,11 @@ def _saved_query(given: Input, _domain: Domain) -> Record:
         "options": given.get("options") or "{}",
         "labels": given.get("labels") or [],
     }
+
+
+def _saved_query_from_template(given: Input, domain: Domain) -> Record:
+    read = input_of(AssetKind.SAVED_QUERY, given["yamlTemplate"])
+    return _saved_query({**read, "name": given.get("name") or read["name"]}, domain)
 
 
 def _saved_query_update(given: Input, _domain: Domain) -> Record:

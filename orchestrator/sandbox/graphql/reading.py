@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.sandbox.domains import AssetKind, Domain, Record, StoredFile
+from orchestrator.sandbox.graphql.asset_yaml import yaml_of
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.triggers.states import RunState
@@ -158,8 +159,8 @@ def _common(kind: AssetKind, record: Record, domain: Domain) -> Node:
         "labels": record["labels"],
         "packageId": None,
         "package": None,
-        "yamlTemplate": f"name: {record['name']}\n",
-        "templateYaml": f"name: {record['name']}\n",
+        "yamlTemplate": lambda _info: yaml_of(kind, record, domain),
+        "templateYaml": lambda _info: yaml_of(kind, record, domain),
         "isStarred": False,
         "isAllowedToRun": True,
         "requiresOrganizationOwnedQueriesPermissionToEdit": False,

@@ -10,7 +10,7 @@ from orchestrator.sandbox.auth import demand
 from orchestrator.sandbox.domains import Connection, Domain
 from orchestrator.sandbox.graphql.action_tests import action_tests
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
-from orchestrator.sandbox.graphql.changes import asset_mutations
+from orchestrator.sandbox.graphql.changes import asset_mutations, template_queries
 from orchestrator.sandbox.graphql.files import file_mutations, file_queries
 from orchestrator.sandbox.graphql.query_checks import query_checks
 from orchestrator.sandbox.graphql.reading import ORGANIZATION, Node, domain_node, user_node
@@ -34,6 +34,7 @@ def root_of(caller: Caller) -> dict[str, Any]:
         **running_queries(caller),
         **token_roots(caller),
         **file_queries(caller),
+        **template_queries(caller),
         **asset_mutations(caller),
         **action_tests(caller),
         **file_mutations(caller),

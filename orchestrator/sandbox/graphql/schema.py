@@ -42,10 +42,10 @@ _SINCE: tuple[tuple[Version, tuple[str, ...]], ...] = (
         (1, 180, 0),
         (
             "*ScheduledSearchV2",
-            "ScheduledSearch.queryTimestampType",
-            "ScheduledSearch.searchInterval*Seconds",
-            "ScheduledSearch.maxWaitTimeSeconds",
-            "ScheduledSearch.backfillLimitV2",
+            "*ScheduledSearch.queryTimestampType",
+            "*ScheduledSearch.searchInterval*Seconds",
+            "*ScheduledSearch.maxWaitTimeSeconds",
+            "*ScheduledSearch.backfillLimitV2",
         ),
     ),
     (
@@ -65,6 +65,7 @@ _SINCE: tuple[tuple[Version, tuple[str, ...]], ...] = (
             "SavedQuery.labels",
             "*SavedQueryInput.labels",
             "*SavedQueryInput.description",
+            "*reateSavedQueryFromTemplate*",
             "AnalyzeQueryArguments.timeInterval",
             "AnalyzeQueryInfo.analysisResult",
             "QueryAnalysisResult",

@@ -257,6 +257,23 @@ async def test_delete_answers_true_once(client: Any) -> None:
     assert "Could not find" in second["errors"][0]["message"]
 
 
+async def test_saved_query_is_made_from_the_yaml_of_another(client: Any) -> None:
+    create = """mutation($yaml: YAML!, $name: String) { createSavedQueryFromTemplate(
+      input: {viewName: "falcon", yamlTemplate: $yaml, name: $name}) {
+      name yamlTemplate query { queryString start isLive } } }"""
+    text = "name: one\nqueryString: a=b\ntimeInterval: {isLive: false, start: 7d}\n"
+
+    one = data(await client.graphql(create, yaml=text))["createSavedQueryFromTemplate"]
+    two = data(await client.graphql(create, yaml=one["yamlTemplate"], name="two"))
+    taken = await client.graphql(create, yaml=text)
+
+    query = {"queryString": "a=b", "start": "7d", "isLive": False}
+    assert (one["name"], one["query"]) == ("one", query)
+    assert two["createSavedQueryFromTemplate"]["name"] == "two"
+    assert two["createSavedQueryFromTemplate"]["query"] == query
+    assert set(state(taken)) == {"name"}
+
+
 # --- alerts ---------------------------------------------------------------------------------
 
 CREATE_FILTER = """mutation($input: CreateFilterAlert!) { createFilterAlert(input: $input) {
