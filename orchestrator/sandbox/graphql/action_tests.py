@@ -15,8 +15,9 @@ from functools import partial
 from typing import Any
 
 from orchestrator.sandbox.domains import AssetKind, Domain
+from orchestrator.sandbox.graphql import asset_records as records
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
-from orchestrator.sandbox.graphql.changes import ACTION_TYPES, action_from_input
+from orchestrator.sandbox.graphql.changes import ACTION_TYPES
 from orchestrator.sandbox.graphql.checks import check_action
 from orchestrator.sandbox.triggers.templates import Firing
 
@@ -36,7 +37,7 @@ async def _tested(
 ) -> dict[str, Any]:
     domain = caller.changeable(input["viewName"], AssetKind.ACTION)
     own = {name: value for name, value in input.items() if name not in _OF_THE_TEST}
-    action = action_from_input(own, domain, typename=typename)
+    action = records.action(own, domain, typename=typename)
     check_action(action)
     firing = _firing(input, domain, now_ms=caller.sandbox.now_ms())
     outcome = await caller.sandbox.triggers.try_out(action, firing)
