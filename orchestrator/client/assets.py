@@ -14,8 +14,8 @@ from orchestrator.client.asset_kinds import AssetKind, kind_of
 from orchestrator.client.asset_wire import QueryOwnership, WriteContext
 from orchestrator.client.decode import Members
 from orchestrator.client.graphql.client import Graphql
-from orchestrator.client.types import Asset
-from orchestrator.client.versions import ServerVersion
+from orchestrator.client.types import Asset, SavedQuery
+from orchestrator.client.versions import SAVED_QUERY_TEMPLATES, ServerVersion
 from orchestrator.errors import NotFound, RequestRejected
 
 A = TypeVar("A", bound=Asset)
@@ -69,7 +69,8 @@ class Assets:
         It has no id and may be given to `create`, after the actions that it names.
 
         Args:
-            kind: LegacyAlert, FilterAlert or, from server 1.204 on, ScheduledSearch.
+            kind: LegacyAlert, FilterAlert or, from server 1.204 on, ScheduledSearch. A saved query
+                is made by `create_from_template`.
             text: The YAML.
 
         Raises:
@@ -85,6 +86,28 @@ class Assets:
         found = data.member(next(iter(data.raw), ""))
         # What is not stored has no id.
         return row.from_wire(Members({**found.raw, "id": ""}, where=row.template_operation))
+
+    async def create_from_template(self, text: str, *, name: str = "") -> SavedQuery:
+        """Create a saved query from the YAML of a package; the server offers it for no other kind.
+
+        Args:
+            text: The YAML.
+            name: Takes the place of the name in it; empty keeps that.
+
+        Raises:
+            RequestRejected: The server is too old.
+            GraphqlError: The text is no template of a saved query, or its name is taken.
+        """
+        version = await self._version()
+        if version < SAVED_QUERY_TEMPLATES:
+            raise RequestRejected(
+                "this server makes no saved query from a template",
+                advice="Create it from its query's text.",
+            )
+        content = {"viewName": self._view, "yamlTemplate": text, **({"name": name} if name else {})}
+        data = await self._graphql.execute("CreateSavedQueryFromTemplate", {"input": content})
+        found = data.member("createSavedQueryFromTemplate")
+        return kind_of(SavedQuery, version).from_wire(found)
 
     async def update(self, asset: A, *, expected: A) -> A:
         """Replace an asset, if it still is as `expected`, and return it as the server has it.

@@ -349,6 +349,9 @@ OPERATIONS: Mapping[str, Operation] = {
             FilterAlert, "name: a\nqueryString: a=b"
         )
     ),
+    "create from template": Operation(
+        run=lambda s: s.scale.assets("falcon").create_from_template("name: a\nqueryString: a=b")
+    ),
     "list views": Operation(run=lambda s: s.scale.views().list()),
     "create repository": Operation(run=lambda s: s.scale.views().create_repository("new")),
     "create view": Operation(run=lambda s: s.scale.views().create_view("new", {"falcon": "*"})),
