@@ -18,11 +18,13 @@ from orchestrator.client.asset_wire import (
     WriteContext,
     read_aggregate_alert,
     read_filter_alert,
+    read_legacy_alert,
     read_saved_query,
     read_scheduled_search,
     read_scheduled_search_v1,
     write_aggregate_alert,
     write_filter_alert,
+    write_legacy_alert,
     write_old_saved_query,
     write_saved_query,
     write_scheduled_search,
@@ -33,10 +35,12 @@ from orchestrator.client.decode import Members
 from orchestrator.client.types import (
     AggregateAlert,
     FilterAlert,
+    LegacyAlert,
     SavedQuery,
     ScheduledSearch,
 )
 from orchestrator.client.versions import (
+    ALERT_LABELS,
     SAVED_QUERY_LABELS,
     SCHEDULED_SEARCH_V2,
     SCHEDULED_SEARCH_V3,
@@ -64,7 +68,14 @@ class AssetKind(Generic[A]):
     to_input: Callable[[A, WriteContext], Write]
     """The input of a create; an update adds the id."""
     needs_action_ids: bool = False
-    can_be_switched: bool = False
+    trigger: str = ""
+    """The schema's name of a kind that runs by itself, empty for any other: its switches, labels
+    and errors have operations of this name.
+    """
+    template_operation: str = ""
+    """Reads the kind from YAML and stores nothing; empty where no such operation is used."""
+    labels_since: ServerVersion = (0, 0, 0)
+    """The first server that adds and removes a trigger's labels one by one."""
 
 
 def kind_of(asset_type: type[A], version: ServerVersion) -> AssetKind[A]:
@@ -114,9 +125,10 @@ KINDS: tuple[AssetKind[Any], ...] = (
     ),
     AssetKind(
         type=ScheduledSearch,
-        can_be_switched=True,
         since=SCHEDULED_SEARCH_V3,
         member="scheduledSearches",
+        trigger="ScheduledSearch",
+        template_operation="GenerateScheduledSearch",
         list_operation="ListScheduledSearches",
         create_operation="CreateScheduledSearch",
         update_operation="UpdateScheduledSearch",
@@ -127,9 +139,9 @@ KINDS: tuple[AssetKind[Any], ...] = (
     ),
     AssetKind(
         type=ScheduledSearch,
-        can_be_switched=True,
         since=SCHEDULED_SEARCH_V2,
         member="scheduledSearches",
+        trigger="ScheduledSearch",
         list_operation="ListScheduledSearchesV2",
         create_operation="CreateScheduledSearchV2",
         update_operation="UpdateScheduledSearchV2",
@@ -140,8 +152,8 @@ KINDS: tuple[AssetKind[Any], ...] = (
     ),
     AssetKind(
         type=ScheduledSearch,
-        can_be_switched=True,
         member="scheduledSearches",
+        trigger="ScheduledSearch",
         list_operation="ListScheduledSearchesV1",
         create_operation="CreateScheduledSearchV1",
         update_operation="UpdateScheduledSearchV1",
@@ -153,8 +165,9 @@ KINDS: tuple[AssetKind[Any], ...] = (
     ),
     AssetKind(
         type=AggregateAlert,
-        can_be_switched=True,
         member="aggregateAlerts",
+        trigger="AggregateAlert",
+        labels_since=ALERT_LABELS,
         list_operation="ListAggregateAlerts",
         create_operation="CreateAggregateAlert",
         update_operation="UpdateAggregateAlert",
@@ -165,8 +178,10 @@ KINDS: tuple[AssetKind[Any], ...] = (
     ),
     AssetKind(
         type=FilterAlert,
-        can_be_switched=True,
         member="filterAlerts",
+        trigger="FilterAlert",
+        labels_since=ALERT_LABELS,
+        template_operation="GenerateFilterAlert",
         list_operation="ListFilterAlerts",
         create_operation="CreateFilterAlert",
         update_operation="UpdateFilterAlert",
@@ -174,5 +189,19 @@ KINDS: tuple[AssetKind[Any], ...] = (
         result=_only_member,
         from_wire=read_filter_alert,
         to_input=write_filter_alert,
+    ),
+    AssetKind(
+        type=LegacyAlert,
+        member="alerts",
+        trigger="Alert",
+        template_operation="GenerateAlert",
+        list_operation="ListAlerts",
+        create_operation="CreateAlert",
+        update_operation="UpdateAlert",
+        delete_operation="DeleteAlert",
+        result=_only_member,
+        from_wire=read_legacy_alert,
+        to_input=write_legacy_alert,
+        needs_action_ids=True,
     ),
 )

@@ -16,6 +16,7 @@ from orchestrator.client.decode import Members
 from orchestrator.client.types import (
     AggregateAlert,
     FilterAlert,
+    LegacyAlert,
     SavedQuery,
     ScheduledSearch,
     TimestampType,
@@ -23,7 +24,7 @@ from orchestrator.client.types import (
 from orchestrator.errors import RequestRejected
 from orchestrator.units import parse_duration
 
-_SECOND = timedelta(seconds=1)
+_SECOND, _MS = timedelta(seconds=1), timedelta(milliseconds=1)
 
 
 class QueryOwnership(StrEnum):
@@ -215,9 +216,6 @@ def write_scheduled_search_v1(asset: ScheduledSearch, context: WriteContext) -> 
         raise RequestRejected(
             f"{asset.name}: servers before 1.180 have no scheduled searches by ingest time"
         )
-    missing = [name for name in asset.actions if name not in context.action_ids]
-    if missing:
-        raise RequestRejected(f"{asset.name}: no action is called {missing[0]}")
     offset = asset.search_interval_offset or timedelta(0)
     return {
         "viewName": context.view,
@@ -231,9 +229,16 @@ def write_scheduled_search_v1(asset: ScheduledSearch, context: WriteContext) -> 
         "backfillLimit": asset.backfill_limit_runs or 0,
         "enabled": asset.enabled,
         "labels": list(asset.labels),
-        "actions": [context.action_ids[name] for name in asset.actions],
+        "actions": _action_ids(asset, context),
         "queryOwnershipType": context.ownership.value,
     }
+
+
+def _action_ids(asset: ScheduledSearch | LegacyAlert, context: WriteContext) -> list[str]:
+    missing = [name for name in asset.actions if name not in context.action_ids]
+    if missing:
+        raise RequestRejected(f"{asset.name}: no action is called {missing[0]}")
+    return [context.action_ids[name] for name in asset.actions]
 
 
 # --- alerts
@@ -306,4 +311,42 @@ def write_filter_alert(asset: FilterAlert, context: WriteContext) -> Write:
         "actionIdsOrNames": list(asset.actions),
         "queryOwnershipType": context.ownership.value,
         **_optional(throttleTimeSeconds=throttle_s, throttleField=asset.throttle_field),
+    }
+
+
+def read_legacy_alert(members: Members) -> LegacyAlert:
+    """Return an alert of the older kind."""
+    return LegacyAlert(
+        id=members.text("id"),
+        name=members.text("name"),
+        description=members.text("description", ""),
+        query=members.text("queryString"),
+        labels=members.texts("labels"),
+        enabled=members.flag("enabled"),
+        window=_relative(members, "queryStart"),
+        throttle=timedelta(milliseconds=members.number("throttleTimeMillis")),
+        throttle_field=members.optional_text("throttleField"),
+        actions=_action_names(members, "actionsV2"),
+        raw=members.raw,
+    )
+
+
+def write_legacy_alert(asset: LegacyAlert, context: WriteContext) -> Write:
+    """Return the input of a create or update.
+
+    Raises:
+        RequestRejected: An action does not exist.
+    """
+    return {
+        "viewName": context.view,
+        "name": asset.name,
+        "description": asset.description,
+        "queryString": asset.query,
+        "queryStart": f"{asset.window // _SECOND}s",
+        "throttleTimeMillis": asset.throttle // _MS,
+        "enabled": asset.enabled,
+        "labels": list(asset.labels),
+        "actions": _action_ids(asset, context),
+        "queryOwnershipType": context.ownership.value,
+        **_optional(throttleField=asset.throttle_field),
     }

@@ -1,4 +1,4 @@
-"""Saved queries, scheduled searches and alerts of one view: list, create, update, delete.
+"""Saved queries, scheduled searches and alerts of one view: list, create, update, switch, delete.
 
 The API has no revision to write against and updates replace everything. So an update reads the
 asset again, compares it with what the caller saw, and refuses if someone changed it in between; a
@@ -14,8 +14,8 @@ from orchestrator.client.asset_kinds import AssetKind, kind_of
 from orchestrator.client.asset_wire import QueryOwnership, WriteContext
 from orchestrator.client.decode import Members
 from orchestrator.client.graphql.client import Graphql
-from orchestrator.client.types import Asset
-from orchestrator.client.versions import ServerVersion
+from orchestrator.client.types import Asset, SavedQuery
+from orchestrator.client.versions import SAVED_QUERY_TEMPLATES, ServerVersion
 from orchestrator.errors import NotFound, RequestRejected
 
 A = TypeVar("A", bound=Asset)
@@ -62,6 +62,52 @@ class Assets:
         content = kind.to_input(asset, context)
         data = await self._graphql.execute(kind.create_operation, {"input": content})
         return kind.from_wire(kind.result(data))
+
+    async def from_template(self, kind: type[A], text: str) -> A:
+        """Return what the server reads from the YAML of a package; nothing is stored.
+
+        It has no id and may be given to `create`, after the actions that it names.
+
+        Args:
+            kind: LegacyAlert, FilterAlert or, from server 1.204 on, ScheduledSearch. A saved query
+                is made by `create_from_template`.
+            text: The YAML.
+
+        Raises:
+            TypeError: No template of this kind is read on this server.
+            GraphqlError: The text is no template of this kind, or names an action that is not
+                there.
+        """
+        row = kind_of(kind, await self._version())
+        if not row.template_operation:
+            raise TypeError(f"{kind.__name__} is not read from a template on this server")
+        content = {"viewName": self._view, "yamlTemplate": text}
+        data = await self._graphql.execute(row.template_operation, {"input": content})
+        found = data.member(next(iter(data.raw), ""))
+        # What is not stored has no id.
+        return row.from_wire(Members({**found.raw, "id": ""}, where=row.template_operation))
+
+    async def create_from_template(self, text: str, *, name: str = "") -> SavedQuery:
+        """Create a saved query from the YAML of a package; the server offers it for no other kind.
+
+        Args:
+            text: The YAML.
+            name: Takes the place of the name in it; empty keeps that.
+
+        Raises:
+            RequestRejected: The server is too old.
+            GraphqlError: The text is no template of a saved query, or its name is taken.
+        """
+        version = await self._version()
+        if version < SAVED_QUERY_TEMPLATES:
+            raise RequestRejected(
+                "this server makes no saved query from a template",
+                advice="Create it from its query's text.",
+            )
+        content = {"viewName": self._view, "yamlTemplate": text, **({"name": name} if name else {})}
+        data = await self._graphql.execute("CreateSavedQueryFromTemplate", {"input": content})
+        found = data.member("createSavedQueryFromTemplate")
+        return kind_of(SavedQuery, version).from_wire(found)
 
     async def update(self, asset: A, *, expected: A) -> A:
         """Replace an asset, if it still is as `expected`, and return it as the server has it.
@@ -111,30 +157,55 @@ class Assets:
         """Switch an alert or a scheduled search on; nothing else of it changes.
 
         Raises:
-            TypeError: This kind of asset cannot be switched.
+            TypeError: This kind of asset does not run by itself.
             ValueError: The asset has no id: it was never read from a server.
             GraphqlError: No such asset, or no right.
         """
-        await self._switch(asset, on=True)
+        await self._touch("Enable", asset)
 
     async def disable(self, asset: A) -> None:
-        """Switch an alert or a scheduled search off; nothing else of it changes.
+        """Switch an alert or a scheduled search off; fails as `enable` does."""
+        await self._touch("Disable", asset)
+
+    async def clear_error(self, asset: A) -> None:
+        """Let a server forget the last error of an alert or a scheduled search, which it then
+        tries again at once; fails as `enable` does.
+        """
+        await self._touch("ClearErrorOn", asset)
+
+    async def add_label(self, asset: A, label: str) -> None:
+        """Add one label to an alert or a scheduled search; labels of a saved query are updated.
 
         Raises:
-            TypeError: This kind of asset cannot be switched.
+            RequestRejected: The server is too old to change one label alone.
+            TypeError: This kind of asset does not run by itself.
             ValueError: The asset has no id: it was never read from a server.
             GraphqlError: No such asset, or no right.
         """
-        await self._switch(asset, on=False)
+        await self._touch("Add", asset, label=label)
 
-    async def _switch(self, asset: A, *, on: bool) -> None:
-        kind = kind_of(type(asset), await self._version())
-        if not kind.can_be_switched:
-            raise TypeError(f"{type(asset).__name__} cannot be switched on or off")
+    async def remove_label(self, asset: A, label: str) -> None:
+        """Take one label away; fails as `add_label` does."""
+        await self._touch("Remove", asset, label=label)
+
+    async def _touch(self, verb: str, asset: A, *, label: str | None = None) -> None:
+        version = await self._version()
+        kind = kind_of(type(asset), version)
+        if not kind.trigger:
+            raise TypeError(f"{type(asset).__name__} cannot be switched, labelled or cleared")
         if not asset.id:
             raise ValueError(f"{asset.name} has no id")
-        operation = f"{'Enable' if on else 'Disable'}{kind.type.__name__}"
         content = {"viewName": self._view, "id": asset.id}
+        if label is None:
+            operation = f"{verb}{kind.trigger}"
+        else:
+            if version < kind.labels_since:
+                raise RequestRejected(
+                    f"{asset.name}: this server cannot change one label of a {kind.trigger} alone",
+                    advice="Update the asset with all of its labels.",
+                )
+            operation = f"{verb}{kind.trigger}Label"
+            content["label"] = label
         await self._graphql.execute(operation, {"input": content})
 
     async def _listed(self, kind: AssetKind[A]) -> tuple[A, ...]:

@@ -33,9 +33,11 @@ from orchestrator.client.rest import (
     stream_rows,
 )
 from orchestrator.client.retry import RetryPolicy
+from orchestrator.client.running import RunningQueries
 from orchestrator.client.searching import Searching
 from orchestrator.client.session import Session
 from orchestrator.client.skew import ClockReading, read_clock
+from orchestrator.client.tokens import Tokens
 from orchestrator.client.transport import HttpTransport, Transport
 from orchestrator.client.types import ServerStatus
 from orchestrator.client.versions import ServerVersion, parse_version
@@ -160,6 +162,14 @@ class LogScale(Searching):
     def views(self) -> Views:
         """Return the server's repositories and views, and what the token may do there."""
         return Views(self.graphql())
+
+    def tokens(self) -> Tokens:
+        """Return the server's API tokens; ingest tokens are none of them."""
+        return Tokens(self.graphql())
+
+    def running(self) -> RunningQueries:
+        """Return the queries that the server is busy with."""
+        return RunningQueries(self.graphql())
 
     def graphql(self) -> Graphql:
         """Return the GraphQL endpoint, for operations that this client has no method for."""

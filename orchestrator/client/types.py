@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from orchestrator.secret import SecretText
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completeness:
@@ -131,6 +133,24 @@ class FilterAlert:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LegacyAlert:
+    """An alert of the older kind, over any query; the schema calls it `Alert`."""
+
+    id: str = ""
+    name: str
+    description: str = ""
+    query: str
+    labels: tuple[str, ...] = ()
+    enabled: bool
+    window: timedelta
+    """What it searches, back from now at each look."""
+    throttle: timedelta
+    throttle_field: str | None = None
+    actions: tuple[str, ...] = ()
+    raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """A repository, or a view over some."""
 
@@ -152,6 +172,26 @@ class Viewer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApiToken:
+    """What a server says of a token, which never is its secret."""
+
+    id: str
+    name: str
+    kind: str
+    """The type's name in the schema, such as `ViewPermissionsToken`."""
+    created_at: datetime
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewToken:
+    """A token that was just made, with its secret, which is told only now."""
+
+    secret: SecretText
+    token: ApiToken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueryProblem:
     """What a server says about a query's text."""
 
@@ -159,6 +199,45 @@ class QueryProblem:
     code: str
     severity: str
     """Error, Warning, Information, Hint, or what a newer server adds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryAnalysis:
+    """What a server makes of a query's text."""
+
+    problems: tuple[QueryProblem, ...] = ()
+    is_valid: bool
+    """False where the server would not run it; there is a problem then."""
+    alert_type: str = ""
+    """What it suits: FilterAlert, AggregateAlert or LegacyAlert; empty where nothing is said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningQuery:
+    """A query that a server is busy with."""
+
+    id: str
+    view: str
+    query: str
+    started_by: str
+    """User name; empty where the server names nobody."""
+    is_live: bool
+    age: timedelta
+    status: str
+    total_work: int
+    work_done: int
+    """Of `total_work`; a live query goes on when all of it is done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaUsage:
+    """What the queries of one user came to within one interval."""
+
+    interval: str
+    """PerDay, PerHour, PerTenMinutes, PerMinute, or what a newer server adds."""
+    queries: int
+    static_cost: int
+    live_cost: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +280,7 @@ class CorrelationRule:
     raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
 
-Asset = SavedQuery | ScheduledSearch | AggregateAlert | FilterAlert | CorrelationRule
+Asset = SavedQuery | ScheduledSearch | AggregateAlert | FilterAlert | LegacyAlert | CorrelationRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +298,15 @@ class Action:
     id: str
     name: str
     kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionTest:
+    """How the one message went that a server sent to test an action."""
+
+    is_sent: bool
+    message: str
+    """The server's own words; what a far side answered may be among them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

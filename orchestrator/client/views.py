@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from orchestrator.client.assets import was_done
 from orchestrator.client.decode import Members
 from orchestrator.client.graphql.client import Graphql
-from orchestrator.client.types import QueryProblem, View, Viewer
+from orchestrator.client.types import QueryAnalysis, QueryProblem, View, Viewer
 from orchestrator.errors import RequestRejected
 
 LANGUAGE = "legacy"
@@ -114,18 +114,51 @@ class Views:
             ClientError: The server could not be asked.
         """
         content = {"query": query, "version": LANGUAGE, "isLive": is_live}
-        found = (await self._graphql.execute("ValidateQuery", content)).member("validateQuery")
-        problems = tuple(
-            QueryProblem(
-                message=item.text("message"),
-                code=item.text("code"),
-                severity=item.text("severity"),
-            )
-            for item in found.members("diagnostics")
+        return _problems(
+            (await self._graphql.execute("ValidateQuery", content)).member("validateQuery")
         )
-        if not found.flag("isValid") and not problems:
-            return (QueryProblem(message="the query is not valid", code="", severity="Error"),)
-        return problems
+
+    async def analyze(
+        self,
+        query: str,
+        *,
+        view: str | None = None,
+        is_live: bool = False,
+        arguments: Mapping[str, str] | None = None,
+        reject_functions: Sequence[str] = (),
+    ) -> QueryAnalysis:
+        """Return what the server makes of a query; it says more than `validate`.
+
+        Args:
+            query: The text.
+            view: Where it would run: saved queries and lookup files are looked up there.
+            is_live: Whether it is meant as a live query.
+            arguments: Values of its parameters.
+            reject_functions: Names that the caller does not want in it.
+
+        Raises:
+            GraphqlError: No such view, or no right to see it.
+        """
+        given = [{"name": name, "value": value} for name, value in (arguments or {}).items()]
+        content: dict[str, object] = {
+            "queryString": query,
+            "version": {"name": LANGUAGE},
+            "isLive": is_live,
+            "arguments": given,
+            "rejectFunctions": list(reject_functions),
+        }
+        if view is not None:
+            content["viewName"] = view
+        data = await self._graphql.execute("AnalyzeQuery", {"input": content})
+        found = data.member("analyzeQuery")
+        validation, suggested = found.member("validateQuery"), found.raw.get("suggestedAlertType")
+        return QueryAnalysis(
+            problems=_problems(validation),
+            is_valid=validation.flag("isValid"),
+            alert_type=""
+            if suggested is None
+            else found.member("suggestedAlertType").text("alertType"),
+        )
 
 
 def _read(members: Members) -> View:
@@ -140,6 +173,20 @@ def _read(members: Members) -> View:
         is_repository=members.text("__typename") == "Repository",
         connections=connections,
     )
+
+
+def _problems(validation: Members) -> tuple[QueryProblem, ...]:
+    problems = tuple(
+        QueryProblem(
+            message=item.text("message"),
+            code=item.text("code"),
+            severity=item.text("severity"),
+        )
+        for item in validation.members("diagnostics")
+    )
+    if not validation.flag("isValid") and not problems:
+        return (QueryProblem(message="the query is not valid", code="", severity="Error"),)
+    return problems
 
 
 def _connections(connections: Mapping[str, str]) -> list[dict[str, str]]:

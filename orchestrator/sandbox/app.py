@@ -33,7 +33,8 @@ from orchestrator.sandbox import (
 )
 from orchestrator.sandbox.answers import Refusal, text_answer
 from orchestrator.sandbox.fault_layer import FaultLayer
-from orchestrator.sandbox.graphql.route import graphql, load_schema
+from orchestrator.sandbox.graphql.route import graphql
+from orchestrator.sandbox.graphql.schema import load_schema
 from orchestrator.sandbox.settings import SandboxSettings
 from orchestrator.sandbox.state import Sandbox
 
@@ -48,7 +49,9 @@ def create_app(settings: SandboxSettings, *, clock: Clock) -> Starlette:
 
     Raises:
         StoreBusy: Another process holds the data directory.
+        ValueError: The settings name no version of a server.
     """
+    schema = load_schema(settings.version)
     sandbox = Sandbox(settings, clock=clock)
 
     @asynccontextmanager
@@ -58,6 +61,7 @@ def create_app(settings: SandboxSettings, *, clock: Clock) -> Starlette:
         if driver is not None:
             driver.cancel()
             await asyncio.wait({driver})
+        await sandbox.triggers.delivery.close()
         sandbox.close()
 
     app = Starlette(
@@ -73,7 +77,7 @@ def create_app(settings: SandboxSettings, *, clock: Clock) -> Starlette:
         lifespan=lifespan,
     )
     app.state.sandbox = sandbox
-    app.state.graphql_schema = load_schema()
+    app.state.graphql_schema = schema
     return app
 
 

@@ -75,7 +75,7 @@ def demand(role: TokenRole, right: Right, *, repository: str | None = None) -> N
     """Let the role through, or refuse.
 
     Raises:
-        Refusal: 403, the role lacks `right`, or is bound to another repository.
+        Refusal: 403, the role lacks `right`, or is bound to other search domains.
     """
     if right not in role.rights:
         raise forbidden()

@@ -20,19 +20,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from orchestrator.sandbox.answers import Refusal, forbidden, json_answer
-from orchestrator.sandbox.auth import caller_of, demand
+from orchestrator.sandbox.auth import caller_of, demand, sandbox_of
 from orchestrator.sandbox.faults import fault_from_json
 from orchestrator.sandbox.overview import overview, pending_faults
 from orchestrator.sandbox.quotas import quotas_from_json
 from orchestrator.sandbox.requests import body_of
-from orchestrator.sandbox.settings import VERSION, Right
+from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.state import Sandbox
 
 
 async def status(request: Request) -> Response:
     """`GET /api/v1/status`: needs no token."""
-    del request
-    return json_answer({"status": "OK", "version": VERSION})
+    return json_answer({"status": "OK", "version": sandbox_of(request).settings.version})
 
 
 async def show_overview(request: Request) -> Response:

@@ -25,6 +25,7 @@ class AssetKind(StrEnum):
     SCHEDULED_SEARCH = "scheduledSearches"
     FILTER_ALERT = "filterAlerts"
     AGGREGATE_ALERT = "aggregateAlerts"
+    LEGACY_ALERT = "alerts"
     ACTION = "actions"
 
 

@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from orchestrator.sandbox.answers import json_answer, text_answer
 from orchestrator.sandbox.auth import caller_of, demand
-from orchestrator.sandbox.settings import VERSION, Right
+from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.state import Sandbox
 
 _FULL_PERCENT = 99.5
@@ -68,7 +68,7 @@ async def health_json(request: Request) -> Response:
         "status": status.value,
         "statusMessage": _message(checks),
         "uptime": str(timedelta(seconds=int(sandbox.uptime().total_seconds()))),
-        "version": VERSION,
+        "version": sandbox.settings.version,
         "oks": of(HealthStatus.OK),
         "warnings": of(HealthStatus.WARN),
         "down": of(HealthStatus.DOWN),

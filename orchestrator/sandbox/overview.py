@@ -19,7 +19,6 @@ from dataclasses import asdict
 from orchestrator.sandbox.domains import AssetKind, Domain, Record
 from orchestrator.sandbox.faults import fault_to_json
 from orchestrator.sandbox.job_history import JobSummary
-from orchestrator.sandbox.settings import VERSION
 from orchestrator.sandbox.state import Sandbox
 from orchestrator.sandbox.triggers.states import RunState
 from orchestrator.units import format_instant, from_epoch_ms
@@ -31,7 +30,7 @@ def overview(sandbox: Sandbox) -> Json:
     """Return the object that the module's text shows."""
     return {
         "now": format_instant(sandbox.clock.now()),
-        "version": VERSION,
+        "version": sandbox.settings.version,
         "is_durable": sandbox.settings.data_dir is not None,
         "domains": [_domain(sandbox, domain) for domain in sandbox.domains.values()],
         "jobs": [_job(summary) for summary in sandbox.jobs.recent()],

@@ -124,6 +124,12 @@ class QueryJobs:
         if job.task is not None:
             job.task.cancel()
 
+    def kill(self, job: Job, *, by: str) -> None:
+        """End the job and keep it: it reads as cancelled."""
+        job.problem, job.answer = f"the query was killed by {by}", None
+        if job.task is not None:
+            job.task.cancel()
+
     def close(self) -> None:
         """Forget every job."""
         for job in list(self._jobs.values()):
@@ -137,7 +143,7 @@ class QueryJobs:
         job.polled = self._clock.monotonic()
         job.polls += 1
         is_held = job.polls == 1 and not self._settings.first_poll_done
-        if job.is_live and job.polls > 1:
+        if job.is_live and job.polls > 1 and not job.problem:
             # A search that still runs is of an older window: this poll wants the newest.
             await self._settle(job)
             if job.task is None or job.task.done():

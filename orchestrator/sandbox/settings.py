@@ -17,7 +17,7 @@ from orchestrator.sandbox.quotas import QuotaInterval
 DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 -- a documented default of a local tool
 DEFAULT_REPOSITORY = "falcon"
 VERSION = "1.204.0--build-1--sha-0000000000"
-"""What /status and `meta{version}` say: the server whose schema is served."""
+"""The server whose schema is served."""
 
 
 class Right(StrEnum):
@@ -80,6 +80,10 @@ class SandboxSettings:
     repositories: Sequence[str] = (DEFAULT_REPOSITORY,)
     data_dir: Path | None = None
     """Where events and assets are kept; None keeps them in memory only."""
+    version: str = VERSION
+    """What /status and `meta{version}` say. An older one than the default takes out of GraphQL what
+    came later; a newer one adds nothing.
+    """
     poll_after_running_ms: int = 50
     """`pollAfter` while a job runs. LogScale's own is about 2800 ms."""
     poll_after_done_ms: int = 1_000

@@ -26,6 +26,7 @@ from orchestrator.client.types import (
     Asset,
     CorrelationRule,
     FilterAlert,
+    LegacyAlert,
     SavedQuery,
     ScheduledSearch,
     TimestampType,
@@ -47,8 +48,10 @@ from orchestrator.errors import (
 from orchestrator.sandbox.app import create_app
 from orchestrator.sandbox.faults import FOREVER, Fault, FaultKind
 from orchestrator.sandbox.receivers.loopback import serve_on_loopback
+from orchestrator.sandbox.search import Search, check
 from orchestrator.sandbox.settings import FalconClient, SandboxSettings, TokenRole
 from orchestrator.sandbox.state import Sandbox
+from orchestrator.sandbox.storage import Snapshot
 from orchestrator.secret import SecretText
 
 NOW = datetime(2026, 3, 10, 2, 0, tzinfo=UTC)
@@ -85,6 +88,9 @@ ASSETS: tuple[Asset, ...] = (
         actions=("hook",),
     ),
     FilterAlert(name="made", query="a=b", enabled=True, throttle=HOUR, actions=("hook",)),
+    LegacyAlert(
+        name="made", query="a=b", enabled=True, window=HOUR, throttle=HOUR, actions=("hook",)
+    ),
 )
 RULE = CorrelationRule(
     name="made", query="count()", enabled=True, severity=50, schedule=HOUR, lookback=HOUR
@@ -198,6 +204,33 @@ async def make_hook(stage: Stage) -> None:
     stage.kept["hook"] = await stage.scale.actions("falcon").create("hook", content)
 
 
+async def know_views(stage: Stage) -> None:
+    stage.kept["views"] = await stage.scale.views().list()
+
+
+def make_view_token(stage: Stage) -> Awaitable[Any]:
+    return stage.scale.tokens().create_for_views("ci", stage.kept["views"], {"ReadAccess"})
+
+
+async def make_token(stage: Stage) -> None:
+    stage.kept["token"] = (await stage.scale.tokens().create_personal()).token
+
+
+async def kill_one(stage: Stage) -> None:
+    query = Search(checked=check("count()"), start_ms=0, end_ms=1, now_ms=1)
+    jobs = stage.sandbox.jobs
+    job = jobs.start("falcon", query, lambda: [Snapshot(())], is_live=True, owner="admin")
+    try:
+        await stage.scale.running().kill("falcon", "count")
+    finally:
+        jobs.forget(job)
+
+
+def update_hook(stage: Stage) -> Awaitable[Any]:
+    content = WebhookContent(url=SecretText("https://hooks.example.com/y"), body_template="{url}")
+    return stage.scale.actions("falcon").update(stage.kept["hook"], content)
+
+
 def create(asset: Asset) -> Operation:
     def run(stage: Stage) -> Awaitable[Any]:
         return stage.scale.assets("falcon").create(asset)
@@ -231,6 +264,27 @@ def delete(asset: Asset) -> Operation:
 def switch(asset: Asset) -> Operation:
     def run(stage: Stage) -> Awaitable[Any]:
         return stage.scale.assets("falcon").disable(stage.kept["asset"])
+
+    return Operation(run=run, prepare=made(asset))
+
+
+def add_label(asset: Asset) -> Operation:
+    def run(stage: Stage) -> Awaitable[Any]:
+        return stage.scale.assets("falcon").add_label(stage.kept["asset"], "mine")
+
+    return Operation(run=run, prepare=made(asset))
+
+
+def remove_label(asset: Asset) -> Operation:
+    def run(stage: Stage) -> Awaitable[Any]:
+        return stage.scale.assets("falcon").remove_label(stage.kept["asset"], "mine")
+
+    return Operation(run=run, prepare=made(asset))
+
+
+def clear_error(asset: Asset) -> Operation:
+    def run(stage: Stage) -> Awaitable[Any]:
+        return stage.scale.assets("falcon").clear_error(stage.kept["asset"])
 
     return Operation(run=run, prepare=made(asset))
 
@@ -301,6 +355,17 @@ OPERATIONS: Mapping[str, Operation] = {
     **{f"delete {type(asset).__name__}": delete(asset) for asset in ASSETS},
     **{f"list {type(asset).__name__}": list_all(asset) for asset in ASSETS},
     **{f"switch {type(asset).__name__}": switch(asset) for asset in ASSETS[1:]},
+    **{f"label {type(asset).__name__}": add_label(asset) for asset in ASSETS[1:]},
+    **{f"unlabel {type(asset).__name__}": remove_label(asset) for asset in ASSETS[1:]},
+    **{f"clear {type(asset).__name__}": clear_error(asset) for asset in ASSETS[1:]},
+    "read template": Operation(
+        run=lambda s: s.scale.assets("falcon").from_template(
+            FilterAlert, "name: a\nqueryString: a=b"
+        )
+    ),
+    "create from template": Operation(
+        run=lambda s: s.scale.assets("falcon").create_from_template("name: a\nqueryString: a=b")
+    ),
     "list views": Operation(run=lambda s: s.scale.views().list()),
     "create repository": Operation(run=lambda s: s.scale.views().create_repository("new")),
     "create view": Operation(run=lambda s: s.scale.views().create_view("new", {"falcon": "*"})),
@@ -310,11 +375,31 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "read viewer": Operation(run=lambda s: s.scale.views().viewer()),
     "validate": Operation(run=lambda s: s.scale.views().validate("a=b")),
+    "analyze": Operation(run=lambda s: s.scale.views().analyze("a=b", view="falcon")),
+    "list tokens": Operation(run=lambda s: s.scale.tokens().list()),
+    "create token": Operation(run=lambda s: s.scale.tokens().create_personal()),
+    "create view token": Operation(run=make_view_token, prepare=know_views),
+    "rotate token": Operation(
+        run=lambda s: s.scale.tokens().rotate(s.kept["token"]), prepare=make_token
+    ),
+    "delete token": Operation(
+        run=lambda s: s.scale.tokens().delete(s.kept["token"]), prepare=make_token
+    ),
+    "running queries": Operation(run=lambda s: s.scale.running().list()),
+    "kill query": Operation(run=kill_one),
+    "quota usage": Operation(run=lambda s: s.scale.running().usage("admin")),
+    "exceeded quotas": Operation(run=lambda s: s.scale.running().exceeded("admin")),
     "list actions": Operation(run=lambda s: s.scale.actions("falcon").list(), prepare=make_hook),
     "create webhook": Operation(run=make_hook),
     "create email": Operation(
         run=lambda s: s.scale.actions("falcon").create(
             "mail", EmailContent(recipients=["a@example.com"])
+        )
+    ),
+    "update action": Operation(run=update_hook, prepare=make_hook),
+    "test action": Operation(
+        run=lambda s: s.scale.actions("falcon").test(
+            "mail", EmailContent(recipients=["a@example.com"]), trigger="t", events=[{"a": "b"}]
         )
     ),
     "delete action": Operation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,15 +27,18 @@ from orchestrator.client.types import (
     AggregateAlert,
     Asset,
     FilterAlert,
+    LegacyAlert,
     SavedQuery,
     ScheduledSearch,
     TimestampType,
     View,
 )
 from orchestrator.clock import FrozenClock
-from orchestrator.errors import Forbidden, GraphqlError
+from orchestrator.errors import Forbidden, GraphqlError, NotFound, RequestRejected
 from orchestrator.sandbox.app import create_app
+from orchestrator.sandbox.graphql.asset_yaml import yaml_of
 from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole
+from orchestrator.sandbox.triggers.states import RunState
 from orchestrator.secret import SecretText
 
 HOUR = timedelta(hours=1)
@@ -74,6 +78,15 @@ SWITCHED: tuple[Asset, ...] = (
         actions=("hook",),
     ),
     FilterAlert(name="f", query="a=b", enabled=True, throttle=HOUR, actions=("hook",)),
+    LegacyAlert(
+        name="l",
+        query="a=b",
+        enabled=True,
+        window=HOUR,
+        throttle=HOUR,
+        throttle_field="a",
+        actions=("hook",),
+    ),
 )
 
 
@@ -108,6 +121,64 @@ async def test_action_of_each_kind_is_made_and_deleted(app: Any, content: Action
         assert await actions.list() == ()
 
 
+@pytest.mark.parametrize("content", EXAMPLES, ids=lambda content: content.kind)
+async def test_action_of_each_kind_is_replaced(app: Any, content: ActionContent) -> None:
+    async with client_of(app) as scale:
+        actions = scale.actions("falcon")
+        made = await actions.create("mine", content)
+        domain = app.state.sandbox.domains["falcon"]
+        (before,) = domain.assets["actions"].values()
+
+        renamed = await actions.update(made, content, name="renamed")
+
+        (after,) = domain.assets["actions"].values()
+        assert renamed == replace(made, name="renamed")
+        touched = {"name": "renamed", "modifiedAt": after["modifiedAt"]}
+        assert after == {**before, **touched}
+        other = EXAMPLES[0] if content.kind != "WebhookAction" else EXAMPLES[1]
+        with pytest.raises(RequestRejected, match=f"is a {content.kind} and cannot become"):
+            await actions.update(renamed, other)
+        with pytest.raises(RequestRejected, match="changed since it was read"):
+            await actions.update(made, content)
+        await actions.delete(renamed)
+        with pytest.raises(NotFound, match="renamed is gone from falcon"):
+            await actions.update(renamed, content)
+
+
+async def test_update_of_an_action_replaces_all_of_it(app: Any) -> None:
+    async with client_of(app) as scale:
+        actions = scale.actions("falcon")
+        first = WebhookContent(url=ADDRESS, body_template="{events}", headers={"X-Key": KEY})
+        made = await actions.create("mine", first)
+
+        second = WebhookContent(
+            url=SecretText("https://b.example/c"), body_template="{url}", method="PUT"
+        )
+        same = await actions.update(made, second)
+
+    (stored,) = app.state.sandbox.domains["falcon"].assets["actions"].values()
+    assert same == made
+    members = ("url", "bodyTemplate", "method", "headers")
+    assert [stored[name] for name in members] == ["https://b.example/c", "{url}", "PUT", []]
+
+
+@pytest.mark.parametrize("content", EXAMPLES, ids=lambda content: content.kind)
+async def test_action_of_each_kind_is_tested(app: Any, content: ActionContent) -> None:
+    async with client_of(app) as scale:
+        actions = scale.actions("falcon")
+
+        tested = await actions.test("mine", content, trigger="t", events=[{"host": "a", "n": 1}])
+
+        # Mails and files stay inside; nothing else is let out to other machines.
+        stays = isinstance(content, EmailContent | UploadFileContent)
+        assert tested.is_sent is stays
+        assert tested.message != ""
+        assert KEY.reveal() not in tested.message
+        assert await actions.list() == ()
+    (record,) = app.state.sandbox.triggers.book.invocations
+    assert (record["trigger"], record["kind"], record["event_count"]) == ("t", content.kind, 1)
+
+
 @pytest.mark.parametrize("asset", SWITCHED, ids=lambda asset: type(asset).__name__)
 async def test_asset_is_switched_off_and_on(app: Any, asset: Asset) -> None:
     async with client_of(app) as scale:
@@ -126,9 +197,134 @@ async def test_asset_is_switched_off_and_on(app: Any, asset: Asset) -> None:
 
 async def test_saved_query_has_no_switch(app: Any) -> None:
     async with client_of(app) as scale:
-        made = await scale.assets("falcon").create(SavedQuery(name="q", query="*"))
-        with pytest.raises(TypeError, match="SavedQuery cannot be switched"):
-            await scale.assets("falcon").disable(made)
+        assets = scale.assets("falcon")
+        made = await assets.create(SavedQuery(name="q", query="*"))
+        for touch in (assets.disable(made), assets.clear_error(made), assets.add_label(made, "x")):
+            with pytest.raises(TypeError, match="SavedQuery cannot be switched, labelled"):
+                await touch
+
+
+@pytest.mark.parametrize("asset", SWITCHED, ids=lambda asset: type(asset).__name__)
+async def test_asset_reads_back_as_it_was_written(app: Any, asset: Asset) -> None:
+    async with client_of(app) as scale:
+        await scale.actions("falcon").create("hook", EXAMPLES[0])
+        assets = scale.assets("falcon")
+
+        made = await assets.create(asset)
+        # What a server fills in is part of what it returned; all else is as it was given.
+        told = {n: v for n, v in given(asset).items() if v is not None}
+        first = {name: given(made)[name] for name in told}
+        wanted = replace(made, description="of a colleague", labels=("x",))
+        changed = await assets.update(wanted, expected=made)
+        with pytest.raises(RequestRejected, match="changed since it was read"):
+            await assets.update(made, expected=made)
+        listed = await assets.list(type(asset))
+        await assets.delete(changed)
+        left = await assets.list(type(asset))
+
+    assert first == told
+    assert changed == wanted
+    assert listed == (wanted,)
+    assert left == ()
+
+
+def given(asset: Asset) -> dict[str, object]:
+    names = {field.name for field in fields(asset)} - {"id", "raw"}
+    return {name: getattr(asset, name) for name in names}
+
+
+READ_FROM_YAML: tuple[Asset, ...] = (
+    ScheduledSearch(
+        name="s",
+        query="count()",
+        labels=("l",),
+        enabled=True,
+        schedule="H 2 * * *",
+        search_interval=HOUR,
+        search_interval_offset=2 * HOUR,
+        backfill_limit_runs=3,
+        timestamp_type=TimestampType.EVENT,
+        actions=("hook",),
+    ),
+    FilterAlert(name="f", query="a=b", enabled=False, actions=("hook",)),
+    SWITCHED[3],
+)
+
+
+@pytest.mark.parametrize("asset", READ_FROM_YAML, ids=lambda asset: type(asset).__name__)
+async def test_asset_is_made_anew_from_its_yaml(app: Any, asset: Asset) -> None:
+    async with client_of(app) as scale:
+        await scale.actions("falcon").create("hook", EXAMPLES[0])
+        assets = scale.assets("falcon")
+        made = await assets.create(asset)
+        domain = app.state.sandbox.domains["falcon"]
+        kind = next(kind for kind, found in domain.assets.items() if made.id in found)
+        text = yaml_of(kind, domain.assets[kind][made.id], domain)
+
+        read = await assets.from_template(type(asset), text)
+        await assets.delete(made)
+        again = await assets.create(read)
+
+    assert read == replace(made, id="")
+    assert again == replace(made, id=again.id)
+
+
+async def test_template_that_cannot_be_read_is_refused(app: Any) -> None:
+    async with client_of(app) as scale:
+        assets = scale.assets("falcon")
+        with pytest.raises(GraphqlError, match="yamlTemplate: not a mapping"):
+            await assets.from_template(LegacyAlert, "- a")
+        with pytest.raises(GraphqlError, match="no action has the id or name 'gone'"):
+            await assets.from_template(
+                FilterAlert, "name: a\nqueryString: a=b\nactionNameReferences: [gone]"
+            )
+        with pytest.raises(TypeError, match="AggregateAlert is not read from a template"):
+            await assets.from_template(AggregateAlert, "name: a")
+        assert await assets.list(FilterAlert) == ()
+
+
+@pytest.mark.parametrize("asset", SWITCHED, ids=lambda asset: type(asset).__name__)
+async def test_labels_come_and_go_one_by_one(app: Any, asset: Asset) -> None:
+    async with client_of(app) as scale:
+        await scale.actions("falcon").create("hook", EXAMPLES[0])
+        assets = scale.assets("falcon")
+        made = await assets.create(asset)
+
+        seen = []
+        for touch in (
+            assets.add_label(made, "a"),
+            assets.add_label(made, "b"),
+            assets.add_label(made, "a"),
+            assets.remove_label(made, "b"),
+            assets.remove_label(made, "never there"),
+        ):
+            await touch
+            (found,) = await assets.list(type(asset))
+            seen.append(sorted(found.labels))
+
+    assert seen == [["a"], ["a", "b"], ["a", "b"], ["a"], ["a"]]
+
+
+@pytest.mark.parametrize("asset", SWITCHED, ids=lambda asset: type(asset).__name__)
+async def test_last_error_is_cleared(app: Any, asset: Asset) -> None:
+    async with client_of(app) as scale:
+        await scale.actions("falcon").create("hook", EXAMPLES[0])
+        assets = scale.assets("falcon")
+        made = await assets.create(asset)
+        domain = app.state.sandbox.domains["falcon"]
+        domain.runs[made.id] = RunState(error="no such file")
+
+        (broken,) = await assets.list(type(asset))
+        await assets.clear_error(made)
+        (cleared,) = await assets.list(type(asset))
+
+    assert (broken.raw["lastError"], cleared.raw["lastError"]) == ("no such file", None)
+
+
+async def test_asset_without_an_id_is_not_touched(app: Any) -> None:
+    async with client_of(app) as scale:
+        with pytest.raises(ValueError, match="l has no id"):
+            await scale.assets("falcon").clear_error(SWITCHED[-1])
 
 
 async def test_views_through_their_whole_life(app: Any) -> None:
@@ -176,3 +372,46 @@ async def test_query_is_validated_by_the_server(app: Any) -> None:
 
     assert problem.severity == "Error"
     assert problem.message != ""
+
+
+@pytest.mark.parametrize(
+    ("query", "alert_type", "codes"),
+    [
+        ("a=b", "FilterAlert", []),
+        ("a=b | count()", "AggregateAlert", []),
+        ("join({a=b}, field=x)", "LegacyAlert", []),
+        ("x = | count(", "", None),
+        ('$known() | match(file="known.csv", field=a)', "FilterAlert", []),
+        (
+            '$unknown() | match(file="unknown.csv", field=a)',
+            "",
+            ["unknown-saved-query", "unknown-file"],
+        ),
+        ('a=b | Format("%s", field=a) | sort(a)', "", ["function-rejected"]),
+    ],
+)
+async def test_query_is_analyzed_by_the_server(
+    app: Any, query: str, alert_type: str, codes: list[str] | None
+) -> None:
+    async with client_of(app) as scale:
+        await scale.assets("falcon").create(SavedQuery(name="known", query="a=b"))
+        await scale.files("falcon").upload("known.csv", b"a\n1\n")
+
+        found = await scale.views().analyze(
+            query, view="falcon", arguments={"x": "1"}, reject_functions=["format"]
+        )
+
+    assert found.alert_type == alert_type
+    assert found.is_valid is bool(alert_type)
+    assert found.is_valid is not any(problem.severity == "Error" for problem in found.problems)
+    if codes is not None:
+        assert [problem.code for problem in found.problems] == codes
+
+
+async def test_query_is_analyzed_without_a_view(app: Any) -> None:
+    async with client_of(app) as scale:
+        found = await scale.views().analyze("$anywhere()")
+        with pytest.raises(GraphqlError, match="Could not find a search domain"):
+            await scale.views().analyze("a=b", view="nowhere")
+
+    assert (found.is_valid, found.problems) == (True, ())

@@ -42,6 +42,7 @@ OWNERS = {
     "cronsim": {"cron.py"},
     "yaml": {
         "rules/yaml.py",
+        "sandbox/graphql/asset_yaml.py",
         "client/replay.py",
         "client/recording.py",
         "sandbox/gateway/templates.py",

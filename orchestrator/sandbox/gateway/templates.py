@@ -30,7 +30,7 @@ from orchestrator.sandbox.gateway.envelope import (
 )
 from orchestrator.sandbox.gateway.forms import domain_of, form_of
 from orchestrator.sandbox.gateway.lookup_files import ENTITIES, PAGE, items_in
-from orchestrator.sandbox.graphql.changes import saved_query
+from orchestrator.sandbox.graphql.asset_records import saved_query_members
 from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.state import Sandbox
 
@@ -85,7 +85,7 @@ QUERIES = Kind(
     right=Right.CHANGE_SAVED_QUERIES,
     shelf=_saved_queries,
     required=("name", "queryString"),
-    defaults=saved_query("", "", {}),
+    defaults=saved_query_members("", "", {}),
     keeps_id=False,
 )
 DASHBOARDS = Kind(

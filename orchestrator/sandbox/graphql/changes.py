@@ -1,4 +1,4 @@
-"""Mutations on assets: inputs become records, records are checked, stored, saved.
+"""Mutations on assets: records, made of inputs, are checked, stored, saved.
 
 Updates replace everything that their input names; only a saved query's update keeps what it leaves
 out. What each mutation returns, object or Boolean, differs by kind as on LogScale.
@@ -7,17 +7,18 @@ out. What each mutation returns, object or Boolean, differs by kind as on LogSca
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from orchestrator.sandbox.domains import AssetKind, Domain, Record
+from orchestrator.sandbox.graphql import asset_records as records
+from orchestrator.sandbox.graphql.asset_records import Input
+from orchestrator.sandbox.graphql.asset_yaml import input_of
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
-from orchestrator.sandbox.graphql.checks import action_ids, check_asset
+from orchestrator.sandbox.graphql.checks import check_asset
 from orchestrator.sandbox.graphql.reading import asset_node, find_asset
-from orchestrator.sandbox.timespans import TimeBase, TimeRefused, resolve
 
-Input = Mapping[str, Any]
 Resolver = Callable[..., Any]
 FromInput = Callable[[Input, Domain], Record]
 
@@ -34,24 +35,44 @@ ACTION_TYPES = (
 )
 
 
+def template_queries(caller: Caller) -> dict[str, Resolver]:
+    """Return the resolvers that read a trigger from YAML and store nothing, by field name."""
+    return {
+        f"generate{name}FromTemplate": partial(_unsaved, caller, kind, from_input)
+        for name, kind, from_input in (
+            ("Alert", AssetKind.LEGACY_ALERT, records.legacy_alert),
+            ("FilterAlert", AssetKind.FILTER_ALERT, records.filter_alert),
+            ("ScheduledSearch", AssetKind.SCHEDULED_SEARCH, records.older_scheduled_search),
+        )
+    }
+
+
 def asset_mutations(caller: Caller) -> dict[str, Resolver]:
     """Return the resolvers of every mutation that touches an asset, by field name."""
     change = _Change(caller)
     found: dict[str, Resolver] = {
-        "createSavedQuery": _wrapped(change.create, AssetKind.SAVED_QUERY, _saved_query),
-        "updateSavedQuery": _wrapped(change.update, AssetKind.SAVED_QUERY, _saved_query_update),
+        "createSavedQuery": _wrapped(change.create, AssetKind.SAVED_QUERY, records.saved_query),
+        "updateSavedQuery": _wrapped(
+            change.update, AssetKind.SAVED_QUERY, records.saved_query_update
+        ),
         "deleteSavedQuery": lambda _info, input: {  # noqa: A006 -- the schema's name
             "result": change.delete(AssetKind.SAVED_QUERY, input)
         },
+        "createSavedQueryFromTemplate": lambda _info, input: change.create(  # noqa: A006 -- the schema's name
+            AssetKind.SAVED_QUERY, input, records.saved_query_from_template
+        ),
         "deleteAction": _mutation(change.delete, AssetKind.ACTION),
     }
     for typename in ACTION_TYPES:
-        from_input = partial(_action, typename=f"{typename}Action")
+        from_input = partial(records.action, typename=f"{typename}Action")
         found[f"create{typename}Action"] = _mutation(change.create, AssetKind.ACTION, from_input)
         found[f"update{typename}Action"] = _mutation(change.update, AssetKind.ACTION, from_input)
-    found |= _alert_mutations(change, AssetKind.FILTER_ALERT, "FilterAlert", _filter_alert)
-    found |= _alert_mutations(change, AssetKind.AGGREGATE_ALERT, "AggregateAlert", _aggregate_alert)
-    return found | _scheduled_mutations(change)
+    found |= _alert_mutations(change, AssetKind.FILTER_ALERT, "FilterAlert", records.filter_alert)
+    found |= _alert_mutations(
+        change, AssetKind.AGGREGATE_ALERT, "AggregateAlert", records.aggregate_alert
+    )
+    found |= _alert_mutations(change, AssetKind.LEGACY_ALERT, "Alert", records.legacy_alert)
+    return found | _label_mutations(change) | _scheduled_mutations(change)
 
 
 class _Change:
@@ -149,140 +170,56 @@ def _alert_mutations(
         f"delete{typename}": _mutation(change.delete, kind),
         f"enable{typename}": _done(_mutation(change.switch, kind, enabled=True)),
         f"disable{typename}": _done(_mutation(change.switch, kind, enabled=False)),
-        f"add{typename}Label": _done(_mutation(change.label, kind, add=True)),
-        f"remove{typename}Label": _done(_mutation(change.label, kind, add=False)),
         f"clearErrorOn{typename}": _mutation(change.clear_error, kind),
     }
+
+
+def _label_mutations(change: _Change) -> dict[str, Resolver]:
+    """Return what adds and removes one label: the newer alerts answer true, the others the node."""
+    found = {}
+    for verb, add in (("add", True), ("remove", False)):
+        for typename, kind in (
+            ("FilterAlert", AssetKind.FILTER_ALERT),
+            ("AggregateAlert", AssetKind.AGGREGATE_ALERT),
+        ):
+            found[f"{verb}{typename}Label"] = _done(_mutation(change.label, kind, add=add))
+        found[f"{verb}AlertLabelV2"] = _mutation(change.label, AssetKind.LEGACY_ALERT, add=add)
+        found[f"{verb}ScheduledSearchLabel"] = _mutation(
+            change.label, AssetKind.SCHEDULED_SEARCH, add=add
+        )
+    return found
 
 
 def _scheduled_mutations(change: _Change) -> dict[str, Resolver]:
     kind = AssetKind.SCHEDULED_SEARCH
     return {
-        "createScheduledSearch": _mutation(change.create, kind, _scheduled_v1),
-        "updateScheduledSearch": _mutation(change.update, kind, _scheduled_v1),
-        "createScheduledSearchV2": _mutation(change.create, kind, _scheduled_created),
-        "updateScheduledSearchV2": _mutation(change.update, kind, _scheduled),
-        "updateScheduledSearchV3": _mutation(change.update, kind, _scheduled),
+        "createScheduledSearch": _mutation(change.create, kind, records.older_scheduled_search),
+        "updateScheduledSearch": _mutation(change.update, kind, records.older_scheduled_search),
+        "createScheduledSearchV2": _mutation(change.create, kind, records.created_scheduled_search),
+        "updateScheduledSearchV2": _mutation(change.update, kind, records.scheduled_search),
+        "updateScheduledSearchV3": _mutation(change.update, kind, records.scheduled_search),
         "deleteScheduledSearch": _mutation(change.delete, kind),
         "enableScheduledSearch": _mutation(change.switch, kind, enabled=True),
         "disableScheduledSearch": _mutation(change.switch, kind, enabled=False),
-        "addScheduledSearchLabel": _mutation(change.label, kind, add=True),
-        "removeScheduledSearchLabel": _mutation(change.label, kind, add=False),
         "clearErrorOnScheduledSearch": _mutation(change.clear_error, kind),
     }
 
 
-# --- inputs to records ----------------------------------------------------------------------
-
-
-def saved_query(name: str, query: str, given: Input) -> Record:
-    """Return what a saved query is kept with, whichever face made it; `given` has the rest."""
-    return {
-        "name": name,
-        "queryString": query,
-        "description": given.get("description"),
-        "start": given.get("start") or "24h",
-        "end": given.get("end") or "now",
-        "isLive": given.get("isLive") or False,
-        "widgetType": given.get("widgetType") or "list-view",
-        "options": given.get("options") or "{}",
-        "labels": given.get("labels") or [],
+def _unsaved(
+    caller: Caller,
+    kind: AssetKind,
+    from_input: FromInput,
+    _info: Any,
+    input: Input,  # noqa: A002 -- the schema's name
+) -> dict[str, Any]:
+    domain = caller.readable(input["viewName"])
+    now_ms = caller.sandbox.now_ms()
+    record = from_input(input_of(kind, input["yamlTemplate"]), domain) | {
+        "id": "",
+        "createdAt": now_ms,
+        "modifiedAt": now_ms,
+        "by": caller.role.name,
     }
-
-
-def _saved_query(given: Input, _domain: Domain) -> Record:
-    return saved_query(given["name"], given["queryString"], given)
-
-
-def _saved_query_update(given: Input, _domain: Domain) -> Record:
-    members = _saved_query({"name": "", "queryString": ""}, _domain)
-    return {name: given[name] for name in members if given.get(name) is not None}
-
-
-def _action(given: Input, _domain: Domain, *, typename: str) -> Record:
-    own = {name: value for name, value in given.items() if name not in {"viewName", "id"}}
-    record = {**own, "typename": typename, "labels": given.get("labels") or []}
-    if typename == "EmailAction":
-        defaults = {"attachCsv": False, "subjectTemplate": None, "bodyTemplate": None}
-        record = defaults | {k: v for k, v in record.items() if v is not None or k != "attachCsv"}
-    return record
-
-
-def _trigger(given: Input, domain: Domain) -> Record:
-    """Return what every trigger's input has."""
-    given_actions = given.get("actionIdsOrNames", given.get("actions", ()))
-    enabled = given.get("enabled")
-    return {
-        "name": given["name"],
-        "description": given.get("description"),
-        "queryString": given["queryString"],
-        "enabled": True if enabled is None else enabled,
-        "labels": given.get("labels") or [],
-        "actionIds": action_ids(given_actions, domain),
-        "queryOwnershipType": given.get("queryOwnershipType") or "User",
-        "runAsUserId": given.get("runAsUserId"),
-    }
-
-
-def _filter_alert(given: Input, domain: Domain) -> Record:
-    return _trigger(given, domain) | {
-        "throttleTimeSeconds": given.get("throttleTimeSeconds"),
-        "throttleField": given.get("throttleField"),
-    }
-
-
-def _aggregate_alert(given: Input, domain: Domain) -> Record:
-    return _trigger(given, domain) | {
-        "throttleTimeSeconds": given["throttleTimeSeconds"],
-        "throttleField": given.get("throttleField"),
-        "searchIntervalSeconds": given["searchIntervalSeconds"],
-        "queryTimestampType": given["queryTimestampType"],
-        "triggerMode": given.get("triggerMode") or "CompleteMode",
-    }
-
-
-def _scheduled(given: Input, domain: Domain) -> Record:
-    record = _trigger(given, domain) | {
-        "schedule": given["schedule"],
-        "timeZone": given["timeZone"],
-        "queryTimestampType": given["queryTimestampType"],
-        "searchIntervalSeconds": given["searchIntervalSeconds"],
-        "searchIntervalOffsetSeconds": given.get("searchIntervalOffsetSeconds"),
-        "maxWaitTimeSeconds": given.get("maxWaitTimeSeconds"),
-        "backfillLimit": given.get("backfillLimit"),
-    }
-    # The V2 update does not know this member and leaves it as it was.
-    if given.get("triggerOnEmptyResult") is not None:
-        record["triggerOnEmptyResult"] = given["triggerOnEmptyResult"]
-    return record
-
-
-def _scheduled_created(given: Input, domain: Domain) -> Record:
-    return {"triggerOnEmptyResult": False} | _scheduled(given, domain)
-
-
-def _scheduled_v1(given: Input, domain: Domain) -> Record:
-    """Return the record of the older form, whose window is two relative times."""
-    start, end = (_seconds_ago(given, member) for member in ("queryStart", "queryEnd"))
-    return _scheduled_created(
-        {
-            **given,
-            "queryTimestampType": "EventTimestamp",
-            "searchIntervalSeconds": start - end,
-            "searchIntervalOffsetSeconds": end,
-            "maxWaitTimeSeconds": None,
-        },
-        domain,
-    )
-
-
-def _seconds_ago(given: Input, member: str) -> int:
-    try:
-        ago_ms = -resolve(given[member], TimeBase(now_ms=0, live=True), default_ms=0)
-    except TimeRefused as exc:
-        raise InputRefused("There were errors in the input.", {member: str(exc)}) from exc
-    if ago_ms < 0 or ago_ms % 1000:
-        raise InputRefused(
-            "There were errors in the input.", {member: "must be relative, in whole seconds"}
-        )
-    return ago_ms // 1000
+    node = asset_node(kind, record, domain)
+    # Objects in every kind that is not stored.
+    return node | {"actions": node.get("actionsV2", node["actions"])}

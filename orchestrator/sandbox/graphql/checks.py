@@ -43,6 +43,9 @@ def check_asset(kind: AssetKind, record: Record, domain: Domain) -> None:
         case AssetKind.AGGREGATE_ALERT:
             checked = _check_query(record, state)
             _check_aggregate_alert(record, checked, state)
+        case AssetKind.LEGACY_ALERT:
+            _check_query(record, state)
+            _check_legacy_alert(record, state)
         case AssetKind.SAVED_QUERY:
             _check_query(record, state)
         case AssetKind.ACTION:
@@ -53,8 +56,20 @@ def check_asset(kind: AssetKind, record: Record, domain: Domain) -> None:
         raise InputRefused("There were errors in the input.", state)
 
 
-def action_ids(given: Sequence[str], domain: Domain) -> list[str]:
-    """Return the ids of the actions that are meant, by id or by name.
+def check_action(record: Record) -> None:
+    """Let an action pass that is not stored, whatever its name, or refuse it.
+
+    Raises:
+        InputRefused: At least one rule is broken.
+    """
+    state: State = {}
+    _check_action(record, state)
+    if state:
+        raise InputRefused("There were errors in the input.", state)
+
+
+def action_ids(given: Sequence[str], domain: Domain, *, member: str) -> list[str]:
+    """Return the ids of the actions that are meant, by id or by name; `member` holds them.
 
     Raises:
         InputRefused: One of them does not exist.
@@ -66,7 +81,7 @@ def action_ids(given: Sequence[str], domain: Domain) -> list[str]:
         action_id = text if text in actions else by_name.get(text)
         if action_id is None:
             reason = f"no action has the id or name '{text}'"
-            raise InputRefused("There were errors in the input.", {"actionIdsOrNames": reason})
+            raise InputRefused("There were errors in the input.", {member: reason})
         found.append(action_id)
     return found
 
@@ -130,6 +145,13 @@ def _check_aggregate_alert(record: Record, checked: Checked | None, state: State
         state["searchIntervalSeconds"] = "must be whole minutes, from one minute to 24 hours"
     if record["throttleTimeSeconds"] < 1:
         state["throttleTimeSeconds"] = "must be positive"
+
+
+def _check_legacy_alert(record: Record, state: State) -> None:
+    if record["searchIntervalSeconds"] <= 0:
+        state["queryStart"] = "must be before now"
+    if record["throttleTimeMillis"] <= 0:
+        state["throttleTimeMillis"] = "must be positive"
 
 
 def _check_action(record: Record, state: State) -> None:

@@ -1,16 +1,17 @@
-"""Tokens with permissions of their own, through GraphQL: made, read, changed, rotated, deleted.
+"""Tokens that GraphQL makes: of people, or with permissions of their own.
 
-A token is `ID~SECRET`, and works from the moment it is made: its permissions become the sandbox's
-coarser rights. The secret is told once and stands in no record. A filter on addresses is kept and
-not enforced.
+A token is `ID~SECRET`, and works from the moment it is made: a person's has its maker's rights, of
+any other the permissions become the sandbox's coarser rights. The secret is told once and stands in
+no record. A filter on addresses is kept and not enforced.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from orchestrator.sandbox.answers import forbidden
 from orchestrator.sandbox.domains import Record
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.graphql.nodes import Node
@@ -21,6 +22,7 @@ Input = Mapping[str, Any]
 Resolver = Callable[..., Any]
 
 _KINDS = ("View", "Organization", "System")
+_PERSONAL = "Personal"
 _RIGHTS: Mapping[str, Right] = {
     "ReadAccess": Right.READ,
     **dict.fromkeys(
@@ -51,6 +53,7 @@ def permission_token_queries(caller: Caller) -> dict[str, Resolver]:
     """Return the resolvers that read tokens, without their secrets."""
     records = caller.sandbox.directory.tokens
 
+    # A person's token is its owner's matter, and never listed.
     def listed(
         _info: Any,
         searchFilter: str | None = None,  # noqa: N803 -- the schema's name
@@ -67,6 +70,7 @@ def permission_token_queries(caller: Caller) -> dict[str, Resolver]:
             record
             for record in records.values()
             if wanted in record["name"].casefold() or wanted == record["id"]
+            if record["kind"] in _KINDS
             if typeFilter is None or f"{record['kind']}PermissionToken" in typeFilter
         ]
         found.sort(key=_SORT_BY[sortBy], reverse=orderBy == "DESC")
@@ -84,6 +88,9 @@ def permission_token_mutations(caller: Caller) -> dict[str, Resolver]:
     """Return the resolvers that change tokens."""
     change = _Change(caller)
     found: dict[str, Resolver] = {
+        "createPersonalUserToken": lambda _info, input: change.personal(input)["token"],  # noqa: A006 -- the schema's name
+        "createPersonalUserTokenV2": _of_input(change.personal),
+        "createViewPermissionsTokenV2": _of_input(change.for_views),
         "rotateToken": _of_input(change.rotate),
         "deleteToken": _of_input(change.delete),
     }
@@ -94,32 +101,58 @@ def permission_token_mutations(caller: Caller) -> dict[str, Resolver]:
 
 
 class _Change:
-    """The verbs, for administrators alone."""
+    """The verbs, for administrators, and for people with their own tokens."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller, self._sandbox = caller, caller.sandbox
         self._records = caller.sandbox.directory.tokens
 
     def create(self, given: Input, kind: str) -> str:
-        """Make a token and return its text, which is told this once."""
+        """Make a token with permissions and return its text, which is told this once."""
         self._caller.administer()
+        made = self._new(given, kind, name=given["name"], permissions=given["permissions"])
+        views = [self._view(view_id) for view_id in given.get("viewIds", ())]
+        if kind == "View" and not views:
+            raise _refused("viewIds", "must not be empty")
+        return self._issue(made | {"views": views})
+
+    def for_views(self, given: Input) -> Node:
+        """Make a token for some search domains; its text, and what else is told of it."""
+        if given.get("assetPermissionAssignments"):
+            reason = "the sandbox knows no permissions on single assets"
+            raise _refused("assetPermissionAssignments", reason)
+        return self._told(self.create({**given, "permissions": given["viewPermissions"]}, "View"))
+
+    def personal(self, given: Input) -> Node:
+        """Make a token that may do what its maker may."""
+        role = self._caller.role
+        # Only people have personal tokens: no sender, and no token that is bound to search domains.
+        if role.repository is not None:
+            raise forbidden()
+        rights = sorted(right.value for right in role.rights)
+        made = self._new(given, _PERSONAL, name=role.name, permissions=rights)
+        return self._told(self._issue(made | {"views": []}))
+
+    def _new(self, given: Input, kind: str, *, name: str, permissions: Sequence[str]) -> Record:
+        now_ms, ends_ms = self._sandbox.now_ms(), given.get("expireAt")
+        if ends_ms is not None and ends_ms <= now_ms:
+            raise _refused("expireAt", "must be in the future")
         filter_id = given.get("ipFilterId")
         if filter_id is not None:
             _kept(self._sandbox.directory.ip_filters, filter_id)
-        record = {
+        return {
             "id": secrets.token_hex(16),
-            "name": given["name"],
+            "name": name,
             "kind": kind,
-            "permissions": given["permissions"],
-            "views": [self._view(view_id) for view_id in given.get("viewIds", ())],
-            "expireAt": given.get("expireAt"),
+            "permissions": list(permissions),
+            "expireAt": ends_ms,
             "ipFilterId": filter_id,
-            "createdAt": self._sandbox.now_ms(),
+            "createdAt": now_ms,
         }
-        if kind == "View" and not record["views"]:
-            raise InputRefused("There were errors in the input.", {"viewIds": "must not be empty"})
-        self._records[record["id"]] = record
-        return self._issue(record)
+
+    def _told(self, text: str) -> Node:
+        record = self._records[text.partition("~")[0]]
+        return {"token": text, "tokenMetadata": _node(record, self._caller)}
 
     def update(self, given: Input, kind: str) -> str:
         """Replace what a token permits; its text stays as it is."""
@@ -147,8 +180,14 @@ class _Change:
         return True
 
     def _record(self, given: Input) -> Record:
-        self._caller.administer()
-        return _kept(self._records, given["id"])
+        record = _kept(self._records, given["id"])
+        if record["kind"] == _PERSONAL:
+            if record["name"] != self._caller.role.name and not self._caller.may(Right.ADMIN):
+                # That somebody else has such a token is not told.
+                raise InputRefused(f"Could not find an entry with the id '{record['id']}'")
+        else:
+            self._caller.administer()
+        return record
 
     def _view(self, view_id: str) -> str:
         for domain in self._sandbox.domains.values():
@@ -157,6 +196,7 @@ class _Change:
         raise InputRefused(f"Could not find a search domain with the id '{view_id}'")
 
     def _issue(self, record: Record) -> str:
+        self._records[record["id"]] = record
         text = f"{record['id']}~{secrets.token_urlsafe(24)}"
         self._sandbox.tokens[text] = _role(record)
         self._sandbox.save()
@@ -176,10 +216,11 @@ def rights_of(permissions: Iterable[str]) -> frozenset[Right]:
 
 
 def _role(record: Record) -> TokenRole:
-    views = record["views"]
+    views, permissions = record["views"], record["permissions"]
+    is_personal = record["kind"] == _PERSONAL
     return TokenRole(
         name=record["name"],
-        rights=rights_of(record["permissions"]),
+        rights=frozenset(map(Right, permissions)) if is_personal else rights_of(permissions),
         repository=views[0] if views else None,
         others=tuple(views[1:]),
         expires_ms=record["expireAt"],
@@ -192,7 +233,9 @@ def _node(record: Record, caller: Caller) -> Node:
     views = [sandbox.domains[name] for name in record["views"] if name in sandbox.domains]
     return {
         **record,
-        "__typename": f"{record['kind']}PermissionsToken",
+        "__typename": "PersonalUserToken"
+        if record["kind"] == _PERSONAL
+        else f"{record['kind']}PermissionsToken",
         "ipFilter": None if address is None else address["ipFilter"],
         "ipFilterV2": address,
         "views": lambda _info: [domain_node(domain, caller) for domain in views],
@@ -210,6 +253,10 @@ def _kept(records: Mapping[str, Record], record_id: str) -> Record:
     if record_id not in records:
         raise InputRefused(f"Could not find an entry with the id '{record_id}'")
     return records[record_id]
+
+
+def _refused(member: str, reason: str) -> InputRefused:
+    return InputRefused("There were errors in the input.", {member: reason})
 
 
 def _of_input(verb: Callable[..., Any], *rest: Any) -> Resolver:

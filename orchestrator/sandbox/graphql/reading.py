@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.sandbox.domains import AssetKind, Domain, Record, StoredFile
+from orchestrator.sandbox.graphql.asset_yaml import yaml_of
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.graphql.nodes import (
     LEGACY,
@@ -64,6 +65,8 @@ def asset_node(kind: AssetKind, record: Record, domain: Domain) -> Node:
             }
             own = {name: record[name] for name in _ALERT_FIELDS if name in record}
             return node | _trigger(record, domain) | alert | own
+        case AssetKind.LEGACY_ALERT:
+            return node | _trigger(record, domain) | _legacy_alert(record, domain)
 
 
 _NEVER_RUN = RunState()
@@ -97,7 +100,8 @@ def file_node(file: StoredFile, domain: Domain) -> Node:
 
 def domain_node(domain: Domain, caller: Caller) -> Node:
     """Return the GraphQL object of a repository or view."""
-    allowed = [a for right, names in _VIEW_ACTIONS.items() if caller.may(right) for a in names]
+    rights = _VIEW_ACTIONS.items() if caller.role.reaches(domain.name) else ()
+    allowed = [action for right, names in rights if caller.may(right) for action in names]
     node: Node = {
         "__typename": "View" if domain.is_view else "Repository",
         "id": domain.id,
@@ -117,8 +121,6 @@ def domain_node(domain: Domain, caller: Caller) -> Node:
         "allowedViewActions": allowed,
         "isActionAllowed": lambda _info, action: action in allowed,
         "defaultQuery": None,
-        "alerts": [],
-        "alert": _no_legacy_alert,
         "installedPackages": [],
         "users": lambda _info: People(caller, domain_node).users_of(domain),
         "groups": lambda _info: People(caller, domain_node).groups_of(domain),
@@ -151,8 +153,8 @@ def _common(kind: AssetKind, record: Record, domain: Domain) -> Node:
         "labels": record["labels"],
         "packageId": None,
         "package": None,
-        "yamlTemplate": f"name: {record['name']}\n",
-        "templateYaml": f"name: {record['name']}\n",
+        "yamlTemplate": lambda _info: yaml_of(kind, record, domain),
+        "templateYaml": lambda _info: yaml_of(kind, record, domain),
         "isStarred": False,
         "isAllowedToRun": True,
         "requiresOrganizationOwnedQueriesPermissionToEdit": False,
@@ -205,7 +207,6 @@ def _trigger(record: Record, domain: Domain) -> Node:
 
 def _scheduled_search(record: Record, domain: Domain) -> Node:
     interval, offset = record["searchIntervalSeconds"], record["searchIntervalOffsetSeconds"] or 0
-    is_user = record["queryOwnershipType"] == "User"
     state = domain.runs.get(record["id"], _NEVER_RUN)
     own = (
         "searchIntervalSeconds",
@@ -221,14 +222,31 @@ def _scheduled_search(record: Record, domain: Domain) -> Node:
         "end": f"{offset}s" if offset else "now",
         "backfillLimit": record["backfillLimit"] or 0,
         "backfillLimitV2": record["backfillLimit"],
-        # Ids here, objects in actionsV2: the reverse of the alerts.
-        "actions": record["actionIds"],
-        "actionsV2": lambda _info: _actions(record, domain),
-        "runAsUser": user_node(record["runAsUserId"] or record["by"]) if is_user else None,
+        **_older_members(record, domain),
         # Both are the end of the window that was searched, not the time of the run.
         "lastExecuted": state.last_executed_ms or None,
         "lastTriggered": state.last_triggered_ms or None,
         "timeOfNextPlannedExecution": state.next_ms or None,
+    }
+
+
+def _legacy_alert(record: Record, domain: Domain) -> Node:
+    own = ("queryStart", "throttleTimeMillis", "throttleField")
+    state = domain.runs.get(record["id"], _NEVER_RUN)
+    return {name: record[name] for name in own} | {
+        **_older_members(record, domain),
+        "timeOfLastTrigger": state.last_triggered_ms or None,
+    }
+
+
+def _older_members(record: Record, domain: Domain) -> Node:
+    """Return what the two older kinds alone have: who they run as, and actions as ids."""
+    is_user = record["queryOwnershipType"] == "User"
+    return {
+        # Ids here, objects in actionsV2: the reverse of the newer alerts.
+        "actions": record["actionIds"],
+        "actionsV2": lambda _info: _actions(record, domain),
+        "runAsUser": user_node(record["runAsUserId"] or record["by"]) if is_user else None,
     }
 
 
@@ -260,18 +278,15 @@ def _singular(kind: AssetKind) -> str:
         AssetKind.SCHEDULED_SEARCH: "scheduledSearch",
         AssetKind.FILTER_ALERT: "filterAlert",
         AssetKind.AGGREGATE_ALERT: "aggregateAlert",
+        AssetKind.LEGACY_ALERT: "alert",
         AssetKind.ACTION: "action",
     }[kind]
-
-
-def _no_legacy_alert(_info: Any, id: str) -> Node:  # noqa: A002 -- the schema's name
-    raise InputRefused(f"Could not find an entry with the id '{id}' in alerts")
 
 
 def _view(domain: Domain, caller: Caller) -> Node:
     connections = [
         {
-            "repository": domain_node(caller.sandbox.domains[c.repository], caller),
+            "repository": domain_node(_reached(c.repository, caller), caller),
             "filter": c.filter,
             "languageVersion": LEGACY,
         }
@@ -279,3 +294,8 @@ def _view(domain: Domain, caller: Caller) -> Node:
         if c.repository in caller.sandbox.domains
     ]
     return {"connections": connections, "isFederated": False}
+
+
+def _reached(name: str, caller: Caller) -> Domain:
+    """Return a repository behind a view; its name alone where the caller reaches the view only."""
+    return caller.sandbox.domains[name] if caller.role.reaches(name) else Domain(name=name)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from orchestrator.cql.diagnostics import Level
-from orchestrator.sandbox.answers import Refusal
 from orchestrator.sandbox.auth import demand
 from orchestrator.sandbox.domains import Connection, Domain, DomainSettings
 from orchestrator.sandbox.graphql.access import access_mutations, access_queries
+from orchestrator.sandbox.graphql.action_tests import action_tests
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
-from orchestrator.sandbox.graphql.changes import asset_mutations
+from orchestrator.sandbox.graphql.changes import asset_mutations, template_queries
 from orchestrator.sandbox.graphql.files import file_mutations, file_queries
 from orchestrator.sandbox.graphql.ingest_tokens import token_mutations
 from orchestrator.sandbox.graphql.nodes import ORGANIZATION, Node
@@ -21,19 +20,19 @@ from orchestrator.sandbox.graphql.permission_tokens import (
     permission_token_mutations,
     permission_token_queries,
 )
+from orchestrator.sandbox.graphql.query_checks import query_checks
 from orchestrator.sandbox.graphql.reading import domain_node
+from orchestrator.sandbox.graphql.running import running_queries
 from orchestrator.sandbox.graphql.server import (
     retention_given,
     server_facts,
     server_mutations,
     server_queries,
 )
-from orchestrator.sandbox.search import check, diagnostics_of
-from orchestrator.sandbox.settings import VERSION, Right
+from orchestrator.sandbox.settings import Right
 
 Resolver = Callable[..., Any]
 
-_SEVERITY = {Level.ERROR: "Error", Level.WARNING: "Warning", Level.HINT: "Hint"}
 _BACKFILL_LIMIT = 5
 _MAX_CSV_BYTES = 200_000_000
 _MAX_JSON_BYTES = 100_000_000
@@ -44,12 +43,15 @@ def root_of(caller: Caller) -> dict[str, Any]:
     return {
         **_server(caller),
         **_domains(caller),
-        **_query_checks(caller),
+        **query_checks(caller),
+        **running_queries(caller),
         **file_queries(caller),
         **access_queries(caller),
         **permission_token_queries(caller),
         **server_queries(caller),
+        **template_queries(caller),
         **asset_mutations(caller),
+        **action_tests(caller),
         **file_mutations(caller),
         **_domain_mutations(caller),
         **parser_mutations(caller),
@@ -72,12 +74,13 @@ def _server(caller: Caller) -> dict[str, Any]:
         "currentOrganization": ORGANIZATION,
         "canCreateRepo": is_root,
     }
+    version = caller.sandbox.settings.version
     meta: Node = {
-        "version": VERSION,
+        "version": version,
         "clusterId": "sandbox",
         "environment": "ON_PREM",
         "isClusterBeingUpdated": False,
-        "minimumNodeVersion": VERSION,
+        "minimumNodeVersion": version,
         "sandboxesEnabled": False,
         "personalUserTokensEnabled": True,
         "scheduledSearchMaxBackfillLimit": _BACKFILL_LIMIT,
@@ -108,46 +111,6 @@ def _domains(caller: Caller) -> dict[str, Resolver]:
         "searchDomains": lambda _info, **_hidden: listed(repositories_only=False),
         "repository": lambda _info, name, **_hidden: domain_node(caller.repository(name), caller),
         "repositories": lambda _info, **_hidden: listed(repositories_only=True),
-    }
-
-
-def _query_checks(caller: Caller) -> dict[str, Resolver]:
-    def validated(text: str) -> Node:
-        demand(caller.role, Right.READ)
-        found = diagnostics_of(text)
-        return {
-            "isValid": not any(d.level is Level.ERROR for d in found),
-            "diagnostics": [
-                {"message": d.message, "code": d.code, "severity": _SEVERITY[d.level]}
-                for d in found
-            ],
-        }
-
-    def analyzed(given: Mapping[str, Any]) -> Node:
-        checked = validated(given["queryString"])
-        kind = None
-        if checked["isValid"]:
-            is_aggregate = check(given["queryString"]).is_aggregate
-            kind = {"alertType": "AggregateAlert" if is_aggregate else "FilterAlert"}
-        return {"validateQuery": checked, "suggestedAlertType": kind}
-
-    def analysis(text: str) -> Node:
-        demand(caller.role, Right.READ)
-        try:
-            checked = check(text)
-        except Refusal as exc:
-            raise InputRefused(exc.text.split("\n", 1)[0]) from exc
-        return {
-            "isAggregate": checked.is_aggregate,
-            "isSinglePhase": True,
-            "filterPart": checked.filter_text,
-            "isValidFilterAlertQuery": lambda _info, **_view: not checked.is_aggregate,
-        }
-
-    return {
-        "validateQuery": lambda _info, queryString, **_rest: validated(queryString),  # noqa: N803 -- the schema's name
-        "analyzeQuery": lambda _info, input: analyzed(input),  # noqa: A006 -- the schema's name
-        "queryAnalysis": lambda _info, queryString, **_rest: analysis(queryString),  # noqa: N803 -- the schema's name
     }
 
 

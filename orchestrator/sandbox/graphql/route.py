@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from typing import Any
 
-from graphql import (
-    ExecutionResult,
-    GraphQLError,
-    GraphQLScalarType,
-    GraphQLSchema,
-    ValueNode,
-    build_schema,
-    graphql_sync,
-    value_from_ast_untyped,
-)
+from graphql import ExecutionResult, GraphQLError
+from graphql import graphql as run_operation
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -24,26 +15,13 @@ from orchestrator.sandbox.answers import Refusal, json_answer
 from orchestrator.sandbox.auth import caller_of
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.graphql.roots import root_of
-from orchestrator.sandbox.graphql.sdl import schema_text
-
-_MAX_LONG = 2**63 - 1
-
-
-@cache
-def load_schema() -> GraphQLSchema:
-    """Return the schema built from the packaged texts, its scalars checked; built once."""
-    schema = build_schema(schema_text())
-    _check_scalar(schema, "Long", _whole)
-    for name in ("RepoOrViewName", "VersionedPackageSpecifier"):
-        _check_scalar(schema, name, _text)
-    return schema
 
 
 async def graphql(request: Request) -> Response:
     """Run one operation; the schema is the app's."""
     sandbox, role = caller_of(request)
     body = _body(await request.body())
-    result = graphql_sync(
+    result = await run_operation(
         request.app.state.graphql_schema,
         body["query"],
         root_value=root_of(Caller(sandbox=sandbox, role=role)),
@@ -86,26 +64,3 @@ def _error(error: GraphQLError) -> dict[str, Any]:
     if isinstance(error.original_error, InputRefused) and error.original_error.state:
         wire["state"] = error.original_error.state
     return wire
-
-
-def _check_scalar(schema: GraphQLSchema, name: str, check: Any) -> None:
-    scalar = schema.type_map[name]
-    assert isinstance(scalar, GraphQLScalarType)  # noqa: S101 -- the schema text declares it so
-
-    def literal(node: ValueNode, variables: dict[str, Any] | None = None) -> Any:
-        return check(value_from_ast_untyped(node, variables))
-
-    scalar.parse_value = check  # type: ignore[method-assign]  # the library's own way to set it
-    scalar.parse_literal = literal  # type: ignore[method-assign]  # the library's own way to set it
-
-
-def _whole(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _MAX_LONG:
-        raise GraphQLError(f"Long cannot represent {value!r}")
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise GraphQLError(f"a name cannot be {value!r}")
-    return value

@@ -17,7 +17,6 @@ from orchestrator.sandbox.domains import Domain, DomainSettings
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.graphql.nodes import ORGANIZATION, Node
 from orchestrator.sandbox.graphql.reading import domain_node
-from orchestrator.sandbox.settings import VERSION
 from orchestrator.sandbox.state import Sandbox
 from orchestrator.units import format_instant
 
@@ -280,7 +279,7 @@ def _node(sandbox: Sandbox, held: float) -> Node:
         "zone": None,
         "uri": sandbox.settings.public_url,
         "uuid": derive("node", "sandbox")[:32],
-        "humioVersion": VERSION,
+        "humioVersion": sandbox.settings.version,
         "supportedTasks": ["digest", "query"],
         "assignedTasks": ["digest", "query"],
         "unassignedTasks": [],

@@ -7,6 +7,7 @@ const KINDS = {
   scheduledSearches: "scheduled search",
   filterAlerts: "filter alert",
   aggregateAlerts: "aggregate alert",
+  alerts: "legacy alert",
   actions: "action",
 };
 

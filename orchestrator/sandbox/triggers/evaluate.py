@@ -22,7 +22,12 @@ from orchestrator.sandbox.search import Answer, Search, check, refuse_unsupporte
 from orchestrator.sandbox.settings import SandboxSettings, TokenRole
 from orchestrator.sandbox.storage import EventLog, Snapshot
 from orchestrator.sandbox.triggers.detections import REPOSITORY
-from orchestrator.sandbox.triggers.kinds import AggregateAlert, FilterAlert, Throttle, Trigger
+from orchestrator.sandbox.triggers.kinds import (
+    FilterAlert,
+    LiveAlert,
+    Throttle,
+    Trigger,
+)
 from orchestrator.sandbox.triggers.planner import CATCH_UP_MS, Window
 from orchestrator.sandbox.triggers.states import RunState
 
@@ -185,7 +190,7 @@ def fired_events(
 
 
 def fired_rows(
-    alert: AggregateAlert, state: RunState, rows: Sequence[Mapping[str, str]], *, now_ms: int
+    alert: LiveAlert, state: RunState, rows: Sequence[Mapping[str, str]], *, now_ms: int
 ) -> Fired | None:
     """Return the rows that are not throttled, None if there are none; the throttles move on."""
     loud = [row for row in rows if not _is_silent(alert.throttle, state, row, now_ms)]

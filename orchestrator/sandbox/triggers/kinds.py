@@ -18,6 +18,7 @@ TRIGGER_KINDS = (
     AssetKind.SCHEDULED_SEARCH,
     AssetKind.FILTER_ALERT,
     AssetKind.AGGREGATE_ALERT,
+    AssetKind.LEGACY_ALERT,
 )
 RULES = "correlationRules"
 _GO_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
@@ -80,6 +81,14 @@ class AggregateAlert(Common):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LegacyAlert(Common):
+    """Keeps a live query open: its window ends now at every look, whatever was looked at before."""
+
+    interval_ms: int
+    throttle: Throttle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CorrelationRule(Common):
     """Runs at a fixed pace and looks back."""
 
@@ -96,7 +105,9 @@ class CorrelationRule(Common):
     """One outcome for each row, in place of one for each run."""
 
 
-Trigger: TypeAlias = ScheduledSearch | FilterAlert | AggregateAlert | CorrelationRule
+LiveAlert: TypeAlias = AggregateAlert | LegacyAlert
+"""An alert on the rows of a window that ends now."""
+Trigger: TypeAlias = ScheduledSearch | FilterAlert | LiveAlert | CorrelationRule
 
 
 def asset_key(domain: str, kind: AssetKind, asset_id: str) -> str:
@@ -131,6 +142,13 @@ def trigger_of(kind: AssetKind, record: Record, *, domain: str, has_email: bool)
             backfill_runs=record["backfillLimit"] or 0,
             max_wait_ms=(record["maxWaitTimeSeconds"] or 0) * 1000,
             on_empty=bool(record.get("triggerOnEmptyResult")),
+        )
+    if kind is AssetKind.LEGACY_ALERT:
+        length_ms, throttle_field = record["throttleTimeMillis"], record["throttleField"] or ""
+        return LegacyAlert(
+            **common,
+            interval_ms=record["searchIntervalSeconds"] * 1000,
+            throttle=Throttle(length_ms=length_ms, field=throttle_field),
         )
     seconds = record["throttleTimeSeconds"]
     throttle = Throttle(length_ms=(seconds or 0) * 1000, field=record["throttleField"] or "")

@@ -19,6 +19,7 @@ from orchestrator.sandbox.triggers.kinds import (
     AggregateAlert,
     CorrelationRule,
     FilterAlert,
+    LegacyAlert,
     ScheduledSearch,
     Trigger,
 )
@@ -80,9 +81,10 @@ class Outcomes:
         match trigger:
             case FilterAlert():
                 self._fire_events(trigger, state, rows[::-1], answer)
-            case AggregateAlert():
+            case AggregateAlert() | LegacyAlert():
                 # LogScale sends no incomplete result unless it is told to.
-                may_fire = trigger.is_immediate or not warnings
+                is_immediate = isinstance(trigger, AggregateAlert) and trigger.is_immediate
+                may_fire = is_immediate or not warnings
                 fired = fired_rows(trigger, state, rows, now_ms=now_ms) if may_fire else None
                 if fired is not None:
                     self._fire(trigger, window, fired, answer)
@@ -194,7 +196,7 @@ def _relative(trigger: Trigger) -> tuple[str, str]:
     match trigger:
         case ScheduledSearch():
             start_ms, end_ms = trigger.interval_ms + trigger.offset_ms, trigger.offset_ms
-        case AggregateAlert():
+        case AggregateAlert() | LegacyAlert():
             start_ms, end_ms = trigger.interval_ms, 0
         case _:
             return "now", "now"

@@ -7,6 +7,7 @@ again and leaves out nothing after it, within the limits of each kind:
   `backfillLimit` older ones; by ingest time one run reaches back over all slots that were missed;
 * an aggregate alert looks at a window that ends now; one that fell behind steps forward by whole
   windows, from at most 24 hours back;
+* a legacy alert looks at such a window too, and never at one that is past;
 * a correlation rule runs its newest due slot alone.
 """
 
@@ -22,6 +23,8 @@ from orchestrator.sandbox.triggers.kinds import (
     AggregateAlert,
     CorrelationRule,
     FilterAlert,
+    LegacyAlert,
+    LiveAlert,
     ScheduledSearch,
     Trigger,
 )
@@ -31,7 +34,7 @@ from orchestrator.units import from_epoch_ms, to_epoch_ms
 CATCH_UP_MS = 86_400_000
 """How far back alerts go when they fell behind."""
 PACE_MS = 5_000
-"""Least time between two looks of an aggregate alert at events that keep arriving."""
+"""Least time between two looks of an alert with a window at events that keep arriving."""
 COMPLETE_WAIT_MS = 1_200_000
 """How long an aggregate alert in CompleteMode waits for a complete result: twenty minutes."""
 _MINUTE_MS = 60_000
@@ -95,8 +98,8 @@ def plan(trigger: Trigger, state: RunState, moment: Moment) -> Plan:
             # Its events are taken by order of arrival; the bounds of the window play no part.
             window = Window(start_ms=0, end_ms=now_ms, by_ingest=True, planned_ms=now_ms)
             return Plan(windows=(window,) if moment.has_new else ())
-        case AggregateAlert():
-            return _aggregate(trigger, state, moment)
+        case AggregateAlert() | LegacyAlert():
+            return _live(trigger, state, moment)
         case CorrelationRule():
             return _correlation(trigger, state, moment)
 
@@ -179,13 +182,10 @@ def _shifted(at_ms: int, shift: timedelta) -> datetime:
 # --- alerts and rules ---------------------------------------------------------------------------
 
 
-def _aggregate(alert: AggregateAlert, state: RunState, moment: Moment) -> Plan:
+def _live(alert: LiveAlert, state: RunState, moment: Moment) -> Plan:
     now_ms = moment.now_ms
     if now_ms < state.throttled_ms:
         return Plan(next_ms=state.throttled_ms)
-    # After a silence the next window begins where the length of one ends with the silence.
-    resumed_ms = state.throttled_ms - alert.interval_ms if state.throttled_ms else 0
-    base_ms = max(state.done_ms, resumed_ms, now_ms - CATCH_UP_MS)
     minute_ms = (state.done_ms // _MINUTE_MS + 1) * _MINUTE_MS
     is_back = state.done_ms < state.throttled_ms <= now_ms
     if not (is_back or now_ms >= minute_ms or moment.has_new):
@@ -196,18 +196,28 @@ def _aggregate(alert: AggregateAlert, state: RunState, moment: Moment) -> Plan:
     if moment.newest_ms >= now_ms:
         # More may arrive within this millisecond, and windows do not overlap.
         return Plan(next_ms=now_ms + 1)
-    end_ms = min(base_ms + alert.interval_ms, now_ms)
-    patience_ms = 0 if alert.is_immediate else COMPLETE_WAIT_MS
-    ready_ms = moment.settles_at(end_ms, patience_ms=patience_ms) if alert.by_ingest else now_ms
-    if ready_ms > now_ms:
-        return Plan(next_ms=ready_ms)
+    end_ms, by_ingest = now_ms, False
+    if isinstance(alert, AggregateAlert):
+        end_ms, by_ingest = _next_end(alert, state, now_ms), alert.by_ingest
+        patience_ms = 0 if alert.is_immediate else COMPLETE_WAIT_MS
+        ready_ms = moment.settles_at(end_ms, patience_ms=patience_ms) if by_ingest else now_ms
+        if ready_ms > now_ms:
+            return Plan(next_ms=ready_ms)
     window = Window(
         start_ms=end_ms - alert.interval_ms,
         end_ms=end_ms,
-        by_ingest=alert.by_ingest,
+        by_ingest=by_ingest,
         planned_ms=end_ms,
     )
     return Plan(windows=(window,), next_ms=(now_ms // _MINUTE_MS + 1) * _MINUTE_MS)
+
+
+def _next_end(alert: AggregateAlert, state: RunState, now_ms: int) -> int:
+    """Return where the alert's next window ends: now, or a window's length after the last one."""
+    # After a silence the next window begins where the length of one ends with the silence.
+    resumed_ms = state.throttled_ms - alert.interval_ms if state.throttled_ms else 0
+    base_ms = max(state.done_ms, resumed_ms, now_ms - CATCH_UP_MS)
+    return min(base_ms + alert.interval_ms, now_ms)
 
 
 def _correlation(rule: CorrelationRule, state: RunState, moment: Moment) -> Plan:

@@ -14,8 +14,8 @@ from orchestrator.sandbox.triggers.book import Book
 from orchestrator.sandbox.triggers.evaluate import Host
 from orchestrator.sandbox.triggers.kinds import (
     TRIGGER_KINDS,
-    AggregateAlert,
     FilterAlert,
+    LiveAlert,
     Trigger,
     rule_key,
     rule_of,
@@ -109,7 +109,7 @@ class Roster:
             state.is_active, state.retry_ms = True, 0
             state.done_ms = max(state.done_ms, since_ms)
         self.running[trigger.key] = trigger
-        if isinstance(trigger, FilterAlert | AggregateAlert):
+        if isinstance(trigger, FilterAlert | LiveAlert):
             state.cursors = {
                 name: min(state.cursors.get(name, total), total)
                 for name in self.repositories(trigger)

@@ -17,12 +17,12 @@ from datetime import timedelta
 import polars as pl
 
 from orchestrator.route.sinks.http import HttpSeam
-from orchestrator.sandbox.domains import Domain
+from orchestrator.sandbox.domains import Domain, Record
 from orchestrator.sandbox.journal import Journal
 from orchestrator.sandbox.search import Answer
 from orchestrator.sandbox.triggers.arrivals import Arrivals
 from orchestrator.sandbox.triggers.book import Book
-from orchestrator.sandbox.triggers.delivery import Delivery
+from orchestrator.sandbox.triggers.delivery import Delivery, Outcome
 from orchestrator.sandbox.triggers.evaluate import (
     Host,
     SearchFailed,
@@ -40,6 +40,7 @@ from orchestrator.sandbox.triggers.planner import Moment, Window, plan
 from orchestrator.sandbox.triggers.roster import Roster
 from orchestrator.sandbox.triggers.sending import Sending
 from orchestrator.sandbox.triggers.states import RunState
+from orchestrator.sandbox.triggers.templates import Firing
 
 SEND_DEADLINE = timedelta(seconds=10)
 # A clock that is set, and a machine that slept, are noticed within a minute.
@@ -180,6 +181,14 @@ class Triggers:
         if self._is_on:
             await self._sending.send_due()
 
+    async def try_out(self, action: Record, firing: Firing) -> Outcome:
+        """Carry out an action as it is given, once, whether triggers run or not.
+
+        Raises:
+            StoreFull: It was carried out, and the disk is too full to say so.
+        """
+        return await self._sending.try_out(action, firing)
+
     def next_due_ms(self) -> int:
         """Return when the next search is due by the clock, 0 for none."""
         known = (self.book.states[key].next_ms for key in self._roster.running)
@@ -196,7 +205,6 @@ class Triggers:
                 group.create_task(self._drive(self._to_send, self.send_due, self._sending.next_ms))
         finally:
             self._loop = None
-            await self.delivery.close()
 
     async def _drive(
         self, wake: asyncio.Event, step: Callable[[], Awaitable[None]], due_ms: Callable[[], int]

@@ -10,6 +10,7 @@ Source: library.humio.com, error types of aggregate alerts; the times are the sa
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Sequence
 
 from orchestrator.sandbox.domains import AssetKind, Record
@@ -65,6 +66,18 @@ class Sending:
                 for problem in ended:
                     if isinstance(problem, BaseException):
                         raise problem
+
+    async def try_out(self, action: Record, firing: Firing) -> Outcome:
+        """Carry out an action once, on record; no trigger's state moves, nothing is repeated.
+
+        Raises:
+            StoreFull: It was carried out, and the disk is too full to say so.
+        """
+        entry = Pending(id=secrets.token_hex(16), firing_id=firing.id, action_id="", attempts=1)
+        outcome, shown = await self._carry_out(action, entry, firing)
+        status = "sent" if outcome.is_sent else "failed"
+        self._record(entry, firing, action, outcome, status=status, shown=shown)
+        return outcome
 
     async def _in_order(self, entries: Sequence[Pending]) -> None:
         async with self._slots:

@@ -19,6 +19,7 @@ from orchestrator.client.types import (
     Asset,
     CorrelationRule,
     FilterAlert,
+    LegacyAlert,
     SavedQuery,
     ScheduledSearch,
     TimestampType,
@@ -167,6 +168,90 @@ async def test_list_reads_a_filter_alert_without_throttle() -> None:
     assert await client.assets("v").list(FilterAlert) == (
         FilterAlert(id="f1", name="f", query="x=1", labels=("l",), enabled=True, actions=("a",)),
     )
+
+
+def wire_legacy(**changes: object) -> dict[str, object]:
+    return {
+        "id": "l1",
+        "name": "older",
+        "description": None,
+        "queryString": "count()",
+        "queryStart": "24h",
+        "throttleTimeMillis": 90_500,
+        "throttleField": "host",
+        "enabled": True,
+        "labels": [],
+        "actionsV2": [{"id": "1", "name": "a"}],
+        "queryOwnership": {"__typename": "UserOwnership"},
+        **changes,
+    }
+
+
+LEGACY = LegacyAlert(
+    id="l1",
+    name="older",
+    query="count()",
+    enabled=True,
+    window=timedelta(hours=24),
+    throttle=timedelta(seconds=90.5),
+    throttle_field="host",
+    actions=("a",),
+)
+
+
+async def test_list_reads_a_legacy_alert() -> None:
+    client, _ = make_client(listed("alerts", wire_legacy()))
+
+    assert await client.assets("v").list(LegacyAlert) == (LEGACY,)
+
+
+async def test_window_of_a_legacy_alert_that_is_no_relative_time_is_named() -> None:
+    client, _ = make_client(listed("alerts", wire_legacy(queryStart="yesterday")))
+
+    with pytest.raises(UnexpectedResponse, match="queryStart should be a relative time"):
+        await client.assets("v").list(LegacyAlert)
+
+
+async def test_update_of_a_legacy_alert_replaces_all_and_keeps_its_owner() -> None:
+    actions = listed("actions", {"__typename": "WebhookAction", "id": "1", "name": "a"})
+    client, transport = make_client(
+        listed("alerts", wire_legacy()), actions, written("updateAlert", wire_legacy())
+    )
+
+    await client.assets("v").update(replace(LEGACY, throttle_field=None), expected=LEGACY)
+
+    assert sent(transport) == {
+        "viewName": "v",
+        "id": "l1",
+        "name": "older",
+        "description": "",
+        "queryString": "count()",
+        "queryStart": "86400s",
+        "throttleTimeMillis": 90_500,
+        "enabled": True,
+        "labels": [],
+        "actions": ["1"],
+        "queryOwnershipType": "User",
+    }
+
+
+async def test_legacy_alert_with_an_unknown_action_is_not_sent() -> None:
+    client, transport = make_client(listed("actions"))
+
+    with pytest.raises(RequestRejected, match="older: no action is called a"):
+        await client.assets("v").create(LEGACY)
+
+    assert len(transport.requests) == 2
+
+
+async def test_one_label_of_an_alert_is_not_for_older_servers() -> None:
+    client, transport = make_client(version=MIDDLE)
+    alert = FilterAlert(id="f1", name="f", query="x=1", enabled=True)
+
+    with pytest.raises(RequestRejected, match="cannot change one label of a FilterAlert alone"):
+        await client.assets("v").add_label(alert, "mine")
+
+    assert [request.path for request in transport.requests] == ["api/v1/status"]
 
 
 async def test_list_reads_a_saved_query() -> None:

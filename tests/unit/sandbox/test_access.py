@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.roots import root_of
-from orchestrator.sandbox.graphql.route import load_schema
+from orchestrator.sandbox.graphql.schema import load_schema
 
 USER = "id username fullName email company isRoot groups { displayName }"
 ADD_USER = (
@@ -436,7 +436,7 @@ async def test_administration_needs_its_right(client: Any, document: str) -> Non
 
 
 async def test_every_root_field_of_the_schema_has_its_resolver(client: Any) -> None:
-    schema = load_schema()
+    schema = load_schema(client.sandbox.settings.version)
     assert schema.query_type is not None
     assert schema.mutation_type is not None
     declared = {*schema.query_type.fields, *schema.mutation_type.fields}

@@ -257,6 +257,23 @@ async def test_delete_answers_true_once(client: Any) -> None:
     assert "Could not find" in second["errors"][0]["message"]
 
 
+async def test_saved_query_is_made_from_the_yaml_of_another(client: Any) -> None:
+    create = """mutation($yaml: YAML!, $name: String) { createSavedQueryFromTemplate(
+      input: {viewName: "falcon", yamlTemplate: $yaml, name: $name}) {
+      name yamlTemplate query { queryString start isLive } } }"""
+    text = "name: one\nqueryString: a=b\ntimeInterval: {isLive: false, start: 7d}\n"
+
+    one = data(await client.graphql(create, yaml=text))["createSavedQueryFromTemplate"]
+    two = data(await client.graphql(create, yaml=one["yamlTemplate"], name="two"))
+    taken = await client.graphql(create, yaml=text)
+
+    query = {"queryString": "a=b", "start": "7d", "isLive": False}
+    assert (one["name"], one["query"]) == ("one", query)
+    assert two["createSavedQueryFromTemplate"]["name"] == "two"
+    assert two["createSavedQueryFromTemplate"]["query"] == query
+    assert set(state(taken)) == {"name"}
+
+
 # --- alerts ---------------------------------------------------------------------------------
 
 CREATE_FILTER = """mutation($input: CreateFilterAlert!) { createFilterAlert(input: $input) {
@@ -319,6 +336,80 @@ async def test_alert_outside_its_limits_is_refused(
     client: Any, mutation: str, given: dict[str, Any], field: str
 ) -> None:
     assert set(state(await client.graphql(mutation, input=given))) == {field}
+
+
+CREATE_LEGACY = """mutation($input: CreateAlert!) { createAlert(input: $input) {
+  id name queryString queryStart throttleTimeMillis throttleField enabled labels timeOfLastTrigger
+  actions actionsV2 { name } runAsUser { username } queryOwnership { __typename } } }"""
+
+
+def legacy(**changes: Any) -> dict[str, Any]:
+    base = {
+        "viewName": "falcon",
+        "name": "older",
+        "queryString": "count()",
+        "queryStart": "1h",
+        "throttleTimeMillis": 60_000,
+        "actions": [],
+    }
+    return {**base, **changes}
+
+
+async def test_legacy_alert_reads_its_actions_as_ids(client: Any) -> None:
+    hook = await created(client, CREATE_WEBHOOK, webhook())
+
+    by_name = await created(client, CREATE_LEGACY, legacy(actions=["hook"]))
+    by_id = await created(client, CREATE_LEGACY, legacy(name="by id", actions=[hook["id"]]))
+
+    assert by_name["actions"] == by_id["actions"] == [hook["id"]]
+    assert by_name["actionsV2"] == [{"name": "hook"}]
+    # Whose rights it has is optional, and its maker's by default.
+    assert by_name["queryOwnership"] == {"__typename": "UserOwnership"}
+    assert by_name["runAsUser"] == {"username": "admin"}
+    assert (by_name["enabled"], by_name["queryStart"], by_name["labels"]) == (True, "1h", [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"queryStart": "now"}, "queryStart"),
+        ({"queryStart": "yesterday"}, "queryStart"),
+        ({"queryStart": "1500ms"}, "queryStart"),
+        ({"throttleTimeMillis": 0}, "throttleTimeMillis"),
+        ({"queryString": "count("}, "queryString"),
+        ({"actions": ["nowhere"]}, "actions"),
+    ],
+)
+async def test_legacy_alert_outside_its_limits_is_refused(
+    client: Any, changes: dict[str, Any], field: str
+) -> None:
+    assert set(state(await client.graphql(CREATE_LEGACY, input=legacy(**changes)))) == {field}
+
+
+async def test_legacy_alert_verbs_answer_as_each_of_them_does(client: Any) -> None:
+    node = await created(client, CREATE_LEGACY, legacy())
+    target = f'viewName: "falcon", id: "{node["id"]}"'
+
+    answers = [
+        data(await client.graphql(f"mutation {{ {verb}(input: {{ {target} {rest} }}) {shown} }}"))
+        for verb, rest, shown in (
+            ("disableAlert", "", ""),
+            ("addAlertLabelV2", 'label: "x"', "{ enabled labels }"),
+            ("removeAlertLabelV2", 'label: "x"', "{ labels }"),
+            ("clearErrorOnAlert", "", "{ lastError }"),
+            ("enableAlert", "", ""),
+            ("deleteAlert", "", ""),
+        )
+    ]
+
+    assert answers == [
+        {"disableAlert": True},
+        {"addAlertLabelV2": {"enabled": False, "labels": ["x"]}},
+        {"removeAlertLabelV2": {"labels": []}},
+        {"clearErrorOnAlert": {"lastError": None}},
+        {"enableAlert": True},
+        {"deleteAlert": True},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -569,6 +660,43 @@ async def test_analyze_says_what_kind_of_alert_a_query_suits(client: Any) -> Non
     assert broken["validateQuery"]["isValid"] is False
     assert broken["validateQuery"]["diagnostics"][0]["severity"] == "Error"
     assert broken["suggestedAlertType"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "usage"),
+    [
+        ("a=b | count()", None),
+        (
+            "correlate(first: {a=b}, second: {c=d | x <=> first.x}, sequence=true, within=1h)",
+            {"isSequenced": True, "isFormatPreservedInOutput": True},
+        ),
+        (
+            "correlate(first: {a=b}, second: {c=d | x <=> first.x}, within=1h) | count()",
+            {"isSequenced": False, "isFormatPreservedInOutput": False},
+        ),
+    ],
+)
+async def test_analyze_tells_of_correlation(client: Any, query: str, usage: Any) -> None:
+    answer = await client.graphql(
+        """query($q: String!) { analyzeQuery(input: {queryString: $q, version: {name: "legacy"}}) {
+          validateQuery { diagnostics { message } } analysisResult { correlateUsageInfo {
+          isSequenced isFormatPreservedInOutput queryNames } } } }""",
+        q=query,
+    )
+
+    found = data(answer)["analyzeQuery"]
+    assert found["validateQuery"] == {"diagnostics": []}
+    wanted = usage and {**usage, "queryNames": ["first", "second"]}
+    assert found["analysisResult"] == {"correlateUsageInfo": wanted}
+
+
+async def test_analyze_refuses_a_language_that_it_does_not_know(client: Any) -> None:
+    answer = await client.graphql(
+        """{ analyzeQuery(input: {queryString: "*", version: {name: "sql"}}) {
+          validateQuery { isValid } } }"""
+    )
+
+    assert answer["errors"][0]["message"] == "There is no language version 'sql'"
 
 
 async def test_validate_accepts_a_good_query(client: Any) -> None:

@@ -229,6 +229,79 @@ async def test_aggregate_alert_that_fell_behind_steps_over_every_window(stage: S
     assert stage.fields("n") == [["1"], ["2"], ["3"]]
 
 
+# --- legacy alerts ------------------------------------------------------------------------------
+
+
+async def test_legacy_alert_on_events_fires_for_those_of_its_window_together(stage: Stage) -> None:
+    await stage.trigger("Alert", "a=b", queryStart="2m")
+
+    await stage.client.ingest(
+        {"a": "b", "n": "1", "ms": -180_000}, {"a": "b", "n": "2"}, {"n": "3"}
+    )
+    await stage.client.ingest({"a": "b", "n": "4"})
+    await stage.run(after=TICK)
+
+    assert [sorted(names) for names in stage.fields("n")] == [["2", "4"]]
+    assert (await stage.status("Alert"))["timeOfLastTrigger"] == NOW_MS + 1
+
+
+async def test_legacy_alert_fires_again_after_its_silence_while_its_window_has_a_result(
+    stage: Stage,
+) -> None:
+    await stage.trigger("Alert", "count() | _count > 0", queryStart="3m", throttleTimeMillis=90_000)
+
+    await stage.client.ingest({"n": "1"})
+    await stage.run(after=TICK)
+    await stage.run(after=timedelta(seconds=89))
+    assert stage.fields("_count") == [["1"]]
+    await stage.run(after=timedelta(seconds=1))
+    await stage.minutes(5)
+
+    assert stage.fields("_count") == [["1"], ["1"]]
+
+
+async def test_legacy_alert_throttles_each_value_of_its_field_alone(stage: Stage) -> None:
+    await stage.trigger("Alert", "host=*", throttleField="host", throttleTimeMillis=3_600_000)
+
+    await stage.client.ingest({"host": "a"})
+    await stage.run(after=TICK)
+    await stage.client.ingest({"host": "a"}, {"host": "b"})
+    await stage.run(after=MINUTE)
+    await stage.minutes(3)
+
+    assert stage.fields("host") == [["a"], ["b"]]
+
+
+async def test_legacy_alert_that_was_away_looks_at_its_window_and_no_further_back(
+    stage: Stage,
+) -> None:
+    await stage.trigger("Alert", "n=*", queryStart="1m")
+
+    for number in ("1", "2", "3"):
+        # Ingest stamps events by their distance from the stage's first instant.
+        away = stage.client.clock.now() - NOW
+        await stage.client.ingest({"n": number, "ms": away // timedelta(milliseconds=1)})
+        stage.client.clock.advance(2 * MINUTE)
+    await stage.run()
+    assert stage.bodies() == []
+    await stage.client.ingest({"n": "4", "ms": 6 * 60_000})
+    await stage.run(after=timedelta(seconds=10))
+
+    assert stage.fields("n") == [["4"]]
+
+
+async def test_legacy_alert_fires_nothing_on_a_result_with_warnings(stage: Stage) -> None:
+    # More groups than the limit lets through warn.
+    await stage.trigger("Alert", "groupBy(n, limit=1)")
+
+    await stage.client.ingest({"n": "1"}, {"n": "2"})
+    await stage.run(after=TICK)
+
+    status = await stage.status("Alert")
+    assert stage.bodies() == []
+    assert status["lastWarnings"] != []
+
+
 # --- scheduled searches -------------------------------------------------------------------------
 
 

@@ -30,6 +30,7 @@ _OWN: Mapping[str, Mapping[str, Any]] = {
         "searchIntervalSeconds": 300,
         "queryTimestampType": "IngestTimestamp",
     },
+    "Alert": {"queryStart": "5m", "throttleTimeMillis": 60_000},
     "ScheduledSearch": {
         "schedule": "*/5 * * * *",
         "timeZone": "UTC",
@@ -47,6 +48,7 @@ STATUS = {
     " lastSuccessfulPoll }",
     "AggregateAlert": "aggregateAlerts { id lastError lastWarnings lastTriggered"
     " lastSuccessfulPoll }",
+    "Alert": "alerts { id lastError lastWarnings timeOfLastTrigger }",
     "ScheduledSearch": "scheduledSearches { id lastError lastWarnings lastTriggered lastExecuted"
     " timeOfNextPlannedExecution }",
 }
@@ -93,7 +95,7 @@ class Stage:
             **_COMMON,
             "name": f"the {kind}",
             "queryString": query,
-            "actionIdsOrNames": names,
+            "actions" if kind == "Alert" else "actionIdsOrNames": names,
             **_OWN[kind],
             **own,
         }

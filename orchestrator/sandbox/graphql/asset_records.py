@@ -1,0 +1,151 @@
+"""Inputs of mutations become records: what an asset is kept as, every member there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.sandbox.domains import AssetKind, Domain, Record
+from orchestrator.sandbox.graphql.asset_yaml import input_of
+from orchestrator.sandbox.graphql.caller import InputRefused
+from orchestrator.sandbox.graphql.checks import action_ids
+from orchestrator.sandbox.timespans import TimeBase, TimeRefused, resolve
+
+Input = Mapping[str, Any]
+
+
+def saved_query(given: Input, _domain: Domain) -> Record:
+    """Return the record of a saved query."""
+    return saved_query_members(given["name"], given["queryString"], given)
+
+
+def saved_query_members(name: str, query: str, given: Input) -> Record:
+    """Return what a saved query is kept with, whichever face made it; `given` has the rest."""
+    return {
+        "name": name,
+        "queryString": query,
+        "description": given.get("description"),
+        "start": given.get("start") or "24h",
+        "end": given.get("end") or "now",
+        "isLive": given.get("isLive") or False,
+        "widgetType": given.get("widgetType") or "list-view",
+        "options": given.get("options") or "{}",
+        "labels": given.get("labels") or [],
+    }
+
+
+def saved_query_from_template(given: Input, domain: Domain) -> Record:
+    """Return the record of a saved query given as YAML, under its own name or another."""
+    read = input_of(AssetKind.SAVED_QUERY, given["yamlTemplate"])
+    return saved_query({**read, "name": given.get("name") or read["name"]}, domain)
+
+
+def saved_query_update(given: Input, _domain: Domain) -> Record:
+    """Return what an update of a saved query changes."""
+    members = saved_query_members("", "", {})
+    return {name: given[name] for name in members if given.get(name) is not None}
+
+
+def action(given: Input, _domain: Domain, *, typename: str) -> Record:
+    """Return the record of an action of this type."""
+    own = {name: value for name, value in given.items() if name not in {"viewName", "id"}}
+    record = {**own, "typename": typename, "labels": given.get("labels") or []}
+    if typename == "EmailAction":
+        defaults = {"attachCsv": False, "subjectTemplate": None, "bodyTemplate": None}
+        record = defaults | {k: v for k, v in record.items() if v is not None or k != "attachCsv"}
+    return record
+
+
+def _trigger(given: Input, domain: Domain) -> Record:
+    """Return what every trigger's input has."""
+    member = "actionIdsOrNames" if "actionIdsOrNames" in given else "actions"
+    enabled = given.get("enabled")
+    return {
+        "name": given["name"],
+        "description": given.get("description"),
+        "queryString": given["queryString"],
+        "enabled": True if enabled is None else enabled,
+        "labels": given.get("labels") or [],
+        "actionIds": action_ids(given[member], domain, member=member),
+        "queryOwnershipType": given.get("queryOwnershipType") or "User",
+        "runAsUserId": given.get("runAsUserId"),
+    }
+
+
+def filter_alert(given: Input, domain: Domain) -> Record:
+    """Return the record of a filter alert."""
+    return _trigger(given, domain) | {
+        "throttleTimeSeconds": given.get("throttleTimeSeconds"),
+        "throttleField": given.get("throttleField"),
+    }
+
+
+def aggregate_alert(given: Input, domain: Domain) -> Record:
+    """Return the record of an aggregate alert."""
+    return _trigger(given, domain) | {
+        "throttleTimeSeconds": given["throttleTimeSeconds"],
+        "throttleField": given.get("throttleField"),
+        "searchIntervalSeconds": given["searchIntervalSeconds"],
+        "queryTimestampType": given["queryTimestampType"],
+        "triggerMode": given.get("triggerMode") or "CompleteMode",
+    }
+
+
+def legacy_alert(given: Input, domain: Domain) -> Record:
+    """Return the record of a legacy alert."""
+    return _trigger(given, domain) | {
+        "queryStart": given["queryStart"],
+        # What the text stands for.
+        "searchIntervalSeconds": _seconds_ago(given, "queryStart"),
+        "throttleTimeMillis": given["throttleTimeMillis"],
+        "throttleField": given.get("throttleField"),
+    }
+
+
+def scheduled_search(given: Input, domain: Domain) -> Record:
+    """Return the record of a scheduled search, as its updates give it."""
+    record = _trigger(given, domain) | {
+        "schedule": given["schedule"],
+        "timeZone": given["timeZone"],
+        "queryTimestampType": given["queryTimestampType"],
+        "searchIntervalSeconds": given["searchIntervalSeconds"],
+        "searchIntervalOffsetSeconds": given.get("searchIntervalOffsetSeconds"),
+        "maxWaitTimeSeconds": given.get("maxWaitTimeSeconds"),
+        "backfillLimit": given.get("backfillLimit"),
+    }
+    # The V2 update does not know this member and leaves it as it was.
+    if given.get("triggerOnEmptyResult") is not None:
+        record["triggerOnEmptyResult"] = given["triggerOnEmptyResult"]
+    return record
+
+
+def created_scheduled_search(given: Input, domain: Domain) -> Record:
+    """Return the record of a new scheduled search."""
+    return {"triggerOnEmptyResult": False} | scheduled_search(given, domain)
+
+
+def older_scheduled_search(given: Input, domain: Domain) -> Record:
+    """Return the record of the older form, whose window is two relative times."""
+    start, end = (_seconds_ago(given, member) for member in ("queryStart", "queryEnd"))
+    return created_scheduled_search(
+        {
+            **given,
+            "queryTimestampType": "EventTimestamp",
+            "searchIntervalSeconds": start - end,
+            "searchIntervalOffsetSeconds": end,
+            "maxWaitTimeSeconds": None,
+        },
+        domain,
+    )
+
+
+def _seconds_ago(given: Input, member: str) -> int:
+    try:
+        ago_ms = -resolve(given[member], TimeBase(now_ms=0, live=True), default_ms=0)
+    except TimeRefused as exc:
+        raise InputRefused("There were errors in the input.", {member: str(exc)}) from exc
+    if ago_ms < 0 or ago_ms % 1000:
+        raise InputRefused(
+            "There were errors in the input.", {member: "must be relative, in whole seconds"}
+        )
+    return ago_ms // 1000

@@ -1,0 +1,145 @@
+"""The query jobs that run, as GraphQL shows them, and their end.
+
+Who is no administrator sees and ends jobs of one's own. The sandbox counts no costs and limits no
+queries, so that every cost is 0 and no quota is ever exceeded; how many queries somebody started is
+counted among the jobs that are still known.
+Source: descriptions in the schema; library.humio.com, GraphQL reference, killQuery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from orchestrator.sandbox.auth import demand
+from orchestrator.sandbox.graphql.caller import Caller
+from orchestrator.sandbox.graphql.nodes import ORGANIZATION, Node
+from orchestrator.sandbox.job_wire import TOTAL_WORK
+from orchestrator.sandbox.query_jobs import Job
+from orchestrator.sandbox.settings import Right
+
+_MOST = 1000
+_SECOND = timedelta(seconds=1)
+_INTERVALS = {
+    "PerDay": timedelta(days=1),
+    "PerHour": timedelta(hours=1),
+    "PerTenMinutes": timedelta(minutes=10),
+    "PerMinute": timedelta(minutes=1),
+}
+
+
+def running_queries(caller: Caller) -> dict[str, Callable[..., Any]]:
+    """Return the resolvers of the root fields about running queries, by field name."""
+    sandbox = caller.sandbox
+
+    def listed(
+        searchTerm: str = "",  # noqa: N803 -- the schema's name
+        sortField: str = "Age",  # noqa: N803 -- the schema's name
+        sortOrder: str = "Ascending",  # noqa: N803 -- the schema's name
+        **_global: Any,
+    ) -> Node:
+        found = [
+            _node(job, now=sandbox.clock.monotonic())
+            for job in _visible(caller)
+            if (searchTerm or "") in job.search.checked.text
+        ]
+        # Costs are all the same; what remains keeps the order in which the jobs began.
+        found.sort(key=_SORTED.get(sortField, _age), reverse=sortOrder == "Descending")
+        return {
+            "updateAvailableIn": 0,
+            "totalNumberOfQueries": len(found),
+            "totalNumberOfLiveQueries": sum(bool(query["isLive"]) for query in found),
+            "totalNumberOfClients": len({query["initiatedBy"] for query in found}),
+            "queries": found[:_MOST],
+        }
+
+    def kill(view: str, pattern: str) -> Node:
+        domain = caller.readable(view)
+        hit = [
+            job
+            for job in _visible(caller)
+            if job.domain == domain.name and pattern in job.search.checked.text
+        ]
+        for job in hit:
+            sandbox.jobs.kill(job, by=caller.role.name)
+        return {"result": bool(hit)}
+
+    def usage(username: str) -> list[Node]:
+        _may_ask_about(caller, username)
+        now = sandbox.clock.now()
+        ages = [now - job.started_at for job in sandbox.jobs.recent() if job.owner == username]
+        return [
+            {
+                "interval": name,
+                "queryCount": sum(age < length for age in ages),
+                "staticCost": 0,
+                "liveCost": 0,
+            }
+            for name, length in _INTERVALS.items()
+        ]
+
+    def exceeded(username: str) -> list[Node]:
+        _may_ask_about(caller, username)
+        return []
+
+    return {
+        "runningQueries": lambda _info, **given: listed(**given),
+        "killQuery": lambda _info, viewName, pattern: kill(viewName, pattern),  # noqa: N803 -- the schema's name
+        "queryQuotaUsage": lambda _info, username: usage(username),
+        "exceededQueryQuotas": lambda _info, username: exceeded(username),
+    }
+
+
+def _visible(caller: Caller) -> Sequence[Job]:
+    demand(caller.role, Right.READ)
+    jobs = caller.sandbox.jobs
+    alive = (jobs.find(job_id, domain=None) for job_id in jobs.ids())
+    return [
+        job
+        for job in alive
+        if job is not None
+        and not job.problem
+        and (job.is_live or job.answer is None)
+        and (caller.may(Right.ADMIN) or job.owner == caller.role.name)
+    ]
+
+
+def _may_ask_about(caller: Caller, username: str) -> None:
+    demand(caller.role, Right.READ if username == caller.role.name else Right.ADMIN)
+
+
+def _node(job: Job, *, now: float) -> Node:
+    is_done = job.answer is not None
+    length_ms = job.search.end_ms - job.search.start_ms
+    return {
+        "id": job.id,
+        "initiatedBy": job.owner or None,
+        "isLive": job.is_live,
+        "isHistoricDone": is_done,
+        "queryInput": job.search.checked.text,
+        "queryPrefix": job.search.prefix,
+        "totalWork": TOTAL_WORK,
+        "workDone": TOTAL_WORK if is_done else 0,
+        "view": job.domain,
+        "organization": ORGANIZATION,
+        "timeInMillis": int((now - job.started) * 1000),
+        "timeQueuedInMillis": job.queued_ms,
+        "isDashboard": False,
+        "timeInterval": f"{length_ms / 1000:g}s",
+        "status": "Running" if job.began is not None else "Queued",
+        "totalCost": 0.0,
+        "liveCost": 0.0,
+        "staticCost": 0.0,
+    }
+
+
+def _age(query: Node) -> Any:
+    return query["timeInMillis"]
+
+
+_SORTED: dict[str, Callable[[Node], Any]] = {
+    "InitiatedBy": lambda query: query["initiatedBy"] or "",
+    "View": lambda query: query["view"],
+    "Status": lambda query: query["status"],
+}

@@ -1,0 +1,298 @@
+"""What runs on a server and who may do what: our client against the sandbox."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.client.logscale import LogScale
+from orchestrator.client.transport import HttpTransport, Request
+from orchestrator.client.types import ApiToken, FilterAlert, QuotaUsage, SavedQuery, View
+from orchestrator.clock import FrozenClock
+from orchestrator.errors import Forbidden, GraphqlError, NotFound, QueryIncomplete, Unauthorized
+from orchestrator.sandbox.app import create_app
+from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole
+from orchestrator.secret import SecretText
+
+NOW = datetime(2026, 3, 10, tzinfo=UTC)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+TOKENS = {
+    "admin-token": TokenRole(name="admin"),
+    "reader-token": TokenRole(name="reader", rights=frozenset({Right.READ})),
+    "sender-token": TokenRole(name="sender", rights=frozenset({Right.INGEST}), repository="falcon"),
+}
+
+
+@pytest.fixture
+async def app() -> AsyncIterator[Any]:
+    settings = SandboxSettings(tokens=TOKENS, repositories=("falcon", "other"))
+    made = create_app(settings, clock=FrozenClock(NOW))
+    yield made
+    made.state.sandbox.close()
+
+
+def client_of(app: Any, token: str = "admin-token") -> LogScale:
+    clock = app.state.sandbox.clock
+    return LogScale("http://x", token=SecretText(token), clock=clock, asgi_app=app)
+
+
+# --- running queries ----------------------------------------------------------------------------
+
+
+async def test_live_query_is_listed_and_killed(app: Any) -> None:
+    async with client_of(app) as scale, client_of(app, "reader-token") as reader:
+        live = reader.live("falcon", "kind=bad | count()", window=HOUR)
+        async with aclosing(live) as snapshots:
+            await anext(snapshots)
+            app.state.sandbox.clock.advance(MINUTE)
+
+            (found,) = await scale.running().list(containing="kind=bad")
+            others = await scale.running().list(containing="kind=good")
+            await scale.running().kill("falcon", "kind=bad")
+            with pytest.raises(QueryIncomplete, match="killed by admin"):
+                await anext(snapshots)
+            left = await scale.running().list()
+
+    assert (found.view, found.query, found.started_by) == ("falcon", "kind=bad | count()", "reader")
+    assert (found.is_live, found.age, found.status) == (True, MINUTE, "Running")
+    assert found.work_done == found.total_work
+    assert others == left == ()
+
+
+async def test_kill_that_hits_nothing_says_so(app: Any) -> None:
+    async with client_of(app) as scale:
+        with pytest.raises(NotFound, match="no running query of falcon has 'a' in it"):
+            await scale.running().kill("falcon", "a")
+
+
+async def test_reader_sees_and_ends_only_its_own(app: Any) -> None:
+    async with (
+        client_of(app) as scale,
+        client_of(app, "reader-token") as reader,
+        aclosing(scale.live("falcon", "count()", window=HOUR)) as snapshots,
+    ):
+        await anext(snapshots)
+
+        seen = await reader.running().list()
+        with pytest.raises(NotFound):
+            await reader.running().kill("falcon", "count")
+        still = await scale.running().list()
+
+    assert seen == ()
+    assert [query.started_by for query in still] == ["admin"]
+
+
+async def test_quota_counts_what_was_started_and_is_never_used_up(app: Any) -> None:
+    async with client_of(app) as scale, client_of(app, "reader-token") as reader:
+        for _ in range(3):
+            now = app.state.sandbox.clock.now()
+            await reader.search("falcon", "count()", start=now - HOUR, end=now, deadline=MINUTE)
+            app.state.sandbox.clock.advance(8 * MINUTE)
+
+        usage = await scale.running().usage("reader")
+        own = await reader.running().usage("reader")
+        exceeded = await reader.running().exceeded("reader")
+        with pytest.raises(Forbidden):
+            await reader.running().usage("admin")
+
+    counts = {"PerDay": 3, "PerHour": 3, "PerTenMinutes": 1, "PerMinute": 0}
+    assert usage == own
+    assert usage == tuple(
+        QuotaUsage(interval=name, queries=count, static_cost=0, live_cost=0)
+        for name, count in counts.items()
+    )
+    assert exceeded == frozenset()
+
+
+# --- tokens -------------------------------------------------------------------------------------
+
+
+async def viewed(scale: LogScale, *names: str) -> list[View]:
+    return [view for view in await scale.views().list() if view.name in names]
+
+
+async def test_personal_token_may_do_what_its_maker_may_until_it_ends(app: Any) -> None:
+    clock = app.state.sandbox.clock
+    async with client_of(app, "reader-token") as reader:
+        made = await reader.tokens().create_personal(ends_at=NOW + HOUR)
+    async with client_of(app, made.secret.reveal()) as holder:
+        viewer = await holder.views().viewer()
+        allowed = await holder.views().allowed_actions("falcon")
+        with pytest.raises(Forbidden):
+            await holder.views().create_repository("mine")
+        clock.advance(HOUR - timedelta(milliseconds=1))
+        await holder.views().list()
+        clock.advance(timedelta(milliseconds=1))
+        with pytest.raises(Unauthorized):
+            await holder.views().list()
+
+    assert (viewer.name, viewer.is_root) == ("reader", False)
+    assert allowed == {"ReadEvents", "ExportQueryResults"}
+    assert made.token == ApiToken(
+        id=made.token.id,
+        name="reader",
+        kind="PersonalUserToken",
+        created_at=NOW,
+        ends_at=NOW + HOUR,
+    )
+    assert made.secret.reveal() not in repr(made)
+
+
+async def test_view_token_is_good_for_its_views_and_its_permissions(app: Any) -> None:
+    async with client_of(app) as scale:
+        await scale.views().create_view("window", {"falcon": "a=b", "other": "*"})
+        views = await viewed(scale, "other", "window")
+        made = await scale.tokens().create_for_views("ci", views, {"ReadAccess", "ChangeTriggers"})
+    async with client_of(app, made.secret.reveal()) as holder:
+        seen = {view.name: view.connections for view in await holder.views().list()}
+        alert = FilterAlert(name="f", query="a=b", enabled=True)
+        await holder.assets("other").create(alert)
+        with pytest.raises(Forbidden):
+            await holder.assets("falcon").create(alert)
+        with pytest.raises(Forbidden):
+            await holder.assets("other").create(SavedQuery(name="q", query="*"))
+        with pytest.raises(Forbidden):
+            await holder.search("falcon", "*", start=NOW - HOUR, end=NOW, deadline=MINUTE)
+        found = await holder.search("other", "count()", start=NOW - HOUR, end=NOW, deadline=MINUTE)
+        with pytest.raises(Forbidden):
+            await holder.tokens().create_personal()
+        with pytest.raises(Forbidden):
+            await holder.tokens().list()
+
+    assert seen == {"other": {}, "window": {"falcon": "a=b", "other": "*"}}
+    assert found.rows == ({"_count": "0"},)
+
+
+async def test_view_token_sees_nothing_of_what_is_behind_its_view(app: Any) -> None:
+    text = """{ searchDomain(name: "window") { ... on View { connections { repository {
+      name savedQueries { name } files { nameAndPath { name } } allowedViewActions } } } } }"""
+    async with client_of(app) as scale:
+        await scale.views().create_view("window", {"falcon": "*"})
+        await scale.assets("falcon").create(SavedQuery(name="hidden", query="*"))
+        await scale.files("falcon").upload("hidden.csv", b"a\n1\n")
+        views = await viewed(scale, "window")
+        made = await scale.tokens().create_for_views("ci", views, {"ReadAccess"})
+
+    transport = HttpTransport("http://x", asgi_app=app)
+    answer = await transport.send(
+        Request(
+            method="POST",
+            path="graphql",
+            content=json.dumps({"query": text}).encode(),
+            headers={
+                "Authorization": f"Bearer {made.secret.reveal()}",
+                "Content-Type": "application/json",
+            },
+        )
+    )
+    await transport.close()
+
+    (connection,) = json.loads(answer.body)["data"]["searchDomain"]["connections"]
+    assert connection["repository"] == {
+        "name": "falcon",
+        "savedQueries": [],
+        "files": [],
+        "allowedViewActions": [],
+    }
+
+
+async def test_tokens_are_listed_rotated_and_deleted(app: Any) -> None:
+    async with client_of(app) as scale:
+        tokens = scale.tokens()
+        views = await viewed(scale, "falcon")
+        made = [
+            await tokens.create_for_views(f"ci-{number:03}", views, {"ReadAccess"})
+            for number in range(103)
+        ]
+        first = made[0]
+        listed = await tokens.list()
+        second = await tokens.rotate(first.token)
+        async with (
+            client_of(app, first.secret.reveal()) as old,
+            client_of(app, second.reveal()) as new,
+        ):
+            with pytest.raises(Unauthorized):
+                await old.views().list()
+            assert [view.name for view in await new.views().list()] == ["falcon"]
+            await tokens.delete(first.token)
+            with pytest.raises(Unauthorized):
+                await new.views().list()
+        left = await tokens.list()
+        with pytest.raises(GraphqlError, match="Could not find an entry"):
+            await tokens.delete(first.token)
+
+    assert listed == tuple(one.token for one in made)
+    assert left == listed[1:]
+
+
+async def test_other_peoples_tokens_are_left_alone(app: Any) -> None:
+    async with client_of(app) as scale, client_of(app, "reader-token") as reader:
+        theirs = await scale.tokens().create_personal()
+        own = await reader.tokens().create_personal()
+
+        with pytest.raises(GraphqlError, match="Could not find an entry"):
+            await reader.tokens().rotate(theirs.token)
+        with pytest.raises(Forbidden):
+            await reader.tokens().create_for_views(
+                "x", await viewed(reader, "falcon"), {"ReadAccess"}
+            )
+        await reader.tokens().delete(own.token)
+        listed = await scale.tokens().list()
+
+    # A personal token is its owner's matter and is not listed.
+    assert listed == ()
+
+
+async def test_sender_has_no_personal_token(app: Any) -> None:
+    async with client_of(app, "sender-token") as sender:
+        with pytest.raises(Forbidden):
+            await sender.tokens().create_personal()
+
+
+@pytest.mark.parametrize(
+    ("permissions", "views", "ends_at", "problem"),
+    [
+        ({"ReadAccess"}, (), None, "viewIds: must not be empty"),
+        ({"ReadAccess"}, ("falcon",), NOW, "expireAt: must be in the future"),
+    ],
+    ids=["no view", "over"],
+)
+async def test_token_that_cannot_be_as_asked_is_refused(
+    app: Any, permissions: set[str], views: tuple[str, ...], ends_at: Any, problem: str
+) -> None:
+    async with client_of(app) as scale:
+        with pytest.raises(GraphqlError, match=problem):
+            await scale.tokens().create_for_views(
+                "ci", await viewed(scale, *views), permissions, ends_at=ends_at
+            )
+        assert await scale.tokens().list() == ()
+
+
+async def test_tokens_survive_a_restart_and_still_end(tmp_path: Path) -> None:
+    settings = SandboxSettings(tokens=TOKENS, data_dir=tmp_path)
+    clock = FrozenClock(NOW)
+    app = create_app(settings, clock=clock)
+    async with client_of(app) as scale:
+        views = await viewed(scale, "falcon")
+        made = await scale.tokens().create_for_views(
+            "ci", views, {"ReadAccess"}, ends_at=NOW + HOUR
+        )
+    app.state.sandbox.close()
+
+    again = create_app(settings, clock=clock)
+    async with client_of(again, made.secret.reveal()) as holder, client_of(again) as scale:
+        seen = [view.name for view in await holder.views().list()]
+        listed = await scale.tokens().list()
+        clock.advance(HOUR)
+        with pytest.raises(Unauthorized):
+            await holder.views().list()
+    again.state.sandbox.close()
+
+    assert seen == ["falcon"]
+    assert listed == (made.token,)
