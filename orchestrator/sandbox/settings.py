@@ -75,6 +75,11 @@ class TokenRole:
         """Return whether the role is good for anything in a search domain."""
         return self.repository in {None, name} and (self.views is None or name in self.views)
 
+    @property
+    def is_person(self) -> bool:
+        """Return whether a user stands behind the token, and not a sender or some views alone."""
+        return self.repository is None and self.views is None
+
     def is_over(self, now_ms: int) -> bool:
         """Return whether the token has expired."""
         issue = self.issue

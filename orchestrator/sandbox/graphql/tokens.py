@@ -61,7 +61,7 @@ class _Tokens:
         """Make a token that may do what its maker may."""
         role = self._caller.role
         # Only people have personal tokens: no view's token and no sender.
-        if role.repository is not None or role.views is not None:
+        if not role.is_person:
             raise forbidden()
         issue = self._issue(given, kind=TokenKind.PERSONAL, name=role.name)
         return self._keep(replace(role, issue=issue))
@@ -166,7 +166,9 @@ class _Tokens:
     def _find(self, token_id: str) -> tuple[str, TokenRole, Issue]:
         caller = self._caller
         for text, role, issue in self._issued():
-            is_own = issue.kind is TokenKind.PERSONAL and role.name == caller.role.name
+            # A view's token may be called like a person.
+            is_owner = caller.role.is_person and role.name == caller.role.name
+            is_own = issue.kind is TokenKind.PERSONAL and is_owner
             if issue.id == token_id and (is_own or caller.may(Right.ADMIN)):
                 return text, role, issue
         raise InputRefused(f"Could not find a token with the id '{token_id}'")
