@@ -57,6 +57,11 @@ class TokenRole:
         """Return whether the token may be used in this repository or view."""
         return self.repository is None or name == self.repository or name in self.others
 
+    @property
+    def is_person(self) -> bool:
+        """Return whether a user stands behind the token, and not a sender or some views alone."""
+        return self.repository is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FalconClient:

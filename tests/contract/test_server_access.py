@@ -249,6 +249,38 @@ async def test_other_peoples_tokens_are_left_alone(app: Any) -> None:
     assert listed == ()
 
 
+async def test_view_token_that_is_called_like_a_person_is_none(app: Any) -> None:
+    async with client_of(app) as scale:
+        theirs = await scale.tokens().create_personal()
+        views = await viewed(scale, "falcon")
+        made = await scale.tokens().create_for_views("admin", views, {"ReadAccess"})
+    async with client_of(app, made.secret.reveal()) as holder:
+        with pytest.raises(GraphqlError, match="Could not find an entry"):
+            await holder.tokens().rotate(theirs.token)
+
+
+async def test_view_token_is_good_for_nothing_at_the_gateway(app: Any) -> None:
+    async with client_of(app) as scale:
+        views = await viewed(scale, "falcon")
+        permissions = {"ReadAccess", "ChangeTriggers"}
+        made = await scale.tokens().create_for_views("ci", views, permissions)
+    transport = HttpTransport("http://x", asgi_app=app)
+    answers = [
+        await transport.send(
+            Request(
+                method="GET",
+                path="devices/queries/devices/v1",
+                content=b"",
+                headers={"Authorization": f"Bearer {secret}"},
+            )
+        )
+        for secret in (made.secret.reveal(), "admin-token")
+    ]
+    await transport.close()
+
+    assert [answer.status for answer in answers] == [403, 200]
+
+
 async def test_sender_has_no_personal_token(app: Any) -> None:
     async with client_of(app, "sender-token") as sender:
         with pytest.raises(Forbidden):

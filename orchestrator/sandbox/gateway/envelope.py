@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orchestrator.sandbox.answers import Refusal, json_answer
+from orchestrator.sandbox.answers import Refusal, forbidden, json_answer
 from orchestrator.sandbox.auth import caller_of, demand
 from orchestrator.sandbox.domains import Record
 from orchestrator.sandbox.gateway.fql import FqlError, Predicate, parse_fql, sorted_by
@@ -92,6 +92,9 @@ def caller(request: Request, right: Right) -> Sandbox:
         Refusal: 401 or 403.
     """
     sandbox, role = caller_of(request)
+    # What the gateway holds is the whole tenant's, and no token of some views reaches it.
+    if not role.is_person:
+        raise forbidden()
     demand(role, right)
     return sandbox
 

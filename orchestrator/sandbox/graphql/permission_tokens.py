@@ -127,7 +127,7 @@ class _Change:
         """Make a token that may do what its maker may."""
         role = self._caller.role
         # Only people have personal tokens: no sender, and no token that is bound to search domains.
-        if role.repository is not None:
+        if not role.is_person:
             raise forbidden()
         rights = sorted(right.value for right in role.rights)
         made = self._new(given, _PERSONAL, name=role.name, permissions=rights)
@@ -182,7 +182,9 @@ class _Change:
     def _record(self, given: Input) -> Record:
         record = _kept(self._records, given["id"])
         if record["kind"] == _PERSONAL:
-            if record["name"] != self._caller.role.name and not self._caller.may(Right.ADMIN):
+            role = self._caller.role
+            is_own = role.is_person and record["name"] == role.name
+            if not is_own and not self._caller.may(Right.ADMIN):
                 # That somebody else has such a token is not told.
                 raise InputRefused(f"Could not find an entry with the id '{record['id']}'")
         else:
