@@ -73,7 +73,7 @@ async def test_no_error_shows_the_client_secret() -> None:
     with pytest.raises(ClientError) as caught:
         await falcon.check()
 
-    assert str(caught.value).startswith("POST oauth2/token: bad secret ***")
+    assert str(caught.value).startswith("POST https://falcon.example/oauth2/token: bad secret ***")
 
 
 @pytest.mark.parametrize(
