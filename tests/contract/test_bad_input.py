@@ -412,6 +412,11 @@ LINES: Mapping[str, Line] = {
         error=ConnectionFailed,
         words=("127.0.0.1 refused the connection: nothing listens", "Check that the server runs"),
     ),
+    "nothing-listens-on-any-address": Line(
+        url="http://localhost:1",
+        error=ConnectionFailed,
+        words=("localhost refused the connection: nothing listens",),
+    ),
     "closes-at-once": Line(
         url="http://127.0.0.1:{port}",
         error=ConnectionFailed,
