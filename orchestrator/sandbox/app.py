@@ -28,7 +28,7 @@ from orchestrator.sandbox import (
     query_routes,
 )
 from orchestrator.sandbox.answers import Refusal, text_answer
-from orchestrator.sandbox.fault_layer import FaultLayer
+from orchestrator.sandbox.fault_layer import Dated, FaultLayer
 from orchestrator.sandbox.graphql.route import graphql, load_schema
 from orchestrator.sandbox.settings import SandboxSettings
 from orchestrator.sandbox.state import Sandbox
@@ -58,6 +58,7 @@ def create_app(settings: SandboxSettings, *, clock: Clock) -> Starlette:
     app = Starlette(
         routes=_routes(),
         middleware=[
+            Middleware(Dated),
             Middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES),
             Middleware(FaultLayer, plan=sandbox.faults),
         ],
