@@ -32,7 +32,7 @@ from orchestrator.sandbox import (
     user_routes,
 )
 from orchestrator.sandbox.answers import Refusal, text_answer
-from orchestrator.sandbox.fault_layer import FaultLayer
+from orchestrator.sandbox.fault_layer import Dated, FaultLayer
 from orchestrator.sandbox.graphql.route import graphql
 from orchestrator.sandbox.graphql.schema import load_schema
 from orchestrator.sandbox.settings import SandboxSettings
@@ -67,6 +67,7 @@ def create_app(settings: SandboxSettings, *, clock: Clock) -> Starlette:
     app = Starlette(
         routes=_routes(),
         middleware=[
+            Middleware(Dated),
             Middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES),
             Middleware(
                 gateway.GatewayFace, clock=clock, per_minute=settings.gateway_requests_per_minute

@@ -1,8 +1,8 @@
 """The layer in front of every route: a request may meet a fault before, or after, it is handled.
 
-Plain ASGI, because a broken connection is something that no response object can be. Every answer
-gets its `Date` here, so that a fault can have it wrong: the machine's time, not the sandbox's, as
-that is what the caller's clock is compared with.
+Plain ASGI, because a broken connection is something that no response object can be. `Dated`, the
+outermost layer, gives every answer its `Date` unless a fault had it wrong before: the machine's
+time, not the sandbox's, as that is what the caller's clock is compared with.
 """
 
 from __future__ import annotations
@@ -33,6 +33,17 @@ _SKEWS = {FaultKind.CLOCK_AHEAD: _SKEW, FaultKind.CLOCK_BEHIND: -_SKEW}
 _LOGIN = "https://login.example.com/sso?state=0123456789"
 
 
+class Dated:
+    """Gives every answer that has none its `Date`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and date its answer."""
+        await self._app(scope, receive, partial(_dated, send, timedelta(0)))
+
+
 class FaultLayer:
     """Wraps the app; `plan` says what each request meets."""
 
@@ -45,12 +56,12 @@ class FaultLayer:
             await self._app(scope, receive, send)
             return
         fault = self._plan.take(scope["method"], scope["path"])
-        skew = timedelta(0) if fault is None else _SKEWS.get(fault.kind, timedelta(0))
-        send = partial(_dated, send, skew)
-        if fault is None or skew:
+        if fault is None:
             await self._app(scope, receive, send)
             return
         match fault.kind:
+            case FaultKind.CLOCK_AHEAD | FaultKind.CLOCK_BEHIND:
+                await self._app(scope, receive, partial(_dated, send, _SKEWS[fault.kind]))
             case FaultKind.RESET:
                 await _break(send)
             case FaultKind.RESET_AFTER:
@@ -130,10 +141,12 @@ async def _break(send: Send) -> None:
 
 
 async def _dated(send: Send, skew: timedelta, message: Message) -> None:
-    """Pass a message on, with the time in its head."""
+    """Pass a message on, with the time in its head if none is there."""
     if message["type"] == "http.response.start":
-        date = format_datetime(SystemClock().now() + skew, usegmt=True).encode()
-        message = {**message, "headers": [*message.get("headers", ()), (b"date", date)]}
+        headers = list(message.get("headers", ()))
+        if all(name != b"date" for name, _ in headers):
+            date = format_datetime(SystemClock().now() + skew, usegmt=True).encode()
+            message = {**message, "headers": [*headers, (b"date", date)]}
     await send(message)
 
 

@@ -17,11 +17,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from orchestrator.checkup import LookState, look_at_repository
 from orchestrator.client.auth import ClientCredentials
 from orchestrator.client.falcon import Falcon
 from orchestrator.client.logscale import LogScale
 from orchestrator.client.retry import NO_RETRIES
 from orchestrator.clock import SystemClock
+from orchestrator.config import RepoSettings
 from orchestrator.errors import (
     AddressInvalid,
     AnswerCutOff,
@@ -411,6 +413,11 @@ LINES: Mapping[str, Line] = {
         url="http://127.0.0.1:1",
         error=ConnectionFailed,
         words=("127.0.0.1 refused the connection: nothing listens", "Check that the server runs"),
+    ),
+    "nothing-listens-on-any-address": Line(
+        url="http://localhost:1",
+        error=ConnectionFailed,
+        words=("localhost refused the connection: nothing listens",),
     ),
     "closes-at-once": Line(
         url="http://127.0.0.1:{port}",
@@ -854,3 +861,46 @@ async def test_clock_that_agrees_is_fine() -> None:
 async def test_server_without_a_date_cannot_be_compared() -> None:
     async with listening(saying(http(200))) as port, scale_at(f"http://{LOOPBACK}:{port}") as scale:
         assert await scale.clocks() is None
+
+
+# What doctor tells of a server
+
+
+@pytest.mark.parametrize(
+    ("version", "state", "detail"),
+    [
+        ("1.204.0--build-1", LookState.OK, "LogScale 1.204.0"),
+        ("1.150.2--build-1", LookState.NOTE, "scheduled searches by ingest time need 1.180.0"),
+        ("nightly", LookState.WRONG, "the server's version does not start with numbers"),
+    ],
+)
+async def test_checkup_tells_what_a_strange_server_lacks(
+    version: str, state: LookState, detail: str
+) -> None:
+    """One that tells no time and knows no GraphQL: each has a row, and none hides another."""
+    body = json.dumps({"status": "WARN", "version": version}).encode()
+    answer = http(200, body, {"Content-Type": "application/json"})
+    async with listening(saying(answer)) as port:
+        settings = RepoSettings(
+            url=f"http://{LOOPBACK}:{port}", repository="r", token=SecretText(TOKEN)
+        )
+        looks = await look_at_repository(settings, name="x", clock=SystemClock())
+
+    assert [(look.what, look.state) for look in looks] == [
+        ("connection x", LookState.OK),
+        ("clock x", LookState.NOTE),
+        ("version x", state),
+        ("repository x", LookState.WRONG),
+    ]
+    assert looks[0].detail.endswith("answers, state WARN")
+    assert detail in looks[2].detail
+    assert looks[3].code == "unexpected-response"
+
+
+async def test_checkup_of_a_repository_without_a_token_names_the_setting() -> None:
+    settings = RepoSettings(url="https://logscale.example.com", repository="r")
+
+    (look,) = await look_at_repository(settings, name="x", clock=SystemClock())
+
+    assert (look.what, look.code) == ("repository x", "config-error")
+    assert "repos.x.token: a token is needed" in look.detail
