@@ -1,9 +1,9 @@
 """The sandbox and our client over a real socket, the server in a process of its own.
 
-Run `python -m benchmarks.bench_sandbox`. Four questions: how fast events go in; what a search over
-all of them costs beside the engine alone on the same frame; what a complete query job costs the
-client beside humiolib; and how late polls are when one process keeps many jobs at once. Prints one
-JSON object; sizes are options.
+Run `python -m benchmarks.bench_sandbox`. Five questions: how fast events go into memory and onto
+disk; what a search over all of them costs beside the engine alone on the same frame, in turn; how
+much memory that takes; what a complete query job costs the client beside humiolib; and how late
+polls are when one process keeps many jobs at once. Prints one JSON object; sizes are options.
 """
 
 from __future__ import annotations
@@ -12,14 +12,18 @@ import argparse
 import asyncio
 import json
 import multiprocessing
+import os
 import platform
 import socket
 import statistics
+import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Self
 
 import polars as pl
@@ -50,12 +54,31 @@ _PATIENCE_S = 300
 DEADLINE = timedelta(minutes=5)
 
 
-def run_server(port: int, polls: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server process and its address."""
+
+    url: str
+    pid: int
+
+    def cpu_s(self) -> float:
+        """Return the CPU seconds that it has used so far, all threads."""
+        after_name = Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory_mb(self, kind: str) -> int:
+        """Return `VmRSS`, what it holds now, or `VmHWM`, the most so far."""
+        lines = Path(f"/proc/{self.pid}/status").read_text("ascii").splitlines()
+        return next(int(line.split()[1]) // 1024 for line in lines if line.startswith(kind))
+
+
+def run_server(port: int, polls: int, data_dir: Path | None) -> None:
     """Serve a sandbox until SIGTERM; the first `polls` polls of all say `done: false`."""
     slow = {"GET */queryjobs/*": [Fault(kind=FaultKind.SLOW, count=polls)]} if polls else {}
     settings = SandboxSettings(
         tokens={TOKEN: TokenRole(name="bench")},
         repositories=(REPOSITORY,),
+        data_dir=data_dir,
         poll_after_running_ms=POLL_AFTER_MS if polls else 20,
         faults=slow,
     )
@@ -63,19 +86,19 @@ def run_server(port: int, polls: int) -> None:
 
 
 @contextmanager
-def server(*, slow_polls: int = 0) -> Iterator[str]:
-    """Start a server process and yield its address."""
+def server(*, slow_polls: int = 0, data_dir: Path | None = None) -> Iterator[Served]:
+    """Start a server process, in memory only unless it is given a directory."""
     with socket.socket() as free:
         free.bind((LOOPBACK, 0))
         port = free.getsockname()[1]
     context = multiprocessing.get_context("spawn")
-    process = context.Process(target=run_server, args=(port, slow_polls))
+    process = context.Process(target=run_server, args=(port, slow_polls, data_dir))
     process.start()
     url = f"http://{LOOPBACK}:{port}"
     try:
         while not answers(url):
             time.sleep(0.05)
-        yield url
+        yield Served(url, process.pid or 0)
     finally:
         process.terminate()
         process.join()
@@ -94,8 +117,10 @@ def client(url: str) -> LogScale:
     return LogScale(url, token=SecretText(TOKEN), clock=SystemClock())
 
 
-def send_share(url: str, share: pl.DataFrame, batch: int, start: object, done: object) -> None:
-    """Send a share of the events; for a process of its own."""
+def send_share(
+    url: str, share: pl.DataFrame, batch: int, start: object, done: object, cpu_s: object
+) -> None:
+    """Send a share of the events and add what it took; for a process of its own."""
     batches = list(batches_of(share, batch))
 
     async def send() -> None:
@@ -105,7 +130,10 @@ def send_share(url: str, share: pl.DataFrame, batch: int, start: object, done: o
                 await ingest.structured([events], repository=REPOSITORY)
 
     start.wait()  # type: ignore[attr-defined]  # a Barrier of multiprocessing
+    began = time.process_time()
     asyncio.run(send())
+    with cpu_s.get_lock():  # type: ignore[attr-defined]  # a Value of multiprocessing
+        cpu_s.value += time.process_time() - began  # type: ignore[attr-defined]  # as above
     done.wait()  # type: ignore[attr-defined]  # as above
 
 
@@ -128,53 +156,63 @@ def batches_of(events: pl.DataFrame, size: int) -> Iterator[WireStructuredBatch]
         )
 
 
-def ingest_rate(url: str, events: pl.DataFrame, *, senders: int, batch: int) -> float:
-    """Send all events from `senders` processes and return the rate, events per second."""
+def ingested(served: Served, events: pl.DataFrame, *, senders: int, batch: int) -> dict[str, float]:
+    """Send all events from `senders` processes; return the rate and what each side's CPU did."""
     context = multiprocessing.get_context("spawn")
     start, done = context.Barrier(senders + 1), context.Barrier(senders + 1)
+    clients_s = context.Value("d", 0.0)
     share = -(-events.height // senders)
     processes = [
         context.Process(
-            target=send_share, args=(url, events.slice(n * share, share), batch, start, done)
+            target=send_share,
+            args=(served.url, events.slice(n * share, share), batch, start, done, clients_s),
         )
         for n in range(senders)
     ]
     for process in processes:
         process.start()
     start.wait(_PATIENCE_S)
-    began = time.perf_counter()
+    began, began_cpu = time.perf_counter(), served.cpu_s()
     # A sender that died would never come to the barrier.
     done.wait(_PATIENCE_S)
-    seconds = time.perf_counter() - began
+    seconds, server_s = time.perf_counter() - began, served.cpu_s() - began_cpu
     for process in processes:
         process.join()
-    return events.height / seconds
+    thousands = events.height / 1000
+    return {
+        "events_per_s": round(events.height / seconds),
+        "client_cpu_ms_per_1000": round(clients_s.value * 1000 / thousands, 2),
+        "server_cpu_ms_per_1000": round(server_s * 1000 / thousands, 2),
+    }
 
 
-async def search_ms(url: str, count: int, runs: int) -> tuple[float, int]:
-    """Return the least milliseconds of the query as a whole job, and how many rows it gives."""
-    start, end = from_epoch_ms(START_MS), from_epoch_ms(START_MS + count)
+async def searched(url: str, events: pl.DataFrame, runs: int) -> dict[str, float]:
+    """Run the query in turn as a whole job and on the frame itself; return what each took."""
+    start, end = from_epoch_ms(START_MS), from_epoch_ms(START_MS + events.height)
+    held, query_ms = Events.from_frame(events), START_MS + events.height
+    context = Context(start_ms=START_MS, end_ms=query_ms, now_ms=query_ms)
+    jobs, alone, rows = [], [], 0
     async with client(url) as scale:
-        costs, rows = [], 0
         for _ in range(runs + 1):
             began = time.perf_counter()
             found = await scale.search(REPOSITORY, QUERY, start=start, end=end, deadline=DEADLINE)
-            costs.append((time.perf_counter() - began) * 1000)
+            between = time.perf_counter()
+            run_query(QUERY, held, context=context)
+            jobs.append((between - began) * 1000)
+            alone.append((time.perf_counter() - between) * 1000)
             rows = len(found.rows)
-    return min(costs[1:]), rows
-
-
-def engine_ms(events: pl.DataFrame, runs: int) -> float:
-    """Return the least milliseconds of the query on the frame itself."""
-    end_ms = START_MS + events.height
-    context = Context(start_ms=START_MS, end_ms=end_ms, now_ms=end_ms)
-    held = Events.from_frame(events)
-    costs = []
-    for _ in range(runs + 1):
-        began = time.perf_counter()
-        run_query(QUERY, held, context=context)
-        costs.append((time.perf_counter() - began) * 1000)
-    return min(costs[1:])
+    # The first of each warms up.
+    job_ms, alone_ms = min(jobs[1:]), min(alone[1:])
+    return {
+        "events": events.height,
+        "rows": rows,
+        "job_ms": round(job_ms, 1),
+        "job_median_ms": round(statistics.median(jobs[1:]), 1),
+        "first_job_ms": round(jobs[0], 1),
+        "engine_alone_ms": round(alone_ms, 1),
+        "engine_alone_median_ms": round(statistics.median(alone[1:]), 1),
+        "ratio": round(job_ms / alone_ms, 2),
+    }
 
 
 async def our_jobs(url: str, count: int) -> None:
@@ -335,18 +373,27 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--senders", type=int, default=2)
     parser.add_argument("--batch", type=int, default=5_000)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--concurrent", type=int, default=500)
     sizes = parser.parse_args()
     events = frame(sizes.events)
-    with server() as url:
-        rate = ingest_rate(url, events, senders=sizes.senders, batch=sizes.batch)
-        searched, rows = asyncio.run(search_ms(url, sizes.events, sizes.runs))
-        costs = job_costs(url, sizes.jobs)
-    alone = engine_ms(events, sizes.runs)
-    with server(slow_polls=sizes.concurrent * (POLLS - 1)) as url:
-        many = asyncio.run(many_jobs(url, sizes.concurrent))
+    with server() as served:
+        ingest = ingested(served, events, senders=sizes.senders, batch=sizes.batch)
+        stored_mb = served.memory_mb("VmRSS")
+        search = asyncio.run(searched(served.url, events, sizes.runs))
+        memory = {
+            "stored_mb": stored_mb,
+            "after_searches_mb": served.memory_mb("VmRSS"),
+            "most_mb": served.memory_mb("VmHWM"),
+        }
+        costs = job_costs(served.url, sizes.jobs)
+    tenth = events.head(sizes.events // 10)
+    with tempfile.TemporaryDirectory() as folder, server(data_dir=Path(folder)) as served:
+        durable = ingested(served, tenth, senders=sizes.senders, batch=sizes.batch)
+        small = asyncio.run(searched(served.url, tenth, sizes.runs))
+    with server(slow_polls=sizes.concurrent * (POLLS - 1)) as served:
+        many = asyncio.run(many_jobs(served.url, sizes.concurrent))
     print(
         json.dumps(
             {
@@ -356,14 +403,12 @@ def main() -> None:
                     "events": sizes.events,
                     "senders": sizes.senders,
                     "batch_events": sizes.batch,
-                    "events_per_s": round(rate),
+                    **ingest,
                 },
-                "search": {
-                    "rows": rows,
-                    "job_ms": round(searched, 1),
-                    "engine_alone_ms": round(alone, 1),
-                    "ratio": round(searched / alone, 2),
-                },
+                "ingest_on_disk": {"events": tenth.height, **durable},
+                "search": search,
+                "search_of_a_tenth": small,
+                "memory": memory,
                 "client_job_cpu": costs,
                 "many_jobs": many,
                 "python": platform.python_version(),

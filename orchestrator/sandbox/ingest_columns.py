@@ -10,20 +10,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
+import pydantic_core
 
 from orchestrator.sandbox.ingest_shapes import (
     FIRST_MS,
     LAST_MS,
     MS_DIGITS,
-    decoded_groups,
     rawstring_of,
-    structured_group_rows,
+    structured_rows,
     tags_of,
 )
 from orchestrator.sandbox.storage import TIMESTAMP, frame_of
 
 _EVENT = {"timestamp", "attributes"}
-_TEXT = {str}
+_TEXT = frozenset({str})
+_STAMP = frozenset({str, int})
 _WHOLE_NUMBER = rf"^-?[0-9]{{1,{MS_DIGITS}}}$"
 # What puts a value between quotes; Python counts four more characters as white space.
 _NEEDS_QUOTES = r'^$|["\s\x1c-\x1f]'
@@ -47,36 +48,52 @@ def structured_frame(body: bytes) -> pl.DataFrame:
     Raises:
         BodyRefused: Not JSON, or not an array of `{tags, events}`.
     """
-    groups = decoded_groups(body)
-    frame = _frame(_shapes(groups))
-    if frame is None:
-        return frame_of([row for group in groups for row in structured_group_rows(group)])
-    return frame
+    frame = _quickly(body)
+    return frame_of(structured_rows(body)) if frame is None else frame
 
 
-def _shapes(groups: Sequence[Mapping[str, object]]) -> Sequence[_Shape]:
+def _quickly(body: bytes) -> pl.DataFrame | None:
+    """Return the events of a common body, None for any other.
+
+    The reader is three times as fast as the exact one, but makes values of numbers, whose digits
+    are wanted elsewhere; here only whole ones pass, as times.
+    """
+    try:
+        groups = pydantic_core.from_json(body, allow_inf_nan=False, cache_strings="keys")
+    except ValueError:
+        return None
+    return _frame(_shapes(groups))
+
+
+def _shapes(groups: object) -> Sequence[_Shape]:
     """Return the events by their shape; nothing if some event is not of the common kind."""
+    if type(groups) is not list:
+        return ()
     found: dict[tuple[int, tuple[str, ...]], _Shape] = {}
     place = 0
     for number, group in enumerate(groups):
-        events = group.get("events")
-        if not isinstance(events, list):
+        if type(group) is not dict:
+            return ()
+        events, given = group.get("events"), group.get("tags") or {}
+        if type(events) is not list or type(given) is not dict:
+            return ()
+        if not _TEXT.issuperset(map(type, given.values())):
             return ()
         tags = tags_of(group)
         for event in events:
             if type(event) is not dict or event.keys() != _EVENT:
                 return ()
             attributes, stamp = event["attributes"], event["timestamp"]
-            if type(attributes) is not dict or type(stamp) is not str:
+            if type(attributes) is not dict or type(stamp) not in _STAMP or not attributes:
                 return ()
-            if set(map(type, attributes.values())) != _TEXT:
+            if not _TEXT.issuperset(map(type, attributes.values())):
                 return ()
             key = number, tuple(attributes)
             shape = found.get(key)
             if shape is None:
                 shape = found[key] = _Shape(tags)
             shape.attributes.append(attributes)
-            shape.stamps.append(stamp)
+            shape.stamps.append(str(stamp))
             shape.places.append(place)
             place += 1
     return list(found.values())

@@ -40,35 +40,20 @@ def structured_rows(body: bytes) -> list[Row]:
     Raises:
         BodyRefused: Not JSON, or not an array of `{tags, events}`.
     """
-    return [row for group in decoded_groups(body) for row in structured_group_rows(group)]
-
-
-def decoded_groups(body: bytes) -> list[Mapping[str, object]]:
-    """Return the `{tags, events}` of a humio-structured body.
-
-    Raises:
-        BodyRefused: Not JSON, or not an array of objects.
-    """
-    return list(_objects(loads(body)))
-
-
-def structured_group_rows(group: Mapping[str, object]) -> Iterator[Row]:
-    """Yield one row per event of a `{tags, events}`.
-
-    Raises:
-        BodyRefused: An event is not an object with a timestamp.
-    """
-    tags = tags_of(group)
-    for event in _objects(group.get("events")):
-        if "timestamp" not in event:
-            raise BodyRefused("an event needs a timestamp")
-        row = flat_row(event.get("attributes", {}))
-        rawstring = event.get("rawstring")
-        row["@rawstring"] = rawstring if isinstance(rawstring, str) else rawstring_of(row)
-        row.update(tags)
-        row[TIMESTAMP] = str(event_ms(event["timestamp"]))
-        row["@timezone"] = str(event.get("timezone") or "Z")
-        yield row
+    rows: list[Row] = []
+    for group in _objects(loads(body)):
+        tags = tags_of(group)
+        for event in _objects(group.get("events")):
+            if "timestamp" not in event:
+                raise BodyRefused("an event needs a timestamp")
+            row = flat_row(event.get("attributes", {}))
+            rawstring = event.get("rawstring")
+            row["@rawstring"] = rawstring if isinstance(rawstring, str) else rawstring_of(row)
+            row.update(tags)
+            row[TIMESTAMP] = str(event_ms(event["timestamp"]))
+            row["@timezone"] = str(event.get("timezone") or "Z")
+            rows.append(row)
+    return rows
 
 
 def tags_of(group: Mapping[str, object]) -> Row:

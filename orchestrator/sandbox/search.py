@@ -13,12 +13,12 @@ from functools import lru_cache
 
 import polars as pl
 
-from orchestrator.cql import QueryKind, find, lint, nodes, parse, walk
+from orchestrator.cql import QueryKind, find, lint, nodes, parse, parse_or_raise, walk
 from orchestrator.cql.catalogue import FunctionKind
 from orchestrator.cql.diagnostics import Diagnostic, Level
 from orchestrator.engine.compile import compile_query
 from orchestrator.engine.context import Context
-from orchestrator.engine.events import TIME_MS, Events
+from orchestrator.engine.events import INGEST_MS, TIME_MS, Events
 from orchestrator.engine.run import run_query
 from orchestrator.engine.sources.lookups import Lookup
 from orchestrator.errors import CqlError
@@ -151,9 +151,20 @@ def refuse_unsupported(checked: Checked) -> None:
         Refusal: 400, naming the construct.
     """
     try:
-        compile_query(checked.query)
+        _compiled(checked.query.text)
     except CqlError as exc:
         raise Refusal(400, refusal_text(checked.query.text, str(exc), exc.start, exc.end)) from exc
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> nodes.Query:
+    return parse_or_raise(text)
+
+
+@lru_cache(maxsize=256)
+def _compiled(text: str) -> None:
+    """Raise what the engine says against a query; to find nothing takes as long as a search."""
+    compile_query(_parsed(text))
 
 
 def diagnostics_of(text: str) -> list[Diagnostic]:
@@ -200,11 +211,11 @@ def run(search: Search, snapshots: Sequence[Snapshot]) -> Answer:
     whole = _frame(search, snapshots)
     frame = whole if search.share >= 1 else _newest(whole, search.share)
     events, context = Events.from_times(frame), context_of(search)
-    result = run_query(_text_to_run(search), events, context=context)
+    result = run_query(_parsed(_text_to_run(search)), events, context=context)
     distribution = None
     if search.wants_distribution:
         counted = f"{_prefixed(search, search.checked.filter_text)}\n| timeChart()"
-        distribution = run_query(counted, events, context=context).rows
+        distribution = run_query(_parsed(counted), events, context=context).rows
     rows: Sequence[Mapping[str, str]] = result.rows
     is_aggregate = search.checked.is_aggregate
     has_more = False
@@ -224,7 +235,7 @@ def run(search: Search, snapshots: Sequence[Snapshot]) -> Answer:
         has_more=has_more,
         warnings=result.warnings,
         events_scanned=frame.height if has_more else result.events_scanned,
-        bytes_scanned=int(frame.estimated_size()),
+        bytes_scanned=int(frame.drop(TIME_MS, INGEST_MS).estimated_size()),
         is_sample=frame.height < whole.height,
         distribution=distribution,
     )

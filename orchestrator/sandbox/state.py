@@ -211,13 +211,16 @@ class Sandbox:
                 self.triggers.arrived(domain.name, stamped)
 
     def _stamped(self, domain: Domain, events: pl.DataFrame, now_ms: int) -> pl.DataFrame:
-        """Return the events with what the server adds."""
+        """Return the events with what the server adds.
+
+        Raises:
+            BodyRefused: A time is not a whole number of milliseconds.
+        """
         ingested = pl.lit(str(now_ms))
+        _check_times(events.get_column(TIMESTAMP))
         if self.settings.trust_ingest_timestamp and INGEST_TIMESTAMP in events.columns:
             sent = events.get_column(INGEST_TIMESTAMP)
-            wrong = sent.filter(~sent.str.contains(r"^[0-9]{1,18}$"))
-            if wrong.len():
-                raise BodyRefused(f"@ingesttimestamp {wrong[0]!r} is not epoch milliseconds")
+            _check_times(sent.drop_nulls())
             ingested = pl.col(INGEST_TIMESTAMP).fill_null(ingested)
         batch = "".join(secrets.choice(_ID_CHARS) for _ in range(24))
         place = pl.int_range(pl.len()).cast(pl.String)
@@ -346,6 +349,12 @@ class Sandbox:
             for frame in self._journal.load(name):
                 domain.log.append(frame)
                 self.triggers.arrived(name, frame)
+
+
+def _check_times(given: pl.Series) -> None:
+    wrong = given.filter(~given.str.contains(r"^-?[0-9]{1,18}$"))
+    if wrong.len():
+        raise BodyRefused(f"{given.name} {wrong[0]!r} is not epoch milliseconds")
 
 
 def _role_from_json(raw: Mapping[str, object]) -> TokenRole:

@@ -23,6 +23,9 @@ from orchestrator.engine.events import INGEST_MS, TIME_MS
 TIMESTAMP = "@timestamp"
 INGEST_TIMESTAMP = "@ingesttimestamp"
 
+_MOST_SHAPES = 64
+"""Sets of fields in a batch, from which on rows are no longer sorted by them."""
+
 Row = Mapping[str, str]
 Listener = Callable[[pl.DataFrame], None]
 """Is told of each batch, in the thread that appends it; must be quick."""
@@ -170,21 +173,34 @@ def snapshot_of(frame: pl.DataFrame) -> Snapshot:
 
 def frame_of(rows: Sequence[Row]) -> pl.DataFrame:
     """Return `rows` as string columns, in order of first appearance; absent fields are null."""
-    names: dict[str, None] = {}
-    seen: set[frozenset[str]] = set()
-    for row in rows:
-        shape = frozenset(row)
-        if shape not in seen:
-            seen.add(shape)
-            names.update(dict.fromkeys(row))
-    schema = dict.fromkeys(names, pl.String())
     if not rows:
         return pl.DataFrame(schema={TIMESTAMP: pl.String()})
+    shapes: dict[tuple[str, ...], list[int]] = {}
+    for place, row in enumerate(rows):
+        shapes.setdefault(tuple(row), []).append(place)
     try:
-        return pl.from_dicts(rows, schema=schema)
+        return _by_shape(rows, shapes)
     except UnicodeEncodeError:
         # JSON can spell half a surrogate pair, which no UTF-8 text can hold.
-        return pl.from_dicts([_encodable(row) for row in rows], schema=schema)
+        return _by_shape([_encodable(row) for row in rows], shapes)
+
+
+def _by_shape(rows: Sequence[Row], shapes: Mapping[tuple[str, ...], list[int]]) -> pl.DataFrame:
+    if len(shapes) > _MOST_SHAPES or () in shapes:
+        names = dict.fromkeys(name for shape in shapes for name in shape)
+        return pl.from_dicts(rows, schema=dict.fromkeys(names, pl.String()))
+    # Rows of one shape are columns without gaps, twice as fast to build.
+    frames = []
+    for shape, places in shapes.items():
+        cells = zip(*[rows[place].values() for place in places], strict=True)
+        columns = [
+            pl.Series(name, column, pl.String) for name, column in zip(shape, cells, strict=True)
+        ]
+        frames.append(pl.DataFrame(columns))
+    if len(frames) == 1:
+        return frames[0]
+    came = pl.Series([place for places in shapes.values() for place in places])
+    return pl.concat(frames, how="diagonal", rechunk=True)[came.arg_sort()]
 
 
 def rows_of(frame: pl.DataFrame) -> list[dict[str, str]]:

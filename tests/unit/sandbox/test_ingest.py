@@ -79,6 +79,61 @@ async def test_large_numbers_keep_their_digits(client: Any) -> None:
     assert (event["id"], event["x"]) == ("18446744073709551615", "1.50")
 
 
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        (b'{"a":1.50,"b":"x"}', {"a": "1.50", "b": "x"}),
+        (b'{"a":-0}', {"a": "-0"}),
+        (b'{"a":[-0, 1E5, {"b":2}]}', {"a[0]": "-0", "a[1]": "1E5", "a[2].b": "2"}),
+        (b'{"a":"-0","b":":-0"}', {"a": "-0", "b": ":-0"}),
+        (b'{"a":true,"b":null,"c":false}', {"a": "true", "b": None, "c": "false"}),
+        (b'{"a":' + b"9" * 5000 + b"}", {"a": "9" * 5000}),
+        (b'{"a":1,"a":"last"}', {"a": "last"}),
+        (b'{"a":{"b":{"c":0}},"d":[]}', {"a.b.c": "0", "d": None}),
+    ],
+    ids=[
+        "fraction",
+        "negative-zero",
+        "nested",
+        "text",
+        "words",
+        "long-number",
+        "twice",
+        "deep",
+    ],
+)
+async def test_attribute_is_kept_as_it_was_written(
+    client: Any, attributes: bytes, expected: dict[str, str | None]
+) -> None:
+    raw = b'[{"events":[{"timestamp":%d,"attributes":%b}]}]' % (NOW_MS - 1, attributes)
+    await client.call("POST", "/api/v1/ingest/humio-structured", token="sender", content=raw)
+
+    [event] = await events_of(client)
+    assert {name: event.get(name) for name in expected} == expected
+
+
+async def test_zone_that_is_a_number_keeps_its_digits(client: Any) -> None:
+    raw = b'[{"events":[{"timestamp":%d,"timezone":0}]}]' % (NOW_MS - 1)
+    await client.call("POST", "/api/v1/ingest/humio-structured", token="sender", content=raw)
+
+    [event] = await events_of(client)
+    assert event["@timezone"] == "0"
+
+
+async def test_events_of_many_shapes_keep_their_order_and_fields(client: Any) -> None:
+    sent = [{"n": str(n), f"field{n % 70}": str(n)} for n in range(150)]
+    events = [{"timestamp": NOW_MS - 1, "attributes": attributes} for attributes in sent]
+    for part in (events[:50], events[50:]):
+        await client.call("POST", "/api/v1/repositories/falcon/ingest", json=[{"events": part}])
+
+    found = await events_of(client, "tail(1000)")
+    assert [event["n"] for event in found] == [str(n) for n in range(150)]
+    assert all(event[f"field{int(event['n']) % 70}"] == event["n"] for event in found)
+    assert [event["@id"].split("_")[2] for event in found] == [
+        str(n) for n in (*range(50), *range(100))
+    ]
+
+
 async def test_half_a_surrogate_pair_does_not_stop_a_batch(client: Any) -> None:
     raw = rb'[{"events":[{"timestamp":%d,"attributes":{"name":"a\ud800b"}}]}]' % (NOW_MS - 1)
 
@@ -185,6 +240,11 @@ async def test_hec_senders_may_spell_the_token_their_way(client: Any, scheme: st
         ("humio-structured", b'[{"events":[{"attributes":{}}]}]'),
         ("humio-structured", b'[{"events":[{"timestamp":"soon"}]}]'),
         ("humio-structured", b'[{"events":[{"timestamp":1,"attributes":[]}]}]'),
+        ("humio-structured", b'[{"events":[{"timestamp":"--5"}]}]'),
+        ("humio-structured", b'[{"events":[{"timestamp":1000000000000000000000000}]}]'),
+        ("humio-structured", b'[{"tags":0,"events":[{"timestamp":1}]}]'),
+        ("humio-unstructured", b'[{"messages":["x"],"fields":{"@timestamp":"soon"}}]'),
+        ("hec", b'{"event":"x","time":1e300}'),
         ("humio-structured", b'[{"events":[{"timestamp":1,"attributes":{"a":NaN}}]}]'),
         ("humio-unstructured", b'[{"messages":"one"}]'),
         ("json", b"5"),

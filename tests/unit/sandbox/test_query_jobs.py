@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from datetime import timedelta
 from typing import Any
 
 import pytest
+
+from orchestrator.sandbox.search import Answer
 
 NOW_MS = 1_773_108_000_000
 DAY_MS = 86_400_000
@@ -453,3 +456,19 @@ async def test_parameter_without_a_value_cancels_the_job_and_says_why(client: An
 
     assert (found["done"], found["cancelled"]) == (True, True)
     assert "host" in found["warnings"][0]["message"]
+
+
+async def test_jobs_that_are_gone_leave_no_rows_behind(client: Any) -> None:
+    await client.ingest(*[{"n": "only-in-rows"}] * 50)
+    deleted = await client.start("tail(50)")
+    expired = await client.start("tail(50)")
+    for job in (deleted, expired):
+        assert len((await client.poll(job))["events"]) == 50
+
+    await client.call("DELETE", f"/api/v1/repositories/falcon/queryjobs/{deleted}")
+    client.clock.advance(timedelta(seconds=91))
+    assert client.sandbox.jobs.ids() == []
+
+    gc.collect()
+    kept = [found for found in gc.get_objects() if type(found) is Answer]
+    assert [answer for answer in kept if answer.rows and answer.rows[0].get("n")] == []
