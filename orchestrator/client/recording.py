@@ -25,6 +25,8 @@ _IPV4 = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")
 # Long runs that hold both letters and digits: ids of jobs, assets, organizations, events. Not the
 # boundary of a form: it comes from the content alone.
 _OPAQUE = re.compile(r"(?<!\w)(?<!part-)(?=\w*\d)(?=\w*[A-Za-z])[A-Za-z0-9_]{16,}(?![\w])")
+# A token that an answer or an input holds, whatever it looks like: `token`, `rotateToken`, …
+_TOKEN = re.compile(r'("\w*[tT]oken"\s*:\s*")(?:[^"\\]|\\.)+(?=")')
 _UUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -96,6 +98,7 @@ class Scrubber:
             text = text.replace(secret.reveal(), "***")
         if self._host:
             text = text.replace(self._host, "logscale.example")
+        text = _TOKEN.sub(r"\1***", text)
         text = _MAIL.sub("user@example.com", text)
         text = _IPV4.sub("192.0.2.1", text)
         text = _UUID.sub(self._placeholder, text)

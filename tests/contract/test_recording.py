@@ -70,6 +70,9 @@ async def test_every_scene_is_recorded_and_replays(tmp_path: Path) -> None:
             "updateScheduledSearchV2 timeOfLatestIngest",
             "updateScheduledSearchV2 timeOfLatestIngest",
         ),
+        ('{"token": "Zz-~_y", "name": "n"}', '{"token": "***", "name": "n"}'),
+        ('{"rotateToken":"a\\"b"}', '{"rotateToken":"***"}'),
+        ('{"token_type": "bearer", "tokens": ["n"]}', '{"token_type": "bearer", "tokens": ["n"]}'),
         ("1773108000000 count(as=n)", "1773108000000 count(as=n)"),
     ],
 )
