@@ -125,7 +125,9 @@ def _check_scalar(schema: GraphQLSchema, name: str, check: Any) -> None:
     def literal(node: ValueNode, variables: dict[str, Any] | None = None) -> Any:
         return check(value_from_ast_untyped(node, variables))
 
-    scalar.parse_value = check  # type: ignore[method-assign]  # the library's own way to set it
+    # Before and since version 3.3 of the library.
+    for way in ("parse_value", "coerce_input_value"):
+        setattr(scalar, way, check)
     scalar.parse_literal = literal  # type: ignore[method-assign]  # the library's own way to set it
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -737,3 +738,17 @@ async def test_body_that_is_no_operation_is_400(client: Any, content: bytes) -> 
     answer = await client.call("POST", "/graphql", content=content)
 
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("value", ["60", 60.5, True, 2**63, [60], {}])
+async def test_long_is_a_whole_number_in_variables_and_in_the_text(client: Any, value: Any) -> None:
+    mutation = "mutation { createPersonalUserToken(input: {expireAt: %s}) }"
+    given = json.dumps(value).replace("{}", "{a: 1}")
+
+    by_variable = await client.graphql(
+        "mutation($at: Long) { createPersonalUserToken(input: {expireAt: $at}) }", at=value
+    )
+    by_text = await client.graphql(mutation % given)
+
+    assert "Long cannot represent" in by_variable["errors"][0]["message"]
+    assert "Long cannot represent" in by_text["errors"][0]["message"]
