@@ -49,10 +49,18 @@ class Glob:
         return f"(?s)^{body}\\z" if anchored else f"(?s){body}"
 
     def python(self, *, anchored: bool = True, ignore_case: bool = False) -> re.Pattern[str]:
-        """Return the pattern for Python's `search`."""
-        body = ".*".join(_literal(part) for part in self.parts)
+        """Return the pattern for Python's `search`, which says whether and not where it matches.
+
+        Each part is taken where it comes first and never looked for again, since a later place
+        could only leave less for the parts behind it: many stars cost no more than one.
+        """
+        first, *rest = (_literal(part) for part in self.parts)
+        last = rest.pop() if rest and anchored else None
+        body = "".join(f"(?>.*?{part})" for part in rest if part)
+        body = f"{first}{body}" if anchored else f"(?>.*?{first}){body}"
+        end = "" if not anchored else "\\Z" if last is None else f".*{last}\\Z"
         flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
-        return re.compile(f"\\A{body}\\Z" if anchored else body, flags)
+        return re.compile(f"\\A{body}{end}", flags)
 
 
 def parse_glob(text: str) -> Glob:
