@@ -425,11 +425,9 @@ def _split_string(call: Call, lines: Lines, world: World, _negated: bool) -> Lin
 
 def _split(call: Call, lines: Lines, world: World, _negated: bool) -> Lines:
     base, found = call.text("field"), Lines()
-    if not any(name.startswith(f"{base}[") for line in lines for name in line.row):
-        return lines
+    member = re.compile(re.escape(base) + r"\[(\d+)\]")
     for line in lines:
         rest = {n: c for n, c in line.row.items() if not n.startswith(f"{base}[")}
-        member = re.compile(re.escape(base) + r"\[(\d+)\]")
         places = [(int(found_[1]), n) for n in line.row if (found_ := member.fullmatch(n))]
         for place, name in sorted(places):
             row = {**rest, base: line.row[name], "_index": str(place)}

@@ -152,7 +152,10 @@ def _transpose(args: Args, flow: Flow) -> Flow:
 
 
 def _split(args: Args, flow: Flow) -> Flow:
-    """One event for each element of an array; `_index` says which, and the id gets it too."""
+    """One event for each element of an array; `_index` says which, and the id gets it too.
+
+    An event without an element gives none; LogScale's documentation does not say.
+    """
     base, strip = args.text("field", "_events"), args.flag("strip")
     element = re.compile(re.escape(base) + r"\[(\d+)\](.*)\Z", re.DOTALL)
     members: dict[int, dict[str, str]] = {}
@@ -163,7 +166,7 @@ def _split(args: Args, flow: Flow) -> Flow:
             moved = rest or base if strip else base + rest
             members.setdefault(int(found[1]), {})[name] = moved
     if not members:
-        return flow
+        return flow.with_frame(flow.frame.filter(pl.lit(value=False)), columns=flow.columns)
     place, number_mark = args.execution.mark("place"), args.execution.mark("number")
     frame = flow.frame.with_row_index(place)
     hidden = [name for name in frame.collect_schema().names() if name.startswith("\x00")]
