@@ -31,13 +31,13 @@ import requests
 from humiolib.HumioClient import HumioClient
 
 from benchmarks.stored_events import QUERY, START_MS, frame
+from orchestrator.client.http.transport import HttpTransport, Request, Response
 from orchestrator.client.logscale import LogScale
-from orchestrator.client.transport import HttpTransport, Request, Response
 from orchestrator.client.wire import WireStructuredBatch
 from orchestrator.clock import SystemClock
 from orchestrator.engine.events import Events
 from orchestrator.engine.run import Context, run_query
-from orchestrator.sandbox.faults import Fault, FaultKind
+from orchestrator.sandbox.faults.kinds import Fault, FaultKind
 from orchestrator.sandbox.server import LOOPBACK, serve
 from orchestrator.sandbox.settings import SandboxSettings, TokenRole
 from orchestrator.secret import SecretText

@@ -14,9 +14,9 @@ from datetime import timedelta
 from enum import StrEnum
 
 from orchestrator.client.falcon import Falcon
+from orchestrator.client.graphql.versions import SCHEDULED_SEARCH_V2, parse_version
 from orchestrator.client.logscale import LogScale
 from orchestrator.client.types import View
-from orchestrator.client.versions import SCHEDULED_SEARCH_V2, parse_version
 from orchestrator.clock import Clock
 from orchestrator.config import RepoSettings
 from orchestrator.errors import ClientError, OrchestratorError, UnknownRepository

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from orchestrator.client.assets import Assets
-from orchestrator.client.auth import ClientCredentials
-from orchestrator.client.correlation_rules import CorrelationRules
 from orchestrator.client.falcon import Falcon
-from orchestrator.client.files import LookupFiles
-from orchestrator.client.limits import Timeouts
+from orchestrator.client.gateway.correlation_rules import CorrelationRules
+from orchestrator.client.graphql.assets import Assets
+from orchestrator.client.graphql.files import LookupFiles
+from orchestrator.client.http.auth import ClientCredentials
+from orchestrator.client.http.limits import Timeouts
 from orchestrator.client.logscale import LogScale
 from orchestrator.clock import Clock
 from orchestrator.config import RepoKind, RepoSettings

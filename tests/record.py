@@ -27,8 +27,8 @@ from orchestrator.client import (
     TimestampType,
     Transport,
 )
-from orchestrator.client.recording import RecordingTransport, Scrubber, dump_cassette
-from orchestrator.client.replay import Cassette
+from orchestrator.client.cassettes.recording import RecordingTransport, Scrubber, dump_cassette
+from orchestrator.client.cassettes.replay import Cassette
 from orchestrator.clock import Clock, SystemClock
 from orchestrator.errors import OrchestratorError, QueryRejected
 from orchestrator.secret import SecretText

@@ -93,7 +93,7 @@ def sandbox(
 
     Try it: curl -s http://127.0.0.1:8080/api/v1/status
     """
-    from orchestrator.sandbox.faults import faults_from_texts
+    from orchestrator.sandbox.faults.kinds import faults_from_texts
     from orchestrator.sandbox.server import serve
     from orchestrator.sandbox.settings import recorded_pace, sandbox_settings
 

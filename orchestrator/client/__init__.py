@@ -7,7 +7,20 @@ go wrong in `orchestrator.errors.ClientError`.
 
 from __future__ import annotations
 
-from orchestrator.client.action_kinds import (
+from orchestrator.client.cassettes.replay import (
+    Cassette,
+    CassetteMismatch,
+    Origin,
+    ReplayTransport,
+    load_cassette,
+)
+from orchestrator.client.cassettes.scripted import ScriptedTransport, json_response, text_response
+from orchestrator.client.falcon import Falcon, discover
+from orchestrator.client.gateway.content import GatewayFiles, SavedQueries
+from orchestrator.client.gateway.correlation_rules import CorrelationRules
+from orchestrator.client.gateway.hosts import Hosts
+from orchestrator.client.gateway.rule_versions import RuleVersion, RuleVersions
+from orchestrator.client.graphql.action_kinds import (
     ActionContent,
     EmailContent,
     HumioRepoContent,
@@ -19,33 +32,21 @@ from orchestrator.client.action_kinds import (
     VictorOpsContent,
     WebhookContent,
 )
-from orchestrator.client.actions import Actions
-from orchestrator.client.addresses import CLOUDS
-from orchestrator.client.asset_wire import QueryOwnership
-from orchestrator.client.assets import Assets
-from orchestrator.client.auth import ClientCredentials
-from orchestrator.client.content import GatewayFiles, SavedQueries
-from orchestrator.client.correlation_rules import CorrelationRules
-from orchestrator.client.falcon import Falcon, discover
-from orchestrator.client.files import LookupFiles
-from orchestrator.client.hosts import Hosts
-from orchestrator.client.limits import Gate, Lane, Timeouts
+from orchestrator.client.graphql.actions import Actions
+from orchestrator.client.graphql.asset_wire import QueryOwnership
+from orchestrator.client.graphql.assets import Assets
+from orchestrator.client.graphql.files import LookupFiles
+from orchestrator.client.graphql.running import RunningQueries
+from orchestrator.client.graphql.tokens import Tokens
+from orchestrator.client.graphql.views import Views
+from orchestrator.client.http.addresses import CLOUDS
+from orchestrator.client.http.auth import ClientCredentials
+from orchestrator.client.http.limits import Gate, Lane, Timeouts
+from orchestrator.client.http.retry import RetryPolicy
+from orchestrator.client.http.transport import HttpTransport, Request, Response, Transport
 from orchestrator.client.logscale import LogScale
-from orchestrator.client.query_jobs import QueryJobs
-from orchestrator.client.replay import (
-    Cassette,
-    CassetteMismatch,
-    Origin,
-    ReplayTransport,
-    load_cassette,
-)
 from orchestrator.client.rest import Ingest
-from orchestrator.client.retry import RetryPolicy
-from orchestrator.client.rule_versions import RuleVersion, RuleVersions
-from orchestrator.client.running import RunningQueries
-from orchestrator.client.scripted import ScriptedTransport, json_response, text_response
-from orchestrator.client.tokens import Tokens
-from orchestrator.client.transport import HttpTransport, Request, Response, Transport
+from orchestrator.client.search.query_jobs import QueryJobs
 from orchestrator.client.types import (
     Action,
     ActionTest,
@@ -73,7 +74,6 @@ from orchestrator.client.types import (
     View,
     Viewer,
 )
-from orchestrator.client.views import Views
 
 __all__ = [
     "CLOUDS",

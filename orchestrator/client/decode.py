@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from orchestrator.client.problems import ADVICE_PAGE, excerpt, one_line, request_id_of
-from orchestrator.client.transport import Response
+from orchestrator.client.http.problems import ADVICE_PAGE, excerpt, one_line, request_id_of
+from orchestrator.client.http.transport import Response
 from orchestrator.client.types import ServerStatus
 from orchestrator.errors import AnswerCutOff, NotTheApi, RequestRejected, UnexpectedResponse
 from orchestrator.secret import SecretText

@@ -13,25 +13,25 @@ import ssl
 from collections.abc import Callable
 from typing import Self
 
-from orchestrator.client.addresses import CLOUDS, check_falcon_address
-from orchestrator.client.auth import TOKEN_PATH, ClientCredentials, CredentialsFlow, OAuth2
-from orchestrator.client.breaker import GuardedTransport
-from orchestrator.client.carrier import AsgiApp
-from orchestrator.client.content import GatewayFiles, SavedQueries
-from orchestrator.client.correlation_rules import CorrelationRules
-from orchestrator.client.hosts import Hosts
-from orchestrator.client.limits import Timeouts
-from orchestrator.client.query_jobs import QueryJobs
-from orchestrator.client.quota import PacedTransport
-from orchestrator.client.retry import RetryPolicy
-from orchestrator.client.rule_versions import RuleVersions
-from orchestrator.client.searching import Searching
-from orchestrator.client.session import Session
-from orchestrator.client.skew import ClockReading, read_clock
-from orchestrator.client.transport import (
+from orchestrator.client.gateway.content import GatewayFiles, SavedQueries
+from orchestrator.client.gateway.correlation_rules import CorrelationRules
+from orchestrator.client.gateway.hosts import Hosts
+from orchestrator.client.gateway.rule_versions import RuleVersions
+from orchestrator.client.http.addresses import CLOUDS, check_falcon_address
+from orchestrator.client.http.auth import TOKEN_PATH, ClientCredentials, CredentialsFlow, OAuth2
+from orchestrator.client.http.breaker import GuardedTransport
+from orchestrator.client.http.carrier import AsgiApp
+from orchestrator.client.http.limits import Timeouts
+from orchestrator.client.http.quota import PacedTransport
+from orchestrator.client.http.retry import RetryPolicy
+from orchestrator.client.http.session import Session
+from orchestrator.client.http.skew import ClockReading, read_clock
+from orchestrator.client.http.transport import (
     HttpTransport,
     Transport,
 )
+from orchestrator.client.search.query_jobs import QueryJobs
+from orchestrator.client.search.searching import Searching
 from orchestrator.clock import Clock
 from orchestrator.errors import ClientError, UnexpectedResponse
 

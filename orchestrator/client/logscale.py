@@ -14,17 +14,24 @@ from collections.abc import AsyncGenerator, Callable
 from datetime import datetime
 from typing import Self
 
-from orchestrator.client.actions import Actions
-from orchestrator.client.addresses import check_logscale_address
-from orchestrator.client.asset_wire import QueryOwnership
-from orchestrator.client.assets import Assets
-from orchestrator.client.auth import Auth, StaticToken
-from orchestrator.client.breaker import GuardedTransport
-from orchestrator.client.carrier import AsgiApp
-from orchestrator.client.files import LookupFiles
+from orchestrator.client.graphql.actions import Actions
+from orchestrator.client.graphql.asset_wire import QueryOwnership
+from orchestrator.client.graphql.assets import Assets
 from orchestrator.client.graphql.client import Graphql
-from orchestrator.client.limits import Timeouts
-from orchestrator.client.query_jobs import QueryJobs
+from orchestrator.client.graphql.files import LookupFiles
+from orchestrator.client.graphql.running import RunningQueries
+from orchestrator.client.graphql.tokens import Tokens
+from orchestrator.client.graphql.versions import ServerVersion, parse_version
+from orchestrator.client.graphql.views import Views
+from orchestrator.client.http.addresses import check_logscale_address
+from orchestrator.client.http.auth import Auth, StaticToken
+from orchestrator.client.http.breaker import GuardedTransport
+from orchestrator.client.http.carrier import AsgiApp
+from orchestrator.client.http.limits import Timeouts
+from orchestrator.client.http.retry import RetryPolicy
+from orchestrator.client.http.session import Session
+from orchestrator.client.http.skew import ClockReading, read_clock
+from orchestrator.client.http.transport import HttpTransport, Transport
 from orchestrator.client.rest import (
     STATUS_PATH,
     Ingest,
@@ -32,16 +39,9 @@ from orchestrator.client.rest import (
     fetch_status,
     stream_rows,
 )
-from orchestrator.client.retry import RetryPolicy
-from orchestrator.client.running import RunningQueries
-from orchestrator.client.searching import Searching
-from orchestrator.client.session import Session
-from orchestrator.client.skew import ClockReading, read_clock
-from orchestrator.client.tokens import Tokens
-from orchestrator.client.transport import HttpTransport, Transport
+from orchestrator.client.search.query_jobs import QueryJobs
+from orchestrator.client.search.searching import Searching
 from orchestrator.client.types import ServerStatus
-from orchestrator.client.versions import ServerVersion, parse_version
-from orchestrator.client.views import Views
 from orchestrator.clock import Clock
 from orchestrator.secret import SecretText
 

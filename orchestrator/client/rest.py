@@ -20,10 +20,10 @@ from orchestrator.client.decode import (
     require_ndjson,
     stream_row,
 )
-from orchestrator.client.session import Session, json_request
-from orchestrator.client.transport import Request
+from orchestrator.client.graphql.views import Views
+from orchestrator.client.http.session import Session, json_request
+from orchestrator.client.http.transport import Request
 from orchestrator.client.types import ServerStatus
-from orchestrator.client.views import Views
 from orchestrator.client.wire import (
     WireHecEvent,
     WireMessages,

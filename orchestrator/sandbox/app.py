@@ -18,23 +18,21 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from orchestrator.clock import Clock
-from orchestrator.sandbox import (
-    control_routes,
-    file_routes,
-    gateway,
-    health_routes,
-    ingest_routes,
-    page_routes,
-    query_check,
-    query_routes,
-    repository_routes,
-    sender_routes,
-    user_routes,
-)
+from orchestrator.sandbox import gateway
 from orchestrator.sandbox.answers import Refusal, text_answer
-from orchestrator.sandbox.fault_layer import Dated, FaultLayer
+from orchestrator.sandbox.faults.layer import Dated, FaultLayer
 from orchestrator.sandbox.graphql.route import graphql
 from orchestrator.sandbox.graphql.schema import load_schema
+from orchestrator.sandbox.routes import control as control_routes
+from orchestrator.sandbox.routes import files as file_routes
+from orchestrator.sandbox.routes import health as health_routes
+from orchestrator.sandbox.routes import ingest as ingest_routes
+from orchestrator.sandbox.routes import page as page_routes
+from orchestrator.sandbox.routes import query as query_routes
+from orchestrator.sandbox.routes import query_check
+from orchestrator.sandbox.routes import repository as repository_routes
+from orchestrator.sandbox.routes import senders as sender_routes
+from orchestrator.sandbox.routes import users as user_routes
 from orchestrator.sandbox.settings import SandboxSettings
 from orchestrator.sandbox.state import Sandbox
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from orchestrator.sandbox.faults import Fault
+from orchestrator.sandbox.faults.kinds import Fault
 from orchestrator.sandbox.quotas import QuotaInterval
 
 DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 -- a documented default of a local tool
@@ -131,7 +131,7 @@ class SandboxSettings:
     gateway_requests_per_minute: int = 6_000
     """Requests that the gateway face answers in one minute; more of them get a 429."""
     faults: Mapping[str, Sequence[Fault]] = field(default_factory=dict)
-    """Route pattern to the faults its next requests meet; see `orchestrator.sandbox.faults`."""
+    """Route pattern to the faults its next requests meet."""
 
 
 def ingest_token(repository: str, *, token: str = DEFAULT_TOKEN) -> str:

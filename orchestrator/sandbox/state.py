@@ -24,15 +24,21 @@ from orchestrator.engine.sources.lookups import Lookup
 from orchestrator.errors import CqlError
 from orchestrator.ids import derive
 from orchestrator.sandbox.answers import Refusal
-from orchestrator.sandbox.directory import Directory
-from orchestrator.sandbox.domains import AssetKind, Domain, Record, StoredFile, domain_from_json
-from orchestrator.sandbox.faults import FaultPlan
-from orchestrator.sandbox.ingest_shapes import BodyRefused
-from orchestrator.sandbox.journal import Journal
-from orchestrator.sandbox.live_stream import LiveTail
-from orchestrator.sandbox.query_jobs import QueryJobs
+from orchestrator.sandbox.faults.kinds import FaultPlan
+from orchestrator.sandbox.ingest.shapes import BodyRefused
+from orchestrator.sandbox.search.live_stream import LiveTail
+from orchestrator.sandbox.search.query_jobs import QueryJobs
 from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole
-from orchestrator.sandbox.storage import INGEST_TIMESTAMP, TIMESTAMP, EventLog, Snapshot
+from orchestrator.sandbox.storage.directory import Directory
+from orchestrator.sandbox.storage.domains import (
+    AssetKind,
+    Domain,
+    Record,
+    StoredFile,
+    domain_from_json,
+)
+from orchestrator.sandbox.storage.events import INGEST_TIMESTAMP, TIMESTAMP, EventLog, Snapshot
+from orchestrator.sandbox.storage.journal import Journal
 from orchestrator.sandbox.triggers.runner import Triggers
 from orchestrator.units import to_epoch_ms
 

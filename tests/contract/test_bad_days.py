@@ -20,9 +20,9 @@ import pytest
 import sqlalchemy as sa
 
 from orchestrator.app import RepoSearcher, open_app
+from orchestrator.client.http.retry import NO_RETRIES, RetryPolicy
+from orchestrator.client.http.transport import HttpTransport, Request
 from orchestrator.client.logscale import LogScale
-from orchestrator.client.retry import NO_RETRIES, RetryPolicy
-from orchestrator.client.transport import HttpTransport, Request
 from orchestrator.client.types import QueryResult
 from orchestrator.clock import FrozenClock, SystemClock
 from orchestrator.config import load_config

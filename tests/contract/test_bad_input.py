@@ -18,10 +18,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from orchestrator.checkup import LookState, look_at_repository
-from orchestrator.client.auth import ClientCredentials
 from orchestrator.client.falcon import Falcon
+from orchestrator.client.http.auth import ClientCredentials
+from orchestrator.client.http.retry import NO_RETRIES
 from orchestrator.client.logscale import LogScale
-from orchestrator.client.retry import NO_RETRIES
 from orchestrator.clock import SystemClock
 from orchestrator.config import RepoSettings
 from orchestrator.errors import (
@@ -46,7 +46,7 @@ from orchestrator.errors import (
     UnknownRepository,
 )
 from orchestrator.sandbox.app import create_app
-from orchestrator.sandbox.faults import FOREVER, Fault, FaultKind
+from orchestrator.sandbox.faults.kinds import FOREVER, Fault, FaultKind
 from orchestrator.sandbox.receivers.loopback import serve_on_loopback
 from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole, sandbox_settings
 from orchestrator.secret import SecretText

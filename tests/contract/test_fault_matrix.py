@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.client.action_kinds import EmailContent, WebhookContent
-from orchestrator.client.auth import ClientCredentials
 from orchestrator.client.falcon import Falcon
+from orchestrator.client.graphql.action_kinds import EmailContent, WebhookContent
+from orchestrator.client.http.auth import ClientCredentials
+from orchestrator.client.http.transport import HttpTransport, OpenResponse, Request, Response
 from orchestrator.client.logscale import LogScale
-from orchestrator.client.transport import HttpTransport, OpenResponse, Request, Response
 from orchestrator.client.types import (
     AggregateAlert,
     Asset,
@@ -46,12 +46,12 @@ from orchestrator.errors import (
     Unauthorized,
 )
 from orchestrator.sandbox.app import create_app
-from orchestrator.sandbox.faults import FOREVER, Fault, FaultKind
+from orchestrator.sandbox.faults.kinds import FOREVER, Fault, FaultKind
 from orchestrator.sandbox.receivers.loopback import serve_on_loopback
-from orchestrator.sandbox.search import Search, check
+from orchestrator.sandbox.search.run import Search, check
 from orchestrator.sandbox.settings import FalconClient, SandboxSettings, TokenRole
 from orchestrator.sandbox.state import Sandbox
-from orchestrator.sandbox.storage import Snapshot
+from orchestrator.sandbox.storage.events import Snapshot
 from orchestrator.secret import SecretText
 
 NOW = datetime(2026, 3, 10, 2, 0, tzinfo=UTC)

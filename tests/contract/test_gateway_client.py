@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.client.auth import ClientCredentials
 from orchestrator.client.falcon import Falcon
+from orchestrator.client.http.auth import ClientCredentials
 from orchestrator.client.types import CorrelationRule, SavedQuery
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import Forbidden, NotFound, RateLimited, RequestRejected

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from orchestrator.client.http.transport import HttpTransport, Request, Response
 from orchestrator.client.logscale import LogScale
 from orchestrator.client.rest import BATCH_EVENTS, COMPRESS_BYTES
-from orchestrator.client.transport import HttpTransport, Request, Response
 from orchestrator.clock import FrozenClock
 from orchestrator.sandbox.app import create_app
 from orchestrator.sandbox.settings import SandboxSettings, TokenRole

@@ -20,7 +20,7 @@ from orchestrator.errors import (
     UnexpectedResponse,
 )
 from orchestrator.sandbox.app import create_app
-from orchestrator.sandbox.faults import FOREVER, Fault, FaultKind
+from orchestrator.sandbox.faults.kinds import FOREVER, Fault, FaultKind
 from orchestrator.sandbox.settings import SandboxSettings, TokenRole
 from orchestrator.sandbox.state import Sandbox
 from orchestrator.secret import SecretText

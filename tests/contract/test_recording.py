@@ -14,7 +14,7 @@ from orchestrator.client import (
     ReplayTransport,
     load_cassette,
 )
-from orchestrator.client.recording import Scrubber
+from orchestrator.client.cassettes.recording import Scrubber
 from orchestrator.clock import FrozenClock
 from orchestrator.sandbox.app import create_app
 from orchestrator.sandbox.settings import SandboxSettings, TokenRole

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from orchestrator.client.http.transport import HttpTransport, Request
 from orchestrator.client.logscale import LogScale
-from orchestrator.client.transport import HttpTransport, Request
 from orchestrator.client.types import ApiToken, FilterAlert, QuotaUsage, SavedQuery, View
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import Forbidden, GraphqlError, NotFound, QueryIncomplete, Unauthorized

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.client.action_kinds import (
+from orchestrator.client.graphql.action_kinds import (
     CONTENTS,
     ActionContent,
     EmailContent,
@@ -38,7 +38,7 @@ from orchestrator.errors import Forbidden, GraphqlError, NotFound, RequestReject
 from orchestrator.sandbox.app import create_app
 from orchestrator.sandbox.graphql.asset_yaml import yaml_of
 from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole
-from orchestrator.sandbox.triggers.states import RunState
+from orchestrator.sandbox.storage.states import RunState
 from orchestrator.secret import SecretText
 
 HOUR = timedelta(hours=1)

@@ -12,18 +12,18 @@ from typing import Any
 import pytest
 from graphql import parse, validate
 
-from orchestrator.client.action_kinds import WebhookContent
-from orchestrator.client.asset_kinds import KINDS, kind_of
+from orchestrator.client.graphql.action_kinds import WebhookContent
+from orchestrator.client.graphql.asset_kinds import KINDS, kind_of
 from orchestrator.client.graphql.documents import load_document, operation_names
+from orchestrator.client.graphql.versions import ALERT_LABELS, SAVED_QUERY_TEMPLATES, parse_version
+from orchestrator.client.http.transport import HttpTransport, Request, Response
 from orchestrator.client.logscale import LogScale
-from orchestrator.client.transport import HttpTransport, Request, Response
 from orchestrator.client.types import (
     FilterAlert,
     SavedQuery,
     ScheduledSearch,
     TimestampType,
 )
-from orchestrator.client.versions import ALERT_LABELS, SAVED_QUERY_TEMPLATES, parse_version
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import RequestRejected
 from orchestrator.sandbox.app import create_app

@@ -39,7 +39,7 @@ from orchestrator.engine.events import event_from_json
 from orchestrator.ids import RuleId
 from orchestrator.rules.load import load_rules
 from orchestrator.sandbox.app import create_app
-from orchestrator.sandbox.faults import FaultPlan
+from orchestrator.sandbox.faults.kinds import FaultPlan
 from orchestrator.sandbox.receivers import (
     JiraReceiver,
     SlackReceiver,

@@ -16,8 +16,8 @@ from orchestrator.clock import SystemClock
 from orchestrator.model.finding import FindingState
 from orchestrator.model.notification import DeliveryState
 from orchestrator.model.run import RunState
-from orchestrator.sandbox.faults import FOREVER, FaultKind
-from orchestrator.sandbox.faults import Fault as SandboxFault
+from orchestrator.sandbox.faults.kinds import FOREVER, FaultKind
+from orchestrator.sandbox.faults.kinds import Fault as SandboxFault
 from orchestrator.sandbox.receivers import Fault
 from tests.contract.sockets import http, listening, make_certificates, saying
 from tests.e2e.stage import REPO, ROOT, RULE_ID, Bench, Done, ended, rows

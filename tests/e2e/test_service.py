@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from orchestrator.model.run import RunState
-from orchestrator.sandbox.faults import Fault, FaultKind
+from orchestrator.sandbox.faults.kinds import Fault, FaultKind
 from tests.e2e.stage import REPO, RULE_ID, Bench, ended, rows, until
 from tests.e2e.test_crash import assert_everything_once
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from orchestrator.client.action_kinds import SlackPostMessageContent, WebhookContent
+from orchestrator.client.graphql.action_kinds import SlackPostMessageContent, WebhookContent
 from orchestrator.client.types import FilterAlert
 from orchestrator.client.wire import WireStructuredBatch
 from orchestrator.clock import FrozenClock

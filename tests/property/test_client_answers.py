@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.client.auth import ClientCredentials
 from orchestrator.client.falcon import Falcon
+from orchestrator.client.http.auth import ClientCredentials
+from orchestrator.client.http.transport import OpenResponse, Request, Response
 from orchestrator.client.logscale import LogScale
-from orchestrator.client.transport import OpenResponse, Request, Response
 from orchestrator.client.types import (
     AggregateAlert,
     CorrelationRule,

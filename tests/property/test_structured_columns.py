@@ -10,9 +10,9 @@ import polars as pl
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from orchestrator.sandbox.ingest_columns import structured_frame
-from orchestrator.sandbox.ingest_shapes import BodyRefused, structured_rows
-from orchestrator.sandbox.storage import frame_of, rows_of
+from orchestrator.sandbox.ingest.columns import structured_frame
+from orchestrator.sandbox.ingest.shapes import BodyRefused, structured_rows
+from orchestrator.sandbox.storage.events import frame_of, rows_of
 
 # Little of everything that decides the way, so that both are taken and every turn in them.
 VALUES = st.one_of(

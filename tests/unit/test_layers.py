@@ -29,8 +29,8 @@ ALLOWED = {("ids", "errors"), ("units", "errors")}
 CLIENT_MAY_USE = set(LAYERS[0])
 # One file (or folder) knows each third-party library.
 OWNERS = {
-    "httpx": {"client/carrier.py", "route/sinks/http.py"},
-    "httpcore": {"client/connections.py", "client/network.py"},
+    "httpx": {"client/http/carrier.py", "route/sinks/http.py"},
+    "httpcore": {"client/http/connections.py", "client/http/network.py"},
     "slack_sdk": {"route/sinks/slack.py"},
     "sqlalchemy": {"store/"},
     "alembic": {"store/"},
@@ -38,13 +38,13 @@ OWNERS = {
     "click": {"cli/"},
     "rich": {"terminal.py", "demo/"},
     "apscheduler": {"app.py"},
-    "tenacity": {"client/retry.py", "client/transport.py"},
+    "tenacity": {"client/http/retry.py", "client/http/transport.py"},
     "cronsim": {"cron.py"},
     "yaml": {
         "rules/yaml.py",
         "sandbox/graphql/asset_yaml.py",
-        "client/replay.py",
-        "client/recording.py",
+        "client/cassettes/replay.py",
+        "client/cassettes/recording.py",
         "sandbox/gateway/templates.py",
     },
     "pygls": {"lsp/"},

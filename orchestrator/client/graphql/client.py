@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 from orchestrator.client.decode import Members, json_object
 from orchestrator.client.graphql.documents import load_document
-from orchestrator.client.problems import excerpt, request_id_of, unknown_repository
-from orchestrator.client.session import Session, json_request
+from orchestrator.client.http.problems import excerpt, request_id_of, unknown_repository
+from orchestrator.client.http.session import Session, json_request
 from orchestrator.client.wire import WireGraphqlRequest
 from orchestrator.errors import GraphqlError
 

@@ -16,7 +16,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from orchestrator.sandbox.answers import Refusal
-from orchestrator.sandbox.domains import Record
 from orchestrator.sandbox.gateway.envelope import (
     answer,
     caller,
@@ -30,6 +29,7 @@ from orchestrator.sandbox.gateway.envelope import (
 from orchestrator.sandbox.gateway.fql import FqlError, sorted_by
 from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.state import Sandbox
+from orchestrator.sandbox.storage.domains import Record
 from orchestrator.sandbox.triggers.delivery import ALERTS
 from orchestrator.units import format_instant
 

@@ -16,7 +16,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from orchestrator.sandbox.answers import Refusal
-from orchestrator.sandbox.domains import Domain, Record
 from orchestrator.sandbox.gateway.envelope import (
     answer,
     caller,
@@ -27,6 +26,7 @@ from orchestrator.sandbox.gateway.envelope import (
 )
 from orchestrator.sandbox.settings import Right, TokenRole
 from orchestrator.sandbox.state import Sandbox
+from orchestrator.sandbox.storage.domains import Domain, Record
 from orchestrator.units import format_instant
 
 _CONNECTIONS, _CONFIGS = "/ngsiem/entities/connections", "/ngsiem/entities/connectors/configs/v1"

@@ -11,10 +11,10 @@ from starlette.responses import Response
 
 from orchestrator.sandbox.answers import Refusal, forbidden, json_answer
 from orchestrator.sandbox.auth import caller_of, demand
-from orchestrator.sandbox.domains import Record
 from orchestrator.sandbox.gateway.fql import FqlError, Predicate, parse_fql, sorted_by
 from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.state import Sandbox
+from orchestrator.sandbox.storage.domains import Record
 
 TRACE_HEADER = "X-Cs-Traceid"
 _LARGEST_NUMBER = 10**9

@@ -13,8 +13,8 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from orchestrator.sandbox.answers import Refusal
-from orchestrator.sandbox.domains import Domain
 from orchestrator.sandbox.state import Sandbox
+from orchestrator.sandbox.storage.domains import Domain
 
 _NAMED = {
     "all",

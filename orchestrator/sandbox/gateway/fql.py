@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from orchestrator.engine.patterns.globs import parse_glob
-from orchestrator.sandbox.domains import Record
+from orchestrator.sandbox.storage.domains import Record
 
 Predicate = Callable[[Mapping[str, Any]], bool]
 

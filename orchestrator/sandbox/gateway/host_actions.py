@@ -15,7 +15,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from orchestrator.sandbox.answers import Refusal
-from orchestrator.sandbox.domains import Record
 from orchestrator.sandbox.gateway.envelope import (
     answer,
     caller,
@@ -28,6 +27,7 @@ from orchestrator.sandbox.gateway.envelope import (
 from orchestrator.sandbox.gateway.hosts import HIDDEN
 from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.state import Sandbox
+from orchestrator.sandbox.storage.domains import Record
 from orchestrator.units import format_instant, parse_instant
 
 _ACTIONS: Mapping[str, Mapping[str, str]] = {

@@ -11,7 +11,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from orchestrator.sandbox.answers import Refusal
-from orchestrator.sandbox.domains import Domain
 from orchestrator.sandbox.gateway.envelope import (
     answer,
     caller,
@@ -25,6 +24,7 @@ from orchestrator.sandbox.gateway.forms import domain_of, domains_of, form_of
 from orchestrator.sandbox.graphql.files import csv_problem
 from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.state import Sandbox
+from orchestrator.sandbox.storage.domains import Domain
 
 ENTITIES = "/ngsiem-content/entities"
 PAGE = 50

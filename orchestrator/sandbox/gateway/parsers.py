@@ -12,11 +12,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from orchestrator.sandbox.answers import Refusal
-from orchestrator.sandbox.domains import Record
 from orchestrator.sandbox.gateway.envelope import answer, caller, ids_in, object_body
 from orchestrator.sandbox.gateway.lookup_files import ENTITIES
 from orchestrator.sandbox.gateway.templates import PARSERS, found_in, keep, template_text
 from orchestrator.sandbox.settings import Right
+from orchestrator.sandbox.storage.domains import Record
 
 _SCHEMA = "https://schemas.humio.com/parser/v0.3.0"
 # Member of the API -> member of the template.

@@ -16,7 +16,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from orchestrator.sandbox.answers import Refusal, json_answer
-from orchestrator.sandbox.domains import Record
 from orchestrator.sandbox.gateway.envelope import (
     answer,
     caller,
@@ -39,6 +38,7 @@ from orchestrator.sandbox.gateway.rules import (
 )
 from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.state import Sandbox
+from orchestrator.sandbox.storage.domains import Record
 from orchestrator.units import format_instant
 
 _VERSIONS = f"{PREFIX}/entities/rule-versions"

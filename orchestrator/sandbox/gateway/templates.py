@@ -18,7 +18,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from orchestrator.sandbox.answers import Refusal
-from orchestrator.sandbox.domains import AssetKind, Record
 from orchestrator.sandbox.gateway.envelope import (
     answer,
     caller,
@@ -33,6 +32,7 @@ from orchestrator.sandbox.gateway.lookup_files import ENTITIES, PAGE, items_in
 from orchestrator.sandbox.graphql.asset_records import saved_query_members
 from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.state import Sandbox
+from orchestrator.sandbox.storage.domains import AssetKind, Record
 
 _QUERY_SCHEMA = "https://schemas.humio.com/query/v0.1.0"
 Shelf = Callable[[Sandbox, str], dict[str, Record]]

@@ -14,11 +14,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
-from orchestrator.sandbox.domains import AssetKind, Domain
 from orchestrator.sandbox.graphql import asset_records as records
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.graphql.changes import ACTION_TYPES
 from orchestrator.sandbox.graphql.checks import check_action
+from orchestrator.sandbox.storage.domains import AssetKind, Domain
 from orchestrator.sandbox.triggers.templates import Firing
 
 _OF_THE_TEST = ("triggerName", "eventData")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.sandbox.domains import AssetKind, Domain, Record
 from orchestrator.sandbox.graphql.asset_yaml import input_of
 from orchestrator.sandbox.graphql.caller import InputRefused
 from orchestrator.sandbox.graphql.checks import action_ids
-from orchestrator.sandbox.timespans import TimeBase, TimeRefused, resolve
+from orchestrator.sandbox.search.timespans import TimeBase, TimeRefused, resolve
+from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record
 
 Input = Mapping[str, Any]
 

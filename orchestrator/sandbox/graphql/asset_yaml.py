@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
-from orchestrator.sandbox.domains import AssetKind, Domain, Record
 from orchestrator.sandbox.graphql.caller import InputRefused
+from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record
 from orchestrator.units import format_duration, parse_duration
 
 MAX_CHARS = 200_000

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.sandbox.auth import demand
-from orchestrator.sandbox.domains import AssetKind, Domain
 from orchestrator.sandbox.settings import Right, TokenRole
 from orchestrator.sandbox.state import Sandbox
+from orchestrator.sandbox.storage.domains import AssetKind, Domain
 
 _CHANGE_RIGHTS = {
     AssetKind.SAVED_QUERY: Right.CHANGE_SAVED_QUERIES,

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from orchestrator.sandbox.domains import AssetKind, Domain, Record
 from orchestrator.sandbox.graphql import asset_records as records
 from orchestrator.sandbox.graphql.asset_records import Input
 from orchestrator.sandbox.graphql.asset_yaml import input_of
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.graphql.checks import check_asset
 from orchestrator.sandbox.graphql.reading import asset_node, find_asset
+from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record
 
 Resolver = Callable[..., Any]
 FromInput = Callable[[Input, Domain], Record]

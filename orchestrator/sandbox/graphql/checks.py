@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 from orchestrator.cql import nodes, walk
 from orchestrator.sandbox.answers import Refusal
-from orchestrator.sandbox.domains import AssetKind, Domain, Record
 from orchestrator.sandbox.graphql.caller import InputRefused
-from orchestrator.sandbox.search import Checked, check
+from orchestrator.sandbox.search.run import Checked, check
+from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record
 
 MAX_ACTIONS = 10
 _TIME_ZONE = re.compile(r"UTC(?:[+-]\d{2}(?::\d{2})?)?\Z")

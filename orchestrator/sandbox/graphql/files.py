@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from orchestrator.sandbox.auth import demand
-from orchestrator.sandbox.domains import Domain, StoredFile
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.settings import Right
+from orchestrator.sandbox.storage.domains import Domain, StoredFile
 
 _PAGE_ROWS = 200
 Cells = list[list[str]]

@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.sandbox.auth import demand
-from orchestrator.sandbox.domains import Domain
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.graphql.nodes import Node
 from orchestrator.sandbox.graphql.parsers import named_parser
 from orchestrator.sandbox.graphql.reading import domain_node
 from orchestrator.sandbox.graphql.repository import token_node, token_nodes
 from orchestrator.sandbox.settings import Right, TokenRole
+from orchestrator.sandbox.storage.domains import Domain
 
 
 def token_mutations(caller: Caller) -> dict[str, Callable[..., Any]]:

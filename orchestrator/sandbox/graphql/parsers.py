@@ -10,12 +10,18 @@ from typing import Any
 
 from orchestrator.ids import derive
 from orchestrator.sandbox.auth import demand
-from orchestrator.sandbox.domains import Domain, Record
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.graphql.nodes import LEGACY, Node, author_node
-from orchestrator.sandbox.parsers import BUILT_IN, Script, run_script, script_of, script_problem
+from orchestrator.sandbox.ingest.parsers import (
+    BUILT_IN,
+    Script,
+    run_script,
+    script_of,
+    script_problem,
+)
 from orchestrator.sandbox.settings import Right
-from orchestrator.sandbox.storage import TIMESTAMP
+from orchestrator.sandbox.storage.domains import Domain, Record
+from orchestrator.sandbox.storage.events import TIMESTAMP
 
 Input = Mapping[str, Any]
 

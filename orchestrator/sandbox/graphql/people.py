@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from orchestrator.sandbox.domains import Domain, Record
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import Node, user_node
+from orchestrator.sandbox.storage.domains import Domain, Record
 from orchestrator.units import format_instant, from_epoch_ms
 
 ShowDomain = Callable[[Domain, Caller], Node]

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.sandbox.answers import forbidden
-from orchestrator.sandbox.domains import Record
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.graphql.nodes import Node
 from orchestrator.sandbox.graphql.reading import domain_node
 from orchestrator.sandbox.settings import Right, TokenRole
+from orchestrator.sandbox.storage.domains import Record
 
 Input = Mapping[str, Any]
 Resolver = Callable[..., Any]

@@ -14,11 +14,11 @@ from orchestrator.cql import nodes, parse, walk
 from orchestrator.cql.diagnostics import Level
 from orchestrator.sandbox.answers import Refusal
 from orchestrator.sandbox.auth import demand
-from orchestrator.sandbox.domains import AssetKind, Domain
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.graphql.nodes import Node
-from orchestrator.sandbox.search import Checked, check, diagnostics_of
+from orchestrator.sandbox.search.run import Checked, check, diagnostics_of
 from orchestrator.sandbox.settings import Right
+from orchestrator.sandbox.storage.domains import AssetKind, Domain
 
 _SEVERITY = {Level.ERROR: "Error", Level.WARNING: "Warning", Level.HINT: "Hint"}
 _LANGUAGES = frozenset({"legacy", "xdr1", "xdrdetects1", "filteralert", "federated1"})

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.sandbox.domains import AssetKind, Domain, Record, StoredFile
 from orchestrator.sandbox.graphql.asset_yaml import yaml_of
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.graphql.nodes import (
@@ -21,7 +20,8 @@ from orchestrator.sandbox.graphql.nodes import (
 from orchestrator.sandbox.graphql.people import People
 from orchestrator.sandbox.graphql.repository import repository_fields
 from orchestrator.sandbox.settings import Right
-from orchestrator.sandbox.triggers.states import RunState
+from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record, StoredFile
+from orchestrator.sandbox.storage.states import RunState
 from orchestrator.units import format_instant, from_epoch_ms
 
 _ASSET_ACTIONS = ["Read", "Update", "Delete", "ReadMetadata"]

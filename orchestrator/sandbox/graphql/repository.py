@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from orchestrator.sandbox.domains import Domain
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import Node
 from orchestrator.sandbox.graphql.parsers import named_parser, parser_fields
 from orchestrator.sandbox.settings import Right, TokenRole
+from orchestrator.sandbox.storage.domains import Domain
 from orchestrator.units import format_instant, from_epoch_ms
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.sandbox.auth import demand
-from orchestrator.sandbox.domains import Connection, Domain, DomainSettings
 from orchestrator.sandbox.graphql.access import access_mutations, access_queries
 from orchestrator.sandbox.graphql.action_tests import action_tests
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
@@ -30,6 +29,7 @@ from orchestrator.sandbox.graphql.server import (
     server_queries,
 )
 from orchestrator.sandbox.settings import Right
+from orchestrator.sandbox.storage.domains import Connection, Domain, DomainSettings
 
 Resolver = Callable[..., Any]
 

@@ -15,8 +15,8 @@ from typing import Any
 from orchestrator.sandbox.auth import demand
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import ORGANIZATION, Node
-from orchestrator.sandbox.job_wire import TOTAL_WORK
-from orchestrator.sandbox.query_jobs import Job
+from orchestrator.sandbox.search.job_wire import TOTAL_WORK
+from orchestrator.sandbox.search.query_jobs import Job
 from orchestrator.sandbox.settings import Right
 
 _MOST = 1000

@@ -12,12 +12,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from orchestrator.ids import derive
-from orchestrator.sandbox.directory import EVERYBODY
-from orchestrator.sandbox.domains import Domain, DomainSettings
 from orchestrator.sandbox.graphql.caller import Caller, InputRefused
 from orchestrator.sandbox.graphql.nodes import ORGANIZATION, Node
 from orchestrator.sandbox.graphql.reading import domain_node
 from orchestrator.sandbox.state import Sandbox
+from orchestrator.sandbox.storage.directory import EVERYBODY
+from orchestrator.sandbox.storage.domains import Domain, DomainSettings
 from orchestrator.units import format_instant
 
 Resolver = Callable[..., Any]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from orchestrator.sandbox.storage import INGEST_TIMESTAMP
+from orchestrator.sandbox.storage.events import INGEST_TIMESTAMP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

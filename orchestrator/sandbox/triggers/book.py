@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field, fields
 from email.parser import BytesParser
 from typing import Any
 
-from orchestrator.sandbox.journal import Journal
-from orchestrator.sandbox.triggers.states import RunState, state_from_json
+from orchestrator.sandbox.storage.journal import Journal
+from orchestrator.sandbox.storage.states import RunState, state_from_json
 from orchestrator.sandbox.triggers.templates import Firing
 
 KEPT_INVOCATIONS = 500

@@ -20,10 +20,10 @@ from orchestrator.errors import StoreFull
 from orchestrator.route.sinks.base import Failed
 from orchestrator.route.sinks.http import Answer, HttpSeam
 from orchestrator.sandbox.answers import Refusal
-from orchestrator.sandbox.domains import Domain, Record, StoredFile
-from orchestrator.sandbox.ingest_shapes import BodyRefused
+from orchestrator.sandbox.ingest.shapes import BodyRefused
 from orchestrator.sandbox.settings import Right, TokenRole
-from orchestrator.sandbox.storage import TIMESTAMP, frame_of
+from orchestrator.sandbox.storage.domains import Domain, Record, StoredFile
+from orchestrator.sandbox.storage.events import TIMESTAMP, frame_of
 from orchestrator.sandbox.triggers.book import Book
 from orchestrator.sandbox.triggers.detections import REPOSITORY, outcomes_of
 from orchestrator.sandbox.triggers.outgoing import (

@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.ids import derive
-from orchestrator.sandbox.domains import Record
-from orchestrator.sandbox.ingest_shapes import Row
-from orchestrator.sandbox.storage import INGEST_TIMESTAMP, TIMESTAMP
+from orchestrator.sandbox.ingest.shapes import Row
+from orchestrator.sandbox.storage.domains import Record
+from orchestrator.sandbox.storage.events import INGEST_TIMESTAMP, TIMESTAMP
 from orchestrator.sandbox.triggers.kinds import CorrelationRule
 from orchestrator.sandbox.triggers.templates import Firing
 from orchestrator.units import format_instant, from_epoch_ms

@@ -16,11 +16,12 @@ from orchestrator.clock import Clock
 from orchestrator.engine.sources.lookups import Lookup
 from orchestrator.errors import CqlError
 from orchestrator.sandbox.answers import Refusal
-from orchestrator.sandbox.domains import AssetKind, Connection, Domain, Record, StoredFile
-from orchestrator.sandbox.query_jobs import QueryJobs
-from orchestrator.sandbox.search import Answer, Search, check, refuse_unsupported
+from orchestrator.sandbox.search.query_jobs import QueryJobs
+from orchestrator.sandbox.search.run import Answer, Search, check, refuse_unsupported
 from orchestrator.sandbox.settings import SandboxSettings, TokenRole
-from orchestrator.sandbox.storage import EventLog, Snapshot
+from orchestrator.sandbox.storage.domains import AssetKind, Connection, Domain, Record, StoredFile
+from orchestrator.sandbox.storage.events import EventLog, Snapshot
+from orchestrator.sandbox.storage.states import RunState
 from orchestrator.sandbox.triggers.detections import REPOSITORY
 from orchestrator.sandbox.triggers.kinds import (
     FilterAlert,
@@ -29,7 +30,6 @@ from orchestrator.sandbox.triggers.kinds import (
     Trigger,
 )
 from orchestrator.sandbox.triggers.planner import CATCH_UP_MS, Window
-from orchestrator.sandbox.triggers.states import RunState
 
 FIRINGS_A_MINUTE = 100
 FIRINGS_A_MINUTE_BY_EMAIL = 15

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from orchestrator.ids import derive
-from orchestrator.sandbox.domains import AssetKind, Record
+from orchestrator.sandbox.storage.domains import AssetKind, Record
 from orchestrator.units import parse_instant, to_epoch_ms
 
 TRIGGER_KINDS = (

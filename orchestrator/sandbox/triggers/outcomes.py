@@ -9,8 +9,9 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from orchestrator.sandbox.search import Answer
-from orchestrator.sandbox.storage import TIMESTAMP
+from orchestrator.sandbox.search.run import Answer
+from orchestrator.sandbox.storage.events import TIMESTAMP
+from orchestrator.sandbox.storage.states import RunState
 from orchestrator.sandbox.triggers.arrivals import Arrivals
 from orchestrator.sandbox.triggers.book import Book, Pending
 from orchestrator.sandbox.triggers.detections import facts_of
@@ -24,7 +25,6 @@ from orchestrator.sandbox.triggers.kinds import (
     Trigger,
 )
 from orchestrator.sandbox.triggers.planner import Window, next_slot
-from orchestrator.sandbox.triggers.states import RunState
 from orchestrator.sandbox.triggers.templates import Firing
 from orchestrator.units import format_duration, format_instant, from_epoch_ms
 

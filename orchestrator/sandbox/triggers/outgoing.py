@@ -19,9 +19,9 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Any, TypeAlias
 
-from orchestrator.sandbox.domains import Record
-from orchestrator.sandbox.ingest_shapes import Row, text_row
-from orchestrator.sandbox.storage import INGEST_TIMESTAMP, TIMESTAMP
+from orchestrator.sandbox.ingest.shapes import Row, text_row
+from orchestrator.sandbox.storage.domains import Record
+from orchestrator.sandbox.storage.events import INGEST_TIMESTAMP, TIMESTAMP
 from orchestrator.sandbox.triggers.templates import (
     Firing,
     Sender,

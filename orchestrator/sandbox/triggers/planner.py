@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orchestrator.cron import fires_after
-from orchestrator.sandbox.timespans import zone_of
+from orchestrator.sandbox.search.timespans import zone_of
+from orchestrator.sandbox.storage.states import RunState
 from orchestrator.sandbox.triggers.kinds import (
     AggregateAlert,
     CorrelationRule,
@@ -28,7 +29,6 @@ from orchestrator.sandbox.triggers.kinds import (
     ScheduledSearch,
     Trigger,
 )
-from orchestrator.sandbox.triggers.states import RunState
 from orchestrator.units import from_epoch_ms, to_epoch_ms
 
 CATCH_UP_MS = 86_400_000

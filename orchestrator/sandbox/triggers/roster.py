@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.sandbox.domains import AssetKind, Domain, Record
+from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record
+from orchestrator.sandbox.storage.states import RunState
 from orchestrator.sandbox.triggers.arrivals import Arrivals
 from orchestrator.sandbox.triggers.book import Book
 from orchestrator.sandbox.triggers.evaluate import Host
@@ -22,7 +23,6 @@ from orchestrator.sandbox.triggers.kinds import (
     trigger_of,
 )
 from orchestrator.sandbox.triggers.planner import CATCH_UP_MS
-from orchestrator.sandbox.triggers.states import RunState
 from orchestrator.units import parse_instant, to_epoch_ms
 
 

@@ -17,9 +17,10 @@ from datetime import timedelta
 import polars as pl
 
 from orchestrator.route.sinks.http import HttpSeam
-from orchestrator.sandbox.domains import Domain, Record
-from orchestrator.sandbox.journal import Journal
-from orchestrator.sandbox.search import Answer
+from orchestrator.sandbox.search.run import Answer
+from orchestrator.sandbox.storage.domains import Domain, Record
+from orchestrator.sandbox.storage.journal import Journal
+from orchestrator.sandbox.storage.states import RunState
 from orchestrator.sandbox.triggers.arrivals import Arrivals
 from orchestrator.sandbox.triggers.book import Book
 from orchestrator.sandbox.triggers.delivery import Delivery, Outcome
@@ -39,7 +40,6 @@ from orchestrator.sandbox.triggers.outcomes import RETRY_MS, Outcomes
 from orchestrator.sandbox.triggers.planner import Moment, Window, plan
 from orchestrator.sandbox.triggers.roster import Roster
 from orchestrator.sandbox.triggers.sending import Sending
-from orchestrator.sandbox.triggers.states import RunState
 from orchestrator.sandbox.triggers.templates import Firing
 
 SEND_DEADLINE = timedelta(seconds=10)

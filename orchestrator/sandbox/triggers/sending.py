@@ -13,7 +13,7 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 
-from orchestrator.sandbox.domains import AssetKind, Record
+from orchestrator.sandbox.storage.domains import AssetKind, Record
 from orchestrator.sandbox.triggers.book import Book, Invocation, Pending
 from orchestrator.sandbox.triggers.delivery import Delivery, Outcome
 from orchestrator.sandbox.triggers.detections import OUTCOMES

@@ -16,7 +16,7 @@ from orchestrator.sandbox.app import create_app
 from orchestrator.sandbox.gateway.rules import first_version
 from orchestrator.sandbox.settings import sandbox_settings
 from orchestrator.sandbox.state import Sandbox
-from orchestrator.sandbox.storage import frame_of
+from orchestrator.sandbox.storage.events import frame_of
 from tests.contract.clients.conftest import (
     NOW,
     NOW_MS,

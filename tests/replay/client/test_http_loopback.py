@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.client import HttpTransport, Request
-from orchestrator.client.limits import Gate, Lane, Timeouts
+from orchestrator.client.http.limits import Gate, Lane, Timeouts
 from orchestrator.errors import ConnectionFailed, RequestTimedOut, TlsFailed, UnexpectedResponse
 
 REQUEST = Request(method="POST", path="p", content=b"body")

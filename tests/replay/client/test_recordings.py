@@ -14,9 +14,9 @@ from orchestrator.client import (
     ServerStatus,
     load_cassette,
 )
-from orchestrator.client.auth import StaticToken
-from orchestrator.client.retry import NO_RETRIES
-from orchestrator.client.session import Session, json_request
+from orchestrator.client.http.auth import StaticToken
+from orchestrator.client.http.retry import NO_RETRIES
+from orchestrator.client.http.session import Session, json_request
 from orchestrator.client.wire import WireMessages, WireQueryJobInput, WireStructuredBatch
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import Forbidden, QueryRejected

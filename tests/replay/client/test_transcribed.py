@@ -26,12 +26,12 @@ from orchestrator.client import (
     TimestampType,
     load_cassette,
 )
-from orchestrator.client.assets import Assets
-from orchestrator.client.auth import StaticToken
+from orchestrator.client.graphql.assets import Assets
 from orchestrator.client.graphql.client import Graphql
-from orchestrator.client.retry import NO_RETRIES
-from orchestrator.client.session import Session
-from orchestrator.client.versions import ServerVersion
+from orchestrator.client.graphql.versions import ServerVersion
+from orchestrator.client.http.auth import StaticToken
+from orchestrator.client.http.retry import NO_RETRIES
+from orchestrator.client.http.session import Session
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import GraphqlError, QueryRejected, Unauthorized
 from orchestrator.secret import SecretText

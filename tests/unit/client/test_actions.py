@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from orchestrator.client.action_kinds import EmailContent, WebhookContent
+from orchestrator.client.cassettes.scripted import ScriptedTransport, json_response
+from orchestrator.client.graphql.action_kinds import EmailContent, WebhookContent
+from orchestrator.client.http.retry import NO_RETRIES
+from orchestrator.client.http.transport import Response
 from orchestrator.client.logscale import LogScale
-from orchestrator.client.retry import NO_RETRIES
-from orchestrator.client.scripted import ScriptedTransport, json_response
-from orchestrator.client.transport import Response
 from orchestrator.client.types import Action
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import GraphqlError, RequestRejected

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.client.asset_kinds import kind_of
+from orchestrator.client.cassettes.scripted import ScriptedTransport, json_response
+from orchestrator.client.graphql.asset_kinds import kind_of
+from orchestrator.client.http.retry import NO_RETRIES
+from orchestrator.client.http.transport import Response
 from orchestrator.client.logscale import LogScale
-from orchestrator.client.retry import NO_RETRIES
-from orchestrator.client.scripted import ScriptedTransport, json_response
-from orchestrator.client.transport import Response
 from orchestrator.client.types import (
     AggregateAlert,
     Asset,

@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.client.auth import (
+from orchestrator.client.cassettes.scripted import ScriptedTransport, json_response, text_response
+from orchestrator.client.http.auth import (
     ClientCredentials,
     CredentialsFlow,
     IssuedToken,
     OAuth2,
     StaticToken,
 )
-from orchestrator.client.retry import RetryPolicy
-from orchestrator.client.scripted import ScriptedTransport, json_response, text_response
-from orchestrator.client.session import Session, json_request
+from orchestrator.client.http.retry import RetryPolicy
+from orchestrator.client.http.session import Session, json_request
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import Forbidden, RequestRejected, Unauthorized, UnexpectedResponse
 from orchestrator.secret import SecretText

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.client.breaker import Breaker, BreakerPolicy, GuardedTransport
-from orchestrator.client.scripted import ScriptedTransport, Step, text_response
-from orchestrator.client.transport import Request
+from orchestrator.client.cassettes.scripted import ScriptedTransport, Step, text_response
+from orchestrator.client.http.breaker import Breaker, BreakerPolicy, GuardedTransport
+from orchestrator.client.http.transport import Request
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import (
     ClientError,

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from orchestrator.client.cassettes.scripted import json_response, text_response
 from orchestrator.client.decode import (
     Members,
     decode_job_id,
@@ -13,8 +14,7 @@ from orchestrator.client.decode import (
     decode_status,
     json_object,
 )
-from orchestrator.client.scripted import json_response, text_response
-from orchestrator.client.transport import Response
+from orchestrator.client.http.transport import Response
 from orchestrator.errors import UnexpectedResponse
 
 META: dict[str, object] = {

@@ -9,8 +9,8 @@ import httpcore
 import httpx
 import pytest
 
-from orchestrator.client.connections import ENGINE_ERRORS
-from orchestrator.client.failures import translate
+from orchestrator.client.http.connections import ENGINE_ERRORS
+from orchestrator.client.http.failures import translate
 from orchestrator.errors import (
     ClientError,
     ConnectionFailed,

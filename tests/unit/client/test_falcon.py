@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.client.addresses import CLOUDS
-from orchestrator.client.auth import ClientCredentials
-from orchestrator.client.correlation_rules import format_go_duration, parse_go_duration
+from orchestrator.client.cassettes.scripted import ScriptedTransport, json_response
 from orchestrator.client.falcon import Falcon, discover
-from orchestrator.client.retry import NO_RETRIES
-from orchestrator.client.scripted import ScriptedTransport, json_response
-from orchestrator.client.transport import Response
+from orchestrator.client.gateway.correlation_rules import format_go_duration, parse_go_duration
+from orchestrator.client.http.addresses import CLOUDS
+from orchestrator.client.http.auth import ClientCredentials
+from orchestrator.client.http.retry import NO_RETRIES
+from orchestrator.client.http.transport import Response
 from orchestrator.client.types import CorrelationRule, SavedQuery
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import (

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from orchestrator.client.cassettes.scripted import ScriptedTransport, json_response, text_response
+from orchestrator.client.http.retry import NO_RETRIES
+from orchestrator.client.http.transport import Response
 from orchestrator.client.logscale import LogScale
-from orchestrator.client.retry import NO_RETRIES
-from orchestrator.client.scripted import ScriptedTransport, json_response, text_response
-from orchestrator.client.transport import Response
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import NotFound, RequestRejected, UnexpectedResponse
 from orchestrator.secret import SecretText

@@ -8,14 +8,14 @@ import pytest
 from graphql import GraphQLSchema, build_schema, coerce_input_value, parse, validate
 from graphql.type import GraphQLInputType
 
-from orchestrator.client.asset_kinds import KINDS, AssetKind
-from orchestrator.client.asset_wire import QueryOwnership, WriteContext
-from orchestrator.client.auth import StaticToken
+from orchestrator.client.cassettes.scripted import ScriptedTransport, json_response, text_response
+from orchestrator.client.graphql.asset_kinds import KINDS, AssetKind
+from orchestrator.client.graphql.asset_wire import QueryOwnership, WriteContext
 from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.graphql.documents import load_document, operation_names
-from orchestrator.client.retry import RetryPolicy
-from orchestrator.client.scripted import ScriptedTransport, json_response, text_response
-from orchestrator.client.session import Session
+from orchestrator.client.http.auth import StaticToken
+from orchestrator.client.http.retry import RetryPolicy
+from orchestrator.client.http.session import Session
 from orchestrator.client.types import (
     AggregateAlert,
     Asset,

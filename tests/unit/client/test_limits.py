@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.client.limits import Gate, Lane
+from orchestrator.client.http.limits import Gate, Lane
 
 LONG, SHORT = timedelta(minutes=1), timedelta(milliseconds=1)
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.client.problems import error_for
-from orchestrator.client.scripted import json_response, text_response
-from orchestrator.client.transport import Request, Response
+from orchestrator.client.cassettes.scripted import json_response, text_response
+from orchestrator.client.http.problems import error_for
+from orchestrator.client.http.transport import Request, Response
 from orchestrator.errors import (
     ClientError,
     Forbidden,

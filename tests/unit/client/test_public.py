@@ -10,9 +10,9 @@ import pytest
 
 import orchestrator.client as public
 from orchestrator.client import Falcon, LogScale, ScriptedTransport
-from orchestrator.client.auth import ClientCredentials, IssuedToken, StaticToken
-from orchestrator.client.scripted import text_response
-from orchestrator.client.transport import Response
+from orchestrator.client.cassettes.scripted import text_response
+from orchestrator.client.http.auth import ClientCredentials, IssuedToken, StaticToken
+from orchestrator.client.http.transport import Response
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import ClientError, ConnectionFailed
 from orchestrator.secret import SecretText

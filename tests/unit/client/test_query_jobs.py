@@ -8,9 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.client.auth import StaticToken
+from orchestrator.client.cassettes.scripted import ScriptedTransport, json_response, text_response
 from orchestrator.client.decode import PollAnswer, decode_poll
-from orchestrator.client.job_machine import (
+from orchestrator.client.http.auth import StaticToken
+from orchestrator.client.http.limits import Lane
+from orchestrator.client.http.retry import RetryPolicy
+from orchestrator.client.http.session import Session
+from orchestrator.client.http.transport import Request, Response
+from orchestrator.client.search.job_machine import (
     HEARTBEAT_EVERY,
     LONGEST_PAUSE,
     Finish,
@@ -23,12 +28,7 @@ from orchestrator.client.job_machine import (
     columns,
     verdict,
 )
-from orchestrator.client.limits import Lane
-from orchestrator.client.query_jobs import QueryJobs
-from orchestrator.client.retry import RetryPolicy
-from orchestrator.client.scripted import ScriptedTransport, json_response, text_response
-from orchestrator.client.session import Session
-from orchestrator.client.transport import Request, Response
+from orchestrator.client.search.query_jobs import QueryJobs
 from orchestrator.client.types import JobProgress
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import (

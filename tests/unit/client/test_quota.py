@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.client.quota import PacedTransport, Quota, QuotaPolicy
-from orchestrator.client.scripted import ScriptedTransport, text_response
-from orchestrator.client.transport import Request, Response
+from orchestrator.client.cassettes.scripted import ScriptedTransport, text_response
+from orchestrator.client.http.quota import PacedTransport, Quota, QuotaPolicy
+from orchestrator.client.http.transport import Request, Response
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import RateLimited
 

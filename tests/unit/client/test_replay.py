@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.client.replay import (
+from orchestrator.client.cassettes.replay import (
     Cassette,
     CassetteMismatch,
     Exchange,
@@ -14,9 +14,9 @@ from orchestrator.client.replay import (
     ReplayTransport,
     load_cassette,
 )
-from orchestrator.client.scripted import json_response
-from orchestrator.client.session import json_request
-from orchestrator.client.transport import Response
+from orchestrator.client.cassettes.scripted import json_response
+from orchestrator.client.http.session import json_request
+from orchestrator.client.http.transport import Response
 
 ANSWER = json_response({"id": "1"})
 

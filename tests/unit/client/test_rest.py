@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from orchestrator.client.cassettes.scripted import ScriptedTransport, json_response, text_response
+from orchestrator.client.http.retry import RetryPolicy
+from orchestrator.client.http.transport import Response
 from orchestrator.client.logscale import LogScale
 from orchestrator.client.rest import BATCH_BYTES, BATCH_EVENTS, StreamProgress, batched_lines
-from orchestrator.client.retry import RetryPolicy
-from orchestrator.client.scripted import ScriptedTransport, json_response, text_response
-from orchestrator.client.transport import Response
 from orchestrator.client.types import ServerStatus
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import (

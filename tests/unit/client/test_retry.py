@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.client.retry import RetryPolicy, call_with_retries, parse_retry_after
+from orchestrator.client.http.retry import RetryPolicy, call_with_retries, parse_retry_after
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import (
     ClientError,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.client.skew import ClockReading
+from orchestrator.client.http.skew import ClockReading
 from orchestrator.errors import ClockSkewed
 
 NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)

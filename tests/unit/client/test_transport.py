@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from orchestrator import __version__
-from orchestrator.client.carrier import trust_for
-from orchestrator.client.limits import BULK_BYTES, Gate, Lane, Timeouts
-from orchestrator.client.scripted import ScriptedTransport, json_response
-from orchestrator.client.transport import HttpTransport, Request, Response
+from orchestrator.client.cassettes.scripted import ScriptedTransport, json_response
+from orchestrator.client.http.carrier import trust_for
+from orchestrator.client.http.limits import BULK_BYTES, Gate, Lane, Timeouts
+from orchestrator.client.http.transport import HttpTransport, Request, Response
 from orchestrator.errors import (
     ConfigError,
     ConnectionFailed,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.client.unpack import PIECE_BYTES, unpacked
+from orchestrator.client.http.unpack import PIECE_BYTES, unpacked
 from orchestrator.errors import AnswerCutOff, UnexpectedResponse
 
 

@@ -9,9 +9,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.sandbox.domains import AssetKind, Domain, Record
 from orchestrator.sandbox.graphql.asset_yaml import MAX_CHARS, input_of, yaml_of
 from orchestrator.sandbox.graphql.caller import InputRefused
+from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record
 
 DOMAIN = Domain(name="falcon")
 DOMAIN.assets[AssetKind.ACTION] = {"id-1": {"id": "id-1", "name": "on: call"}}

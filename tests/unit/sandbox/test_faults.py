@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.sandbox.faults import (
+from orchestrator.sandbox.faults.kinds import (
     FOREVER,
     Fault,
     FaultKind,
@@ -163,7 +163,7 @@ async def test_engine_that_fails_cancels_the_job_and_not_the_server(
     def broken(*_arguments: Any) -> Any:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("orchestrator.sandbox.query_jobs.run", broken)
+    monkeypatch.setattr("orchestrator.sandbox.search.query_jobs.run", broken)
 
     found = await client.search("*")
 

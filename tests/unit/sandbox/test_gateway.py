@@ -11,7 +11,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from orchestrator.clock import FrozenClock
-from orchestrator.sandbox.faults import Fault, FaultKind
+from orchestrator.sandbox.faults.kinds import Fault, FaultKind
 from orchestrator.sandbox.gateway import GatewayFace
 from orchestrator.sandbox.settings import FalconClient, Right
 from tests.unit.sandbox.conftest import NOW, NOW_MS

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from orchestrator.sandbox.health_routes import HealthStatus, disk_check, worst
+from orchestrator.sandbox.routes.health import HealthStatus, disk_check, worst
 
 VERSION = "1.204.0--build-1--sha-0000000000"
 

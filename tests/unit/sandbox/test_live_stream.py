@@ -12,10 +12,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from orchestrator.sandbox import live_stream
-from orchestrator.sandbox.live_stream import LiveTail, streamable
-from orchestrator.sandbox.search import check
-from orchestrator.sandbox.storage import EventLog
+from orchestrator.sandbox.search import live_stream
+from orchestrator.sandbox.search.live_stream import LiveTail, streamable
+from orchestrator.sandbox.search.run import check
+from orchestrator.sandbox.storage.events import EventLog
 
 PATH = "/api/v1/repositories/falcon/query"
 PATIENCE_S = 10.0

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.sandbox.ingest_shapes import BodyRefused
-from orchestrator.sandbox.otlp import otlp_log_rows
+from orchestrator.sandbox.ingest.otlp import otlp_log_rows
+from orchestrator.sandbox.ingest.shapes import BodyRefused
 
 NANOS = 1_773_104_400_250_000_000
 PATH = "/api/v1/ingest/otlp/v1/logs"

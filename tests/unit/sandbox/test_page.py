@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.sandbox.job_history import KEPT
-from orchestrator.sandbox.query_check import MOST_PROBLEMS, problems_of
+from orchestrator.sandbox.routes.query_check import MOST_PROBLEMS, problems_of
+from orchestrator.sandbox.search.job_history import KEPT
 
 POLICY = {
     "default-src": "'none'",
@@ -227,7 +227,7 @@ async def test_job_that_fails_or_is_stopped_says_so(
         raise RuntimeError("boom")
 
     await client.call("DELETE", f"/api/v1/queryjobs/{await client.start('count()')}")
-    monkeypatch.setattr("orchestrator.sandbox.query_jobs.run", broken)
+    monkeypatch.setattr("orchestrator.sandbox.search.query_jobs.run", broken)
     client.clock.advance(timedelta(seconds=1))
     await client.search("*")
 

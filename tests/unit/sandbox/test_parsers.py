@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.sandbox.parsers import Script, run_script, script_problem
+from orchestrator.sandbox.ingest.parsers import Script, run_script, script_problem
 
 CREATE = """mutation($input: CreateParserInputV2!) { createParserV2(input: $input) {
   id name script isBuiltIn fieldsToTag fieldsToBeRemovedBeforeParsing yamlTemplate

@@ -11,8 +11,15 @@ import pytest
 
 from orchestrator.engine.events import INGEST_MS, TIME_MS
 from orchestrator.errors import StoreBusy, StoreFull
-from orchestrator.sandbox.journal import Journal
-from orchestrator.sandbox.storage import EventLog, Snapshot, SortedRun, Span, frame_of, snapshot_of
+from orchestrator.sandbox.storage.events import (
+    EventLog,
+    Snapshot,
+    SortedRun,
+    Span,
+    frame_of,
+    snapshot_of,
+)
+from orchestrator.sandbox.storage.journal import Journal
 from tests.unit.sandbox.test_gateway import RULE
 
 CREATE = """mutation($q: String!) {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.sandbox.search import Answer
+from orchestrator.sandbox.search.run import Answer
 
 NOW_MS = 1_773_108_000_000
 DAY_MS = 86_400_000

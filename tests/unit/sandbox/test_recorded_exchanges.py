@@ -16,7 +16,7 @@ import pytest
 from orchestrator.client import load_cassette
 from orchestrator.clock import FrozenClock
 from orchestrator.sandbox.settings import Right, TokenRole
-from orchestrator.sandbox.storage import frame_of
+from orchestrator.sandbox.storage.events import frame_of
 from orchestrator.units import from_epoch_ms, to_epoch_ms
 
 FOLDER = Path(__file__).parents[3] / "cassettes"

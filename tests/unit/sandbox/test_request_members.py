@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole, recorded_pace
-from orchestrator.sandbox.storage import frame_of
+from orchestrator.sandbox.storage.events import frame_of
 
 NOW_MS = 1_773_108_000_000
 DAY_MS = 86_400_000

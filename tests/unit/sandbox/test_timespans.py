@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.sandbox.timespans import TimeBase, TimeRefused, resolve, zone_of
+from orchestrator.sandbox.search.timespans import TimeBase, TimeRefused, resolve, zone_of
 from orchestrator.units import parse_instant, to_epoch_ms
 
 # A Wednesday.

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.sandbox.storage.states import RunState, state_from_json
 from orchestrator.sandbox.triggers.kinds import (
     AggregateAlert,
     CorrelationRule,
@@ -18,7 +19,6 @@ from orchestrator.sandbox.triggers.kinds import (
     go_duration_ms,
 )
 from orchestrator.sandbox.triggers.planner import CATCH_UP_MS, Moment, Window, plan
-from orchestrator.sandbox.triggers.states import RunState, state_from_json
 
 MINUTE, HOUR = 60_000, 3_600_000
 T0 = 1_773_108_000_000

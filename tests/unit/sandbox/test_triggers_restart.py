@@ -13,9 +13,9 @@ from starlette.types import Receive, Scope, Send
 
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import StoreFull
-from orchestrator.sandbox.journal import Journal
 from orchestrator.sandbox.receivers import Fault, inbox_app
-from orchestrator.sandbox.storage import frame_of
+from orchestrator.sandbox.storage.events import frame_of
+from orchestrator.sandbox.storage.journal import Journal
 from orchestrator.sandbox.triggers.arrivals import Arrivals
 from orchestrator.sandbox.triggers.book import Book, Invocation
 from tests.unit.sandbox.conftest import NOW, OpenClient

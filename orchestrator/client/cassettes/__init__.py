@@ -1,0 +1,1 @@
+"""Answers from files and lists: recording, replay, scripts."""

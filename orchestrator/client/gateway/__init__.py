@@ -1,0 +1,1 @@
+"""The Falcon gateway's own routes: correlation rules, hosts, content."""

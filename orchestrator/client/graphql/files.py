@@ -1,0 +1,100 @@
+"""Lookup files of one view: list, upload if changed, download, delete.
+
+An upload under a stored name replaces the content. The algorithm of the listed `contentHash` is not
+documented, so "unchanged" is decided on the content itself: size first, then a hash of the bytes
+that the server returns.
+Source: humio/cli internal/api/files.go; GraphQL schema of server 1.204.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from urllib.parse import quote
+
+from orchestrator.client.graphql.assets import was_done
+from orchestrator.client.graphql.client import Graphql
+from orchestrator.client.http.multipart import Part, multipart
+from orchestrator.client.http.session import Session, json_request
+from orchestrator.client.types import LookupFile
+from orchestrator.errors import NotFound, RequestRejected
+
+
+class LookupFiles:
+    """The lookup files of one view or repository.
+
+    Args:
+        session: For content.
+        graphql: For the list and deletions.
+        view: Name of the view or repository.
+    """
+
+    def __init__(self, session: Session, *, graphql: Graphql, view: str) -> None:
+        self._session, self._graphql, self._view = session, graphql, view
+
+    async def list(self) -> tuple[LookupFile, ...]:
+        """Return all files, those of packages too, sorted by name.
+
+        Raises:
+            UnknownRepository: No such repository or view, or no right to see it.
+        """
+        data = await self._graphql.execute("ListFiles", {"view": self._view})
+        listed = data.member("searchDomain").members("files")
+        found = [
+            LookupFile(name=members.member("nameAndPath").text("name"), raw=members.raw)
+            for members in listed
+        ]
+        return tuple(sorted(found, key=lambda file: file.name))
+
+    async def upload(self, name: str, content: bytes) -> bool:
+        """Store a CSV or JSON file; return False if the server has exactly this already.
+
+        Raises:
+            UnexpectedResponse: A web page came back instead.
+            ClientError: The server could not be asked, or refused it.
+        """
+        if await self._is_stored(name, content):
+            return False
+        # Replacing a file with the same content twice does no harm.
+        kind = "application/json" if name.endswith(".json") else "text/csv"
+        part = Part(name="file", content=content, filename=name, kind=kind)
+        request = multipart("POST", self._path(), part)
+        await self._session.call(request)
+        return True
+
+    async def download(self, name: str) -> bytes:
+        """Return a file's bytes.
+
+        Raises:
+            NotFound: No such file.
+            UnexpectedResponse: A web page came back instead.
+        """
+        path = f"{self._path()}/{quote(name, safe='')}"
+        request = json_request("GET", path, idempotent=True)
+        return (await self._session.call(request)).body
+
+    async def delete(self, name: str) -> None:
+        """Delete a file.
+
+        Raises:
+            GraphqlError: No such file, or no right.
+        """
+        data = await self._graphql.execute("DeleteFile", {"view": self._view, "file": name})
+        if not was_done(data):
+            raise RequestRejected(f"{name} in {self._view} was not deleted")
+
+    async def _is_stored(self, name: str, content: bytes) -> bool:
+        stored = next((file for file in await self.list() if file.name == name), None)
+        if stored is None or stored.raw.get("fileSizeBytes", len(content)) != len(content):
+            return False
+        try:
+            return _digest(await self.download(name)) == _digest(content)
+        except NotFound:
+            # Deleted since it was listed.
+            return False
+
+    def _path(self) -> str:
+        return f"api/v1/repositories/{quote(self._view, safe='')}/files"
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()

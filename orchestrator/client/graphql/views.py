@@ -1,0 +1,195 @@
+"""Repositories and views, what is installed in them, and what the token may do there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from orchestrator.client.decode import Members
+from orchestrator.client.graphql.assets import was_done
+from orchestrator.client.graphql.client import Graphql
+from orchestrator.client.types import QueryAnalysis, QueryProblem, View, Viewer
+from orchestrator.errors import RequestRejected
+
+LANGUAGE = "legacy"
+"""The query language's version, by the schema's name for the one that everybody uses."""
+
+
+class Views:
+    """The repositories and views of one server."""
+
+    def __init__(self, graphql: Graphql) -> None:
+        self._graphql = graphql
+
+    async def list(self) -> tuple[View, ...]:
+        """Return all repositories and views that the token may see, sorted by name.
+
+        Raises:
+            ClientError: The server could not be asked.
+        """
+        data = await self._graphql.execute("ListViews", {})
+        return tuple(sorted(map(_read, data.members("searchDomains")), key=lambda view: view.name))
+
+    async def create_repository(self, name: str, *, description: str = "") -> None:
+        """Create a repository.
+
+        Raises:
+            GraphqlError: The name is taken, or no right.
+        """
+        await self._graphql.execute("CreateRepository", {"name": name, "description": description})
+
+    async def create_view(
+        self, name: str, connections: Mapping[str, str], *, description: str = ""
+    ) -> None:
+        """Create a view over repositories.
+
+        Args:
+            name: Unique among repositories and views.
+            connections: Repository to the filter that is put before each query; `*` for all.
+            description: For people.
+
+        Raises:
+            GraphqlError: The name is taken, a repository is not there, or no right.
+        """
+        content = {
+            "name": name,
+            "description": description,
+            "connections": _connections(connections),
+        }
+        await self._graphql.execute("CreateView", content)
+
+    async def update_view(self, name: str, connections: Mapping[str, str]) -> None:
+        """Replace a view's connections.
+
+        Raises:
+            GraphqlError: No such view, or no right.
+        """
+        content = {"name": name, "connections": _connections(connections)}
+        await self._graphql.execute("UpdateView", content)
+
+    async def delete(self, name: str, *, reason: str) -> None:
+        """Delete a repository or view with all its events and assets.
+
+        Raises:
+            RequestRejected: The server answered that it did not delete it.
+            GraphqlError: No such name, or no right.
+        """
+        data = await self._graphql.execute("DeleteView", {"name": name, "reason": reason})
+        if not was_done(data):
+            raise RequestRejected(f"{name} was not deleted")
+
+    async def viewer(self) -> Viewer:
+        """Return who the token belongs to.
+
+        Raises:
+            ClientError: The server could not be asked.
+        """
+        found = (await self._graphql.execute("ReadViewer", {})).member("viewer")
+        return Viewer(
+            id=found.text("id"), name=found.text("username"), is_root=found.flag("isRoot")
+        )
+
+    async def allowed_actions(self, view: str) -> frozenset[str]:
+        """Return what the token may do in a repository or view, such as `ChangeTriggers`.
+
+        Raises:
+            UnknownRepository: No such repository or view, or no right to see it.
+        """
+        data = await self._graphql.execute("ListAllowedActions", {"view": view})
+        return frozenset(data.member("searchDomain").texts("allowedViewActions"))
+
+    async def packages(self, view: str) -> tuple[str, ...]:
+        """Return the packages installed in a repository or view, as `scope/name@version`.
+
+        Raises:
+            UnknownRepository: No such repository or view, or no right to see it.
+        """
+        data = await self._graphql.execute("ListPackages", {"view": view})
+        found = data.member("searchDomain").members("installedPackages")
+        return tuple(sorted(package.text("id") for package in found))
+
+    async def validate(self, query: str, *, is_live: bool = False) -> tuple[QueryProblem, ...]:
+        """Return what the server says is wrong with a query; empty if it would run.
+
+        Raises:
+            ClientError: The server could not be asked.
+        """
+        content = {"query": query, "version": LANGUAGE, "isLive": is_live}
+        return _problems(
+            (await self._graphql.execute("ValidateQuery", content)).member("validateQuery")
+        )
+
+    async def analyze(
+        self,
+        query: str,
+        *,
+        view: str | None = None,
+        is_live: bool = False,
+        arguments: Mapping[str, str] | None = None,
+        reject_functions: Sequence[str] = (),
+    ) -> QueryAnalysis:
+        """Return what the server makes of a query; it says more than `validate`.
+
+        Args:
+            query: The text.
+            view: Where it would run: saved queries and lookup files are looked up there.
+            is_live: Whether it is meant as a live query.
+            arguments: Values of its parameters.
+            reject_functions: Names that the caller does not want in it.
+
+        Raises:
+            GraphqlError: No such view, or no right to see it.
+        """
+        given = [{"name": name, "value": value} for name, value in (arguments or {}).items()]
+        content: dict[str, object] = {
+            "queryString": query,
+            "version": {"name": LANGUAGE},
+            "isLive": is_live,
+            "arguments": given,
+            "rejectFunctions": list(reject_functions),
+        }
+        if view is not None:
+            content["viewName"] = view
+        data = await self._graphql.execute("AnalyzeQuery", {"input": content})
+        found = data.member("analyzeQuery")
+        validation, suggested = found.member("validateQuery"), found.raw.get("suggestedAlertType")
+        return QueryAnalysis(
+            problems=_problems(validation),
+            is_valid=validation.flag("isValid"),
+            alert_type=""
+            if suggested is None
+            else found.member("suggestedAlertType").text("alertType"),
+        )
+
+
+def _read(members: Members) -> View:
+    connections = {
+        item.member("repository").text("name"): item.text("filter")
+        for item in members.members("connections")
+    }
+    return View(
+        id=members.text("id"),
+        name=members.text("name"),
+        description=members.text("description", ""),
+        is_repository=members.text("__typename") == "Repository",
+        connections=connections,
+    )
+
+
+def _problems(validation: Members) -> tuple[QueryProblem, ...]:
+    problems = tuple(
+        QueryProblem(
+            message=item.text("message"),
+            code=item.text("code"),
+            severity=item.text("severity"),
+        )
+        for item in validation.members("diagnostics")
+    )
+    if not validation.flag("isValid") and not problems:
+        return (QueryProblem(message="the query is not valid", code="", severity="Error"),)
+    return problems
+
+
+def _connections(connections: Mapping[str, str]) -> list[dict[str, str]]:
+    return [
+        {"repositoryName": repository, "filter": text} for repository, text in connections.items()
+    ]

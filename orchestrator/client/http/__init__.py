@@ -1,0 +1,1 @@
+"""What every call goes through: transport, retries, breaker, session, authentication."""

@@ -1,0 +1,1 @@
+"""Searching: query jobs, live queries, walks past the buffer."""

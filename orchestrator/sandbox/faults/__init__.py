@@ -1,0 +1,1 @@
+"""Faults on demand: what can go wrong, and the layer that makes it so."""

@@ -1,0 +1,1 @@
+"""Events in: the shapes that ingest takes, turned into rows."""

@@ -1,0 +1,88 @@
+"""Routes of lookup files: upload by multipart form, download as raw bytes."""
+
+from __future__ import annotations
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from orchestrator.errors import StoreFull
+from orchestrator.sandbox.answers import Refusal, json_answer, text_answer
+from orchestrator.sandbox.auth import caller_of, demand
+from orchestrator.sandbox.graphql.files import csv_problem
+from orchestrator.sandbox.settings import Right
+from orchestrator.sandbox.state import Sandbox
+from orchestrator.sandbox.storage.domains import Domain
+
+MAX_CSV_BYTES = 200_000_000
+
+
+async def upload_file(request: Request) -> Response:
+    """`POST …/files`: one part named `file`; its filename is the stored name. Replaces."""
+    sandbox, domain, name = _at(request, Right.CHANGE_FILES)
+    file_name, content = await _uploaded(request)
+    if len(content) > MAX_CSV_BYTES:
+        raise Refusal(413, f"The file is larger than {MAX_CSV_BYTES} bytes")
+    if not file_name.endswith(".json") and (problem := csv_problem(content)):
+        raise Refusal(400, f"The file is not CSV: {problem}")
+    try:
+        file = sandbox.put_file(domain, file_name, content, by=name)
+    except StoreFull as exc:
+        raise Refusal(503, str(exc)) from exc
+    return text_answer(200, file.content_hash[:24])
+
+
+async def download_file(request: Request) -> Response:
+    """`GET …/files/{name}`: the bytes as they were uploaded."""
+    _, domain, _ = _at(request, Right.READ)
+    name = str(request.path_params["file_name"])
+    file = domain.files.get(name)
+    if file is None:
+        raise Refusal(404, f"The file '{name}' does not exist")
+    kind = "application/json" if name.endswith(".json") else "text/csv"
+    return Response(file.content, media_type=kind)
+
+
+async def list_files(request: Request) -> Response:
+    """`GET …/files`: names and hashes. For people; LogScale lists files through GraphQL only."""
+    _, domain, _ = _at(request, Right.READ)
+    return json_answer(
+        [
+            {"name": file.name, "contentHash": file.content_hash, "size": len(file.content)}
+            for file in domain.files.values()
+        ]
+    )
+
+
+async def delete_file(request: Request) -> Response:
+    """`DELETE …/files/{name}`."""
+    sandbox, domain, _ = _at(request, Right.CHANGE_FILES)
+    name = str(request.path_params["file_name"])
+    if domain.files.pop(name, None) is None:
+        raise Refusal(404, f"The file '{name}' does not exist")
+    sandbox.save()
+    return Response(status_code=204)
+
+
+async def _uploaded(request: Request) -> tuple[str, bytes]:
+    """Return name and content of the part named `file`.
+
+    Raises:
+        Refusal: 400, not a multipart form, or no such part.
+    """
+    try:
+        async with request.form() as form:
+            part = form.get("file")
+            if isinstance(part, UploadFile) and part.filename:
+                return part.filename, await part.read()
+    except MultiPartException as exc:
+        raise Refusal(400, "The request content was malformed: multipart is expected") from exc
+    raise Refusal(400, "The request content was malformed: a part named 'file' is expected")
+
+
+def _at(request: Request, right: Right) -> tuple[Sandbox, Domain, str]:
+    sandbox, role = caller_of(request)
+    name = str(request.path_params["repository"])
+    demand(role, right, repository=name)
+    return sandbox, sandbox.domain(name), role.name

@@ -1,0 +1,1 @@
+"""Events out: query jobs, live streams, and the searches behind them."""

@@ -1,0 +1,1 @@
+"""What is kept: domains, their events, the journal that survives a crash."""

@@ -1,0 +1,157 @@
+"""Repositories and views with what hangs on them: events, assets, lookup files.
+
+A repository stores events, a view joins filtered repositories and stores none; both are search
+domains and share one name space. Assets are kept as the JSON objects they were created from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from orchestrator.ids import derive
+from orchestrator.sandbox.storage.events import EventLog
+from orchestrator.sandbox.storage.states import RunState
+
+Record = dict[str, Any]
+"""An asset as JSON: its input's fields, and `id`, `createdAt`, `modifiedAt` in epoch ms."""
+
+
+class AssetKind(StrEnum):
+    """The kinds of asset, by their list's name in GraphQL."""
+
+    SAVED_QUERY = "savedQueries"
+    SCHEDULED_SEARCH = "scheduledSearches"
+    FILTER_ALERT = "filterAlerts"
+    AGGREGATE_ALERT = "aggregateAlerts"
+    LEGACY_ALERT = "alerts"
+    ACTION = "actions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One repository behind a view, and the CQL filter on it."""
+
+    repository: str
+    filter: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A lookup file; times in epoch ms."""
+
+    name: str
+    content: bytes = field(repr=False)
+    content_hash: str
+    """SHA-256 of the content, in hex."""
+    created_ms: int
+    modified_ms: int
+    modified_by: str
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainSettings:
+    """What is set on a repository or view; kept and shown, and nothing is ever deleted for it."""
+
+    automatic_search: bool = True
+    is_starred: bool = False
+    retention_days: float | None = None
+    """None is without limit, as in the two below."""
+    retention_ingest_gb: float | None = None
+    retention_storage_gb: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Domain:
+    """A repository or, with connections, a view."""
+
+    name: str
+    description: str = ""
+    connections: tuple[Connection, ...] | None = None
+    """None for a repository."""
+    log: EventLog = field(default_factory=EventLog, repr=False)
+    assets: dict[AssetKind, dict[str, Record]] = field(
+        default_factory=lambda: {kind: {} for kind in AssetKind}, repr=False
+    )
+    files: dict[str, StoredFile] = field(default_factory=dict, repr=False)
+    parsers: dict[str, Record] = field(default_factory=dict, repr=False)
+    """By id: the repository's own parsers."""
+    settings: DomainSettings = DomainSettings()
+    runs: dict[str, RunState] = field(default_factory=dict, repr=False)
+    """By id: how far each trigger is; empty where triggers do not run."""
+
+    @property
+    def id(self) -> str:
+        """Return an opaque id that depends on the name alone."""
+        return derive("domain", self.name)[:24]
+
+    @property
+    def is_view(self) -> bool:
+        """Return whether events come from elsewhere."""
+        return self.connections is not None
+
+    def prefix(self) -> str:
+        """Return the filter that a view puts in front of each query, empty for none."""
+        if not self.connections:
+            return ""
+        filters = [_prefix_part(c, alone=len(self.connections) == 1) for c in self.connections]
+        return " or ".join(filters) if any(c.filter.strip("* ") for c in self.connections) else ""
+
+    def to_json(self) -> Record:
+        """Return all but the events as JSON; a file's content is named by its hash, as `blob`."""
+        files = [
+            {
+                "name": file.name,
+                "blob": file.content_hash,
+                "created_ms": file.created_ms,
+                "modified_ms": file.modified_ms,
+                "modified_by": file.modified_by,
+                "labels": list(file.labels),
+            }
+            for file in self.files.values()
+        ]
+        connections = None if self.connections is None else [asdict(c) for c in self.connections]
+        return {
+            "name": self.name,
+            "description": self.description,
+            "connections": connections,
+            "assets": {kind.value: list(found.values()) for kind, found in self.assets.items()},
+            "files": files,
+            "parsers": list(self.parsers.values()),
+            "settings": asdict(self.settings),
+        }
+
+
+def domain_from_json(raw: Record, blobs: dict[str, bytes]) -> Domain:
+    """Return the domain that `Domain.to_json` described; `blobs` holds the files' contents."""
+    connections = raw["connections"]
+    domain = Domain(
+        name=raw["name"],
+        description=raw["description"],
+        connections=None
+        if connections is None
+        else tuple(Connection(repository=c["repository"], filter=c["filter"]) for c in connections),
+    )
+    for kind in AssetKind:
+        domain.assets[kind] = {record["id"]: record for record in raw["assets"].get(kind, [])}
+    # Older data directories have neither.
+    domain.parsers = {record["id"]: record for record in raw.get("parsers", [])}
+    domain.settings = DomainSettings(**raw.get("settings", {}))
+    for file in raw["files"]:
+        domain.files[file["name"]] = StoredFile(
+            name=file["name"],
+            content=blobs[file["blob"]],
+            content_hash=file["blob"],
+            created_ms=file["created_ms"],
+            modified_ms=file["modified_ms"],
+            modified_by=file["modified_by"],
+            labels=tuple(file["labels"]),
+        )
+    return domain
+
+
+def _prefix_part(connection: Connection, *, alone: bool) -> str:
+    text = connection.filter.strip() or "*"
+    return text if alone else f'(#repo="{connection.repository}" ({text}))'
