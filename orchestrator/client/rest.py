@@ -14,12 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import quote
 
-from orchestrator.client.decode import (
-    check_accepted,
-    decode_status,
-    require_ndjson,
-    stream_row,
-)
+from orchestrator.client.decode import check_accepted, decode_status, require_ndjson, stream_row
 from orchestrator.client.graphql.views import Views
 from orchestrator.client.http.session import Session, json_request
 from orchestrator.client.http.transport import Request

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TypeVar
 
-from orchestrator.client.decode import Members
 from orchestrator.client.gateway.envelope import ask, list_all
+from orchestrator.client.http.members import Members
 from orchestrator.client.http.session import Session, json_request
 from orchestrator.client.http.transport import Request
 from orchestrator.client.types import Asset, CorrelationRule

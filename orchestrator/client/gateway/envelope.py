@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from orchestrator.client.decode import Members, json_object
+from orchestrator.client.http.members import Members, json_object
 from orchestrator.client.http.problems import excerpt, request_id_of
 from orchestrator.client.http.session import Session, json_request
 from orchestrator.client.http.transport import Request

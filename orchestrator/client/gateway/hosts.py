@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
-from orchestrator.client.decode import Members
 from orchestrator.client.gateway.envelope import Page, Tally, ask
+from orchestrator.client.http.members import Members
 from orchestrator.client.http.session import Session, json_request
 from orchestrator.client.types import Host
 

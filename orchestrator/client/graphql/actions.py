@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from orchestrator.client.decode import Members
 from orchestrator.client.graphql.action_kinds import ActionContent
 from orchestrator.client.graphql.assets import was_done
 from orchestrator.client.graphql.client import Graphql
+from orchestrator.client.http.members import Members
 from orchestrator.client.types import Action, ActionTest
 from orchestrator.errors import NotFound, RequestRejected
 

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from orchestrator.client.decode import Members
 from orchestrator.client.graphql.asset_wire import (
     Write,
     WriteContext,
@@ -39,6 +38,7 @@ from orchestrator.client.graphql.versions import (
     SCHEDULED_SEARCH_V3,
     ServerVersion,
 )
+from orchestrator.client.http.members import Members
 from orchestrator.client.types import (
     AggregateAlert,
     FilterAlert,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
-from orchestrator.client.decode import Members
+from orchestrator.client.http.members import Members
 from orchestrator.client.types import (
     AggregateAlert,
     FilterAlert,

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from orchestrator.client.decode import Members
 from orchestrator.client.graphql.asset_kinds import AssetKind, kind_of
 from orchestrator.client.graphql.asset_wire import QueryOwnership, WriteContext
 from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.graphql.versions import SAVED_QUERY_TEMPLATES, ServerVersion
+from orchestrator.client.http.members import Members
 from orchestrator.client.types import Asset, SavedQuery
 from orchestrator.errors import NotFound, RequestRejected
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from orchestrator.client.decode import Members, json_object
 from orchestrator.client.graphql.documents import load_document
+from orchestrator.client.http.members import Members, json_object
 from orchestrator.client.http.problems import excerpt, request_id_of, unknown_repository
 from orchestrator.client.http.session import Session, json_request
 from orchestrator.client.wire import WireGraphqlRequest

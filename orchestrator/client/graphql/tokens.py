@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from orchestrator.client.decode import Members
 from orchestrator.client.graphql.client import Graphql
+from orchestrator.client.http.members import Members
 from orchestrator.client.types import ApiToken, NewToken, View
 from orchestrator.errors import RequestRejected
 from orchestrator.secret import SecretText

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from orchestrator.client.decode import Members
 from orchestrator.client.graphql.assets import was_done
 from orchestrator.client.graphql.client import Graphql
+from orchestrator.client.http.members import Members
 from orchestrator.client.types import QueryAnalysis, QueryProblem, View, Viewer
 from orchestrator.errors import RequestRejected
 

@@ -18,8 +18,8 @@ from datetime import timedelta
 from typing import Protocol
 from urllib.parse import urlencode
 
-from orchestrator.client.decode import decode_token
 from orchestrator.client.http.addresses import check_token
+from orchestrator.client.http.members import SECOND, json_object
 from orchestrator.client.http.problems import error_for, refuse_page
 from orchestrator.client.http.retry import RetryPolicy, call_with_retries
 from orchestrator.client.http.transport import Request, Response, Transport
@@ -238,3 +238,9 @@ class OAuth2:
             life=life,
             region=response.headers.get("x-cs-region", ""),
         )
+
+
+def decode_token(response: Response) -> tuple[SecretText, timedelta]:
+    """Return a Falcon token and the length of its life."""
+    members = json_object(response, where="token answer")
+    return SecretText(members.text("access_token")), members.span("expires_in", unit=SECOND)

@@ -7,13 +7,8 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.client.cassettes.scripted import json_response, text_response
-from orchestrator.client.decode import (
-    Members,
-    decode_job_id,
-    decode_poll,
-    decode_status,
-    json_object,
-)
+from orchestrator.client.decode import decode_job_id, decode_poll, decode_status
+from orchestrator.client.http.members import Members, json_object
 from orchestrator.client.http.transport import Response
 from orchestrator.errors import UnexpectedResponse
 
