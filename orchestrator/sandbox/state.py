@@ -45,6 +45,10 @@ from orchestrator.units import to_epoch_ms
 _ID_CHARS = string.ascii_letters + string.digits
 ALL_EVENTS = "search-all"
 """A name that always searches every repository, as on NG-SIEM."""
+_TENANT_VIEWS = frozenset(
+    {ALL_EVENTS, "investigate_view", "third-party", "falcon_for_it_view", "forensics_view"}
+)
+"""NG-SIEM's names of views; here each of them is over everything."""
 PERSONAL = "sandbox"
 """Another name of the caller's own repository, whose stored name is longer; here all share one."""
 
@@ -115,7 +119,7 @@ class Sandbox:
         if not domain.is_view:
             return [domain.log]
         names = [c.repository for c in domain.connections or ()]
-        if domain.name == ALL_EVENTS and not names:
+        if domain.name in _TENANT_VIEWS and not names:
             names = [d.name for d in self.domains.values() if not d.is_view]
         return [self.domains[name].log for name in names if name in self.domains]
 
@@ -147,7 +151,7 @@ class Sandbox:
         """
         if name in self.domains:
             return self.domains[name]
-        if name == ALL_EVENTS:
+        if name in _TENANT_VIEWS:
             return Domain(name=name, connections=())
         if name == PERSONAL:
             return self._personal()

@@ -33,7 +33,8 @@ from orchestrator.units import format_instant, from_epoch_ms
 
 PREFIX = "/correlation-rules"
 _RULES = f"{PREFIX}/entities/rules"
-_REQUIRED = ("customer_id", "name", "severity", "status", "template_id", "search", "operation")
+# The published schema demands template_id as well; the vendor's own tools leave it out.
+_REQUIRED = ("customer_id", "name", "severity", "status", "search", "operation")
 # Members that the gateway alone writes.
 _OWN = {"id", "rule_id", "version", "created_on", "last_updated_on", "user_id", "user_uuid"}
 # Tuples, not sets: what a client sends need not be hashable.
@@ -152,6 +153,7 @@ def first_version(sandbox: Sandbox, given: Mapping[str, Any], **fixed: object) -
     now = format_instant(sandbox.clock.now())
     rule = {
         "description": "",
+        "template_id": "",
         "tactic": "",
         "technique": "",
         "mitre_attack": [],

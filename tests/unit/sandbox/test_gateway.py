@@ -71,15 +71,26 @@ async def test_wrong_secret_gets_an_envelope(open_client: Any) -> None:
     assert answer.json()["errors"][0]["message"]
 
 
-async def test_search_all_sees_every_repository(open_client: Any) -> None:
+@pytest.mark.parametrize("view", ["search-all", "investigate_view", "third-party"])
+async def test_view_of_the_tenant_sees_every_repository(open_client: Any, view: str) -> None:
     async with open_client(repositories=("falcon", "other")) as client:
         await client.ingest({"a": "1"}, repository="falcon")
         await client.ingest({"a": "1"}, repository="other")
 
-        job = await client.start("count()", repository="search-all")
-        found = await client.poll(job, repository="search-all")
+        job = await client.start("count()", repository=view)
+        found = await client.poll(job, repository=view)
 
     assert found["events"] == [{"_count": "2"}]
+
+
+async def test_rule_needs_no_template(open_client: Any) -> None:
+    async with open_client(falcon_clients=CLIENTS) as client:
+        token = await token_of(client)
+        body = {name: value for name, value in RULE.items() if name != "template_id"}
+
+        answer = await client.call("POST", RULES, token=token, json=body)
+
+    assert (answer.status_code, answer.json()["resources"][0]["template_id"]) == (200, "")
 
 
 async def test_bad_query_through_the_gateway_is_an_envelope(client: Any) -> None:
