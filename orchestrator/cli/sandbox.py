@@ -62,6 +62,11 @@ from orchestrator.cli.session import run_async
     help="What poll answers hold; 2020 is the members that were recorded, and no more.",
 )
 @click.option(
+    "--server-version",
+    metavar="VERSION",
+    help="Play an older server, such as 1.180.0, whose GraphQL lacks what came later.",
+)
+@click.option(
     "--fault",
     "faults",
     multiple=True,
@@ -81,6 +86,7 @@ def sandbox(
     allow_outbound: bool,
     pace: str,
     dialect: str,
+    server_version: str | None,
     faults: tuple[str, ...],
 ) -> None:
     """Serve a local LogScale: query jobs, ingest, GraphQL assets, lookup files, alerts that fire.
@@ -94,18 +100,24 @@ def sandbox(
     Try it: curl -s http://127.0.0.1:8080/api/v1/status
     """
     from orchestrator.sandbox.faults.kinds import faults_from_texts
+    from orchestrator.sandbox.graphql.schema import load_schema
     from orchestrator.sandbox.server import serve
-    from orchestrator.sandbox.settings import recorded_pace, sandbox_settings
+    from orchestrator.sandbox.settings import VERSION, recorded_pace, sandbox_settings
 
     try:
         plan = faults_from_texts(faults)
     except ValueError as exc:
         raise click.BadParameter(str(exc), param_hint="--fault") from exc
+    try:
+        load_schema(server_version or VERSION)
+    except ValueError as exc:
+        raise click.BadParameter(str(exc), param_hint="--server-version") from exc
     settings = replace(
         sandbox_settings(token=token, repositories=repositories, data_dir=data_dir),
         run_triggers=triggers,
         allow_outbound=allow_outbound,
         faults=plan,
+        version=server_version or VERSION,
         recorded_metadata_only=dialect == "2020",
         public_url=f"http://{host}:{port}",
     )

@@ -47,18 +47,24 @@ class QuotaBook:
         Raises:
             Refusal: 429, a quota is used up; Retry-After says when it starts anew.
         """
-        for interval, limit in self.limits.items():
-            if self._count(owner, interval) >= limit:
-                length = _SECONDS[interval]
-                wait = length - int(self._clock.monotonic()) % length
-                text = (
-                    f"The query quota is used up: {limit} queries per {length} seconds. "
-                    f"It resets in {wait} seconds."
-                )
-                raise Refusal(429, text, {"Retry-After": str(wait)})
+        for interval, wait in self.used_up(owner).items():
+            text = (
+                f"The query quota is used up: {self.limits[interval]} queries per "
+                f"{_SECONDS[interval]} seconds. It resets in {wait} seconds."
+            )
+            raise Refusal(429, text, {"Retry-After": str(wait)})
         for interval in QuotaInterval:
             number = self._number(interval)
             self._counts[owner, interval] = (number, self._count(owner, interval) + 1)
+
+    def used_up(self, owner: str) -> dict[QuotaInterval, int]:
+        """Return the quotas of `owner` that are used up, and the seconds until each starts anew."""
+        now = int(self._clock.monotonic())
+        return {
+            interval: _SECONDS[interval] - now % _SECONDS[interval]
+            for interval, limit in self.limits.items()
+            if self._count(owner, interval) >= limit
+        }
 
     def spent(self, owner: str) -> dict[QuotaInterval, int]:
         """Return how many queries `owner` has started in each interval that runs now."""

@@ -15,8 +15,16 @@ from orchestrator.client.http.transport import HttpTransport, Request
 from orchestrator.client.logscale import LogScale
 from orchestrator.client.types import ApiToken, FilterAlert, QuotaUsage, SavedQuery, View
 from orchestrator.clock import FrozenClock
-from orchestrator.errors import Forbidden, GraphqlError, NotFound, QueryIncomplete, Unauthorized
+from orchestrator.errors import (
+    Forbidden,
+    GraphqlError,
+    NotFound,
+    QueryIncomplete,
+    RateLimited,
+    Unauthorized,
+)
 from orchestrator.sandbox.app import create_app
+from orchestrator.sandbox.quotas import QuotaInterval
 from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole
 from orchestrator.secret import SecretText
 
@@ -88,11 +96,10 @@ async def test_reader_sees_and_ends_only_its_own(app: Any) -> None:
     assert [query.started_by for query in still] == ["admin"]
 
 
-async def test_quota_counts_what_was_started_and_is_never_used_up(app: Any) -> None:
+async def test_quota_counts_what_was_started(app: Any) -> None:
     async with client_of(app) as scale, client_of(app, "reader-token") as reader:
         for _ in range(3):
-            now = app.state.sandbox.clock.now()
-            await reader.search("falcon", "count()", start=now - HOUR, end=now, deadline=MINUTE)
+            await count(app, reader)
             app.state.sandbox.clock.advance(8 * MINUTE)
 
         usage = await scale.running().usage("reader")
@@ -101,13 +108,32 @@ async def test_quota_counts_what_was_started_and_is_never_used_up(app: Any) -> N
         with pytest.raises(Forbidden):
             await reader.running().usage("admin")
 
-    counts = {"PerDay": 3, "PerHour": 3, "PerTenMinutes": 1, "PerMinute": 0}
+    counts = {"PerDay": 3, "PerHour": 3, "PerTenMinutes": 0, "PerMinute": 0}
     assert usage == own
     assert usage == tuple(
-        QuotaUsage(interval=name, queries=count, static_cost=0, live_cost=0)
-        for name, count in counts.items()
+        QuotaUsage(interval=name, queries=queries, static_cost=0, live_cost=0)
+        for name, queries in counts.items()
     )
     assert exceeded == frozenset()
+
+
+async def test_quota_that_is_used_up_is_told(app: Any) -> None:
+    app.state.sandbox.jobs.quotas.limits = {QuotaInterval.ONE_MINUTE: 1, QuotaInterval.HOUR: 5}
+    async with client_of(app, "reader-token") as reader:
+        await count(app, reader)
+        with pytest.raises(RateLimited):
+            await count(app, reader)
+
+        exceeded = await reader.running().exceeded("reader")
+        app.state.sandbox.clock.advance(MINUTE)
+        later = await reader.running().exceeded("reader")
+
+    assert (exceeded, later) == (frozenset({"QueryCount"}), frozenset())
+
+
+async def count(app: Any, scale: LogScale) -> None:
+    now = app.state.sandbox.clock.now()
+    await scale.search("falcon", "count()", start=now - HOUR, end=now, deadline=MINUTE)
 
 
 # --- tokens -------------------------------------------------------------------------------------

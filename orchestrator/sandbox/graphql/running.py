@@ -1,31 +1,29 @@
 """The query jobs that run, as GraphQL shows them, and their end.
 
-Who is no administrator sees and ends jobs of one's own. The sandbox counts no costs and limits no
-queries, so that every cost is 0 and no quota is ever exceeded; how many queries somebody started is
-counted among the jobs that are still known.
+Who is no administrator sees and ends jobs of one's own. The sandbox counts queries and no costs, so
+that every cost is 0, and the quotas that can be used up are those of the number of queries.
 Source: descriptions in the schema; library.humio.com, GraphQL reference, killQuery.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from typing import Any
 
 from orchestrator.sandbox.auth import demand
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import ORGANIZATION, Node
+from orchestrator.sandbox.quotas import QuotaInterval
 from orchestrator.sandbox.search.job_wire import TOTAL_WORK
 from orchestrator.sandbox.search.query_jobs import Job
 from orchestrator.sandbox.settings import Right
 
 _MOST = 1000
-_SECOND = timedelta(seconds=1)
 _INTERVALS = {
-    "PerDay": timedelta(days=1),
-    "PerHour": timedelta(hours=1),
-    "PerTenMinutes": timedelta(minutes=10),
-    "PerMinute": timedelta(minutes=1),
+    "PerDay": QuotaInterval.DAY,
+    "PerHour": QuotaInterval.HOUR,
+    "PerTenMinutes": QuotaInterval.TEN_MINUTES,
+    "PerMinute": QuotaInterval.ONE_MINUTE,
 }
 
 
@@ -67,21 +65,18 @@ def running_queries(caller: Caller) -> dict[str, Callable[..., Any]]:
 
     def usage(username: str) -> list[Node]:
         _may_ask_about(caller, username)
-        now = sandbox.clock.now()
-        ages = [now - job.started_at for job in sandbox.jobs.recent() if job.owner == username]
+        spent = sandbox.jobs.quotas.spent(username)
         return [
-            {
-                "interval": name,
-                "queryCount": sum(age < length for age in ages),
-                "staticCost": 0,
-                "liveCost": 0,
-            }
-            for name, length in _INTERVALS.items()
+            {"interval": name, "queryCount": spent[interval], "staticCost": 0, "liveCost": 0}
+            for name, interval in _INTERVALS.items()
         ]
 
     def exceeded(username: str) -> list[Node]:
         _may_ask_about(caller, username)
-        return []
+        # One for each kind of measure, however many of its intervals are used up.
+        waits = sandbox.jobs.quotas.used_up(username).values()
+        resets_ms = sandbox.now_ms() + 1000 * max(waits, default=0)
+        return [{"kind": "QueryCount", "resetsAt": resets_ms}] if waits else []
 
     return {
         "runningQueries": lambda _info, **given: listed(**given),
