@@ -46,6 +46,7 @@ from orchestrator.client.http.retry import RetryPolicy
 from orchestrator.client.http.transport import HttpTransport, Request, Response, Transport
 from orchestrator.client.logscale import LogScale
 from orchestrator.client.rest import Ingest
+from orchestrator.client.search.options import DoneCriteria, SearchOptions
 from orchestrator.client.search.query_jobs import QueryJobs
 from orchestrator.client.types import (
     Action,
@@ -91,6 +92,7 @@ __all__ = [
     "Completeness",
     "CorrelationRule",
     "CorrelationRules",
+    "DoneCriteria",
     "EmailContent",
     "Falcon",
     "FilterAlert",
@@ -130,6 +132,7 @@ __all__ = [
     "SavedQuery",
     "ScheduledSearch",
     "ScriptedTransport",
+    "SearchOptions",
     "ServerStatus",
     "SlackContent",
     "SlackPostMessageContent",

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from orchestrator.client.http.members import (
     ADVICE_CUT,
@@ -23,8 +23,9 @@ from orchestrator.client.http.members import (
 )
 from orchestrator.client.http.problems import ADVICE_PAGE, excerpt, one_line
 from orchestrator.client.http.transport import Response
-from orchestrator.client.types import ServerStatus
+from orchestrator.client.types import FieldStats, ServerStatus, UsedFile
 from orchestrator.errors import AnswerCutOff, NotTheApi, RequestRejected, UnexpectedResponse
+from orchestrator.units import from_epoch_ms
 
 
 def decode_status(response: Response) -> ServerStatus:
@@ -65,6 +66,9 @@ class PollAnswer:
     is_span_overridden: bool
     """Whether the query itself set another time span."""
     field_order: tuple[str, ...]
+    distribution: Mapping[datetime, int] = field(default_factory=dict)
+    field_stats: tuple[FieldStats, ...] = ()
+    files: tuple[UsedFile, ...] = ()
 
 
 # A server that names no pace is polled once a second.
@@ -96,6 +100,35 @@ def decode_poll(response: Response) -> PollAnswer:
         has_more_events=str(extra.raw.get("hasMoreEvents", "")).lower() == "true",
         is_span_overridden="timeSettingsOverwrittenFromQuery" in extra,
         field_order=meta.texts("fieldOrder"),
+        distribution=_distribution(top.optional_member("queryEventDistribution")),
+        field_stats=tuple(_field_stats(item) for item in top.members("fieldStats")),
+        files=tuple(
+            UsedFile(name=item.text("name"), content_hash=item.text("contentHash", ""))
+            for item in top.members("filesUsed")
+        ),
+    )
+
+
+def _distribution(members: Members) -> dict[datetime, int]:
+    found = {}
+    for bucket in members.members("events"):
+        # Both are texts, as in any row.
+        start, count = bucket.text("_bucket"), bucket.text("_count")
+        try:
+            found[from_epoch_ms(int(start))] = int(count)
+        except ValueError as exc:
+            raise bucket.wrong("_bucket", "epoch milliseconds, and _count a number") from exc
+    return found
+
+
+def _field_stats(members: Members) -> FieldStats:
+    # The type of `topValues` is not published; this is how it is drawn.
+    top = members.optional_member("topValues")
+    return FieldStats(
+        name=members.text("fieldName"),
+        occurrences=members.number("numOfOccurrences"),
+        distinct_values=members.number("numOfDistinctValues"),
+        top_values={name: top.number(name) for name in top.raw},
     )
 
 

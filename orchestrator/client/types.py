@@ -40,6 +40,24 @@ class JobStats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FieldStats:
+    """How often a field occurs in a result, and its most frequent values with their counts."""
+
+    name: str
+    occurrences: int
+    distinct_values: int
+    top_values: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedFile:
+    """A lookup file that a query read."""
+
+    name: str
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueryResult:
     """Rows of a finished query job; every value is text, as LogScale has it."""
 
@@ -52,6 +70,12 @@ class QueryResult:
     stats: JobStats
     has_more_events: bool = False
     """Whether more events matched a filter query than the server holds for it."""
+    distribution: Mapping[datetime, int] = field(default_factory=dict)
+    """Events that match, by the beginning of a bucket of time; empty unless asked for."""
+    field_stats: tuple[FieldStats, ...] = ()
+    """Empty unless asked for."""
+    files: tuple[UsedFile, ...] = ()
+    """Lookup files that were read, by name, where the server tells them."""
 
 
 class TimestampType(StrEnum):

@@ -21,6 +21,21 @@ class WireAround(TypedDict):
     numberOfEventsAfter: int
 
 
+class WireDoneCriteria(TypedDict):
+    """When a query job may stop early."""
+
+    fractionOfDataScanned: NotRequired[float]
+    minimumMatchedEvents: NotRequired[int]
+    minimumResultRows: NotRequired[int]
+
+
+class WireNextRun(TypedDict):
+    """The span of the next planned run of a query, in epoch milliseconds."""
+
+    start: int
+    end: int
+
+
 class WireQueryJobInput(TypedDict):
     """Body of a query job or a streaming search; absent members are left out, never null."""
 
@@ -32,8 +47,25 @@ class WireQueryJobInput(TypedDict):
     ingestStart: NotRequired[int | str]
     ingestEnd: NotRequired[int | str]
     timeZone: NotRequired[str]
+    timeZoneOffsetMinutes: NotRequired[int]
     arguments: NotRequired[Mapping[str, str]]
     around: NotRequired[WireAround]
+    autobucketCount: NotRequired[int]
+    wantsAutoBucketing: NotRequired[bool]
+    allowEventSkipping: NotRequired[bool]
+    noResultUntilDone: NotRequired[bool]
+    showQueryEventDistribution: NotRequired[bool]
+    computeFieldStats: NotRequired[bool]
+    doneCriteria: NotRequired[WireDoneCriteria]
+    languageVersion: NotRequired[str]
+    isInteractive: NotRequired[bool]
+    isAlertQuery: NotRequired[bool]
+    includeDeletedEvents: NotRequired[bool]
+    isRepeatingSubquery: NotRequired[bool]
+    dashboardFilter: NotRequired[str]
+    dashboardFilterVersion: NotRequired[str]
+    nextRunInterval: NotRequired[WireNextRun]
+    extraLogFields: NotRequired[Mapping[str, str]]
 
 
 class WireStructuredEvent(TypedDict):

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from orchestrator.client.decode import PollAnswer
+from orchestrator.client.search.options import PLAIN, SearchOptions
 from orchestrator.client.types import Completeness, JobProgress, JobStats, QueryResult
 from orchestrator.client.wire import WireAround, WireQueryJobInput
 from orchestrator.errors import QueryIncomplete, QueryJobExpired
@@ -38,6 +39,7 @@ class QuerySpec:
     arguments: Mapping[str, str] = field(default_factory=dict)
     around: WireAround | None = None
     """Read the events next to this one, rather than the newest."""
+    options: SearchOptions = PLAIN
 
     def to_wire(self) -> WireQueryJobInput:
         """Return the body of the submit; members that do not apply are left out."""
@@ -50,6 +52,7 @@ class QuerySpec:
             body["arguments"] = dict(self.arguments)
         if self.around is not None:
             body["around"] = self.around
+        self.options.write(body)
         return body
 
 
@@ -218,6 +221,9 @@ def result_of(
             processed_events=answer.processed_events,
         ),
         has_more_events=answer.has_more_events,
+        distribution=answer.distribution,
+        field_stats=answer.field_stats,
+        files=answer.files,
     )
 
 
@@ -235,6 +241,9 @@ def verdict(answer: PollAnswer, *, spec: QuerySpec, received_rows: int) -> Compl
     the query's author sees it in the lint.
     """
     reasons = shortfalls(answer, received_rows=received_rows)
+    if spec.options.done is not None and answer.work_done < answer.total_work:
+        done, total = answer.work_done, answer.total_work
+        reasons.append(f"the job stopped early, as it might: {done} of {total} parts were done")
     if answer.is_span_overridden:
         reasons.append("the query sets its own time span")
     elif not spec.use_ingest_time and (answer.start_ms, answer.end_ms) != (

@@ -29,6 +29,7 @@ from orchestrator.client.search.job_machine import (
     QuerySpec,
     Submit,
 )
+from orchestrator.client.search.options import PLAIN, SearchOptions
 from orchestrator.client.types import JobProgress, QueryResult
 from orchestrator.client.wire import WireQueryJobInput
 from orchestrator.errors import ClientError, NotFound, QueryRejected
@@ -60,6 +61,7 @@ class QueryJobs:
         deadline: timedelta,
         use_ingest_time: bool = False,
         arguments: Mapping[str, str] | None = None,
+        options: SearchOptions = PLAIN,
         on_progress: Callable[[JobProgress], None] | None = None,
     ) -> QueryResult:
         """Return the result of `query` over `[start, end)`; the job is gone from the server after.
@@ -72,6 +74,7 @@ class QueryJobs:
             deadline: Longest time in all.
             use_ingest_time: Bound the ingest time rather than the event time.
             arguments: Values of the query's `?name` parameters.
+            options: What else the job is asked, and what else is asked of it.
             on_progress: Told of every poll; must not block.
 
         Returns:
@@ -89,6 +92,7 @@ class QueryJobs:
             end_ms=to_epoch_ms(end),
             use_ingest_time=use_ingest_time,
             arguments=arguments or {},
+            options=options,
         )
         return await self.run(repository, spec, deadline=deadline, on_progress=on_progress)
 

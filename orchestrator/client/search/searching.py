@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from orchestrator.client.search.job_machine import QuerySpec
 from orchestrator.client.search.live import live_snapshots
+from orchestrator.client.search.options import PLAIN, SearchOptions
 from orchestrator.client.search.query_jobs import QueryJobs
 from orchestrator.client.search.walk import walk_events
 from orchestrator.client.types import JobProgress, QueryResult
@@ -41,6 +42,7 @@ class Searching:
         deadline: timedelta,
         use_ingest_time: bool = False,
         arguments: Mapping[str, str] | None = None,
+        options: SearchOptions = PLAIN,
         on_progress: Callable[[JobProgress], None] | None = None,
     ) -> QueryResult:
         """Return the result of `query` over `[start, end)`; see `QueryJobs.search`.
@@ -61,6 +63,7 @@ class Searching:
             deadline=deadline,
             use_ingest_time=use_ingest_time,
             arguments=arguments,
+            options=options,
             on_progress=on_progress,
         )
 
