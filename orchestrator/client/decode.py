@@ -23,7 +23,7 @@ from orchestrator.client.http.members import (
 )
 from orchestrator.client.http.problems import ADVICE_PAGE, excerpt, one_line
 from orchestrator.client.http.transport import Response
-from orchestrator.client.types import FieldStats, ServerStatus, UsedFile
+from orchestrator.client.types import FieldStats, HealthCheck, ServerHealth, ServerStatus, UsedFile
 from orchestrator.errors import AnswerCutOff, NotTheApi, RequestRejected, UnexpectedResponse
 from orchestrator.units import from_epoch_ms
 
@@ -32,6 +32,31 @@ def decode_status(response: Response) -> ServerStatus:
     """Return what `/api/v1/status` says; very old servers spell `ok` in lower case."""
     members = json_object(response, where="status")
     return ServerStatus(status=members.text("status").upper(), version=members.text("version"))
+
+
+def decode_health(response: Response) -> ServerHealth:
+    """Return what `/api/v1/health-json` says."""
+    members = json_object(response, where="health")
+    checks = [check for name in _CHECKS for check in members.members(name)]
+    return ServerHealth(
+        status=members.text("status").upper(),
+        message=members.text("statusMessage", ""),
+        version=members.text("version", ""),
+        uptime=members.text("uptime", ""),
+        checks=tuple(
+            HealthCheck(
+                name=check.text("name"),
+                status=check.text("status").upper(),
+                message=check.text("statusMessage", ""),
+                fields=check.optional_member("fields").raw,
+            )
+            for check in checks
+        ),
+    )
+
+
+# Lists of checks by their outcome, the worst first.
+_CHECKS = ("down", "warnings", "oks")
 
 
 def decode_job_id(response: Response) -> str:

@@ -10,7 +10,7 @@ made by the first request.
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import datetime
 from typing import Self
 
@@ -36,12 +36,14 @@ from orchestrator.client.rest import (
     STATUS_PATH,
     Ingest,
     StreamProgress,
+    fetch_health,
     fetch_status,
     stream_rows,
 )
+from orchestrator.client.search.options import PLAIN, SearchOptions
 from orchestrator.client.search.query_jobs import QueryJobs
 from orchestrator.client.search.searching import Searching
-from orchestrator.client.types import ServerStatus
+from orchestrator.client.types import ServerHealth, ServerStatus
 from orchestrator.clock import Clock
 from orchestrator.secret import SecretText
 
@@ -111,6 +113,15 @@ class LogScale(Searching):
         """
         return await fetch_status(self._session)
 
+    async def health(self) -> ServerHealth:
+        """Return what the server says about itself, check by check; see `rest.fetch_health`.
+
+        Raises:
+            ServerFailed: It is down.
+            ClientError: It could not be asked, or the token is no administrator's.
+        """
+        return await fetch_health(self._session)
+
     async def clocks(self) -> ClockReading | None:
         """Return the server's time beside this machine's, None if the server does not tell it.
 
@@ -126,6 +137,8 @@ class LogScale(Searching):
         *,
         start: datetime,
         end: datetime,
+        arguments: Mapping[str, str] | None = None,
+        options: SearchOptions = PLAIN,
         on_progress: Callable[[StreamProgress], None] | None = None,
     ) -> AsyncGenerator[dict[str, str]]:
         """Yield rows without any word on completeness; see `rest.stream_rows`.
@@ -134,7 +147,14 @@ class LogScale(Searching):
             ClientError: The server could not be asked, or the connection broke on the way.
         """
         return stream_rows(
-            self._session, repository, query=query, start=start, end=end, on_progress=on_progress
+            self._session,
+            repository,
+            query=query,
+            start=start,
+            end=end,
+            arguments=arguments,
+            options=options,
+            on_progress=on_progress,
         )
 
     def ingest(self, token: SecretText | None = None) -> Ingest:

@@ -14,15 +14,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import quote
 
-from orchestrator.client.decode import check_accepted, decode_status, require_ndjson, stream_row
+from orchestrator.client.decode import (
+    check_accepted,
+    decode_health,
+    decode_status,
+    require_ndjson,
+    stream_row,
+)
 from orchestrator.client.graphql.views import Views
 from orchestrator.client.http.session import Session, json_request
 from orchestrator.client.http.transport import Request
-from orchestrator.client.types import ServerStatus
+from orchestrator.client.search.job_machine import QuerySpec
+from orchestrator.client.search.options import PLAIN, SearchOptions
+from orchestrator.client.types import ServerHealth, ServerStatus
 from orchestrator.client.wire import (
     WireHecEvent,
     WireMessages,
-    WireQueryJobInput,
     WireStructuredBatch,
 )
 from orchestrator.errors import ClientError, NotARepository, NotFound, RequestRejected
@@ -41,6 +48,17 @@ async def fetch_status(session: Session) -> ServerStatus:
     return decode_status(await session.call(request))
 
 
+async def fetch_health(session: Session) -> ServerHealth:
+    """Return what the server says about itself; for administrators of the cluster.
+
+    Raises:
+        ServerFailed: It is down, which it answers with 503.
+        ClientError: It could not be asked, or no right.
+    """
+    request = json_request("GET", "api/v1/health-json", idempotent=True)
+    return decode_health(await session.call(request))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamProgress:
     """How much of a stream has arrived; nobody knows how much there will be."""
@@ -56,6 +74,8 @@ async def stream_rows(
     query: str,
     start: datetime,
     end: datetime,
+    arguments: Mapping[str, str] | None = None,
+    options: SearchOptions = PLAIN,
     on_progress: Callable[[StreamProgress], None] | None = None,
 ) -> AsyncGenerator[dict[str, str]]:
     """Yield the rows of a streaming search over `[start, end)`, in no promised order.
@@ -68,12 +88,16 @@ async def stream_rows(
         UnexpectedResponse: A page instead of a stream, or a line that is not an object.
         ClientError: The server could not be asked, or the connection broke on the way.
     """
-    body = WireQueryJobInput(
-        queryString=query, start=to_epoch_ms(start), end=to_epoch_ms(end), isLive=False
+    spec = QuerySpec(
+        query=query,
+        start_ms=to_epoch_ms(start),
+        end_ms=to_epoch_ms(end),
+        arguments=arguments or {},
+        options=options,
     )
     path = f"api/v1/repositories/{quote(repository, safe='')}/query"
     request = json_request(
-        "POST", path, body, idempotent=True, headers={"Accept": "application/x-ndjson"}
+        "POST", path, spec.to_wire(), idempotent=True, headers={"Accept": "application/x-ndjson"}
     )
     async with session.open(request) as response:
         require_ndjson(response.content_type)

@@ -342,6 +342,28 @@ class ServerStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HealthCheck:
+    """One thing that a server looks at in itself."""
+
+    name: str
+    status: str
+    """OK, WARN, DOWN, or what a newer server adds."""
+    message: str
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerHealth:
+    """`/api/v1/health-json`: the whole, and each check; those that are bad come first."""
+
+    status: str
+    message: str
+    version: str
+    uptime: str
+    checks: tuple[HealthCheck, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobProgress:
     """One poll of a running job, for progress bars."""
 

@@ -342,6 +342,7 @@ async def fetch_token(stage: Stage) -> None:
 
 OPERATIONS: Mapping[str, Operation] = {
     "status": Operation(run=lambda s: s.scale.status()),
+    "health": Operation(run=lambda s: s.scale.health()),
     "search": Operation(run=search),
     "stream": Operation(run=stream),
     "ingest structured": Operation(run=structured),

@@ -17,6 +17,7 @@ NAMES = [path.relative_to(ROOT / "cassettes").as_posix() for path in CASSETTES]
 # One answer for each decoder; the replay tests above them assert the values.
 DECODED = {
     "check_accepted": "ingest/structured/ingest_token.yaml",
+    "decode_health": "status/health/warned.yaml",
     "decode_job_id": "query_jobs/submit/accepted.yaml",
     "decode_poll": "query_jobs/poll/static.yaml",
     "decode_status": "status/read/ok.yaml",

@@ -293,3 +293,19 @@ async def test_falcon_refused_query_is_in_the_envelope() -> None:
 
     with pytest.raises(QueryRejected, match="Unexpected end of query"):
         await falcon.search("search-all", "x |", start=START, end=END, deadline=MINUTE)
+
+
+async def test_health_names_what_is_bad_first() -> None:
+    client, _ = make_client("status/health/warned.yaml")
+
+    health = await client.health()
+
+    assert (health.status, health.message, health.uptime) == (
+        "WARN",
+        "1 of 2 checks warns",
+        "3d 4h",
+    )
+    assert [(check.name, check.status, check.fields) for check in health.checks] == [
+        ("secondary-disk-usage", "WARN", {"percent": "91"}),
+        ("primary-disk-usage", "OK", {"percent": "41"}),
+    ]
