@@ -83,7 +83,7 @@ def _attack(section: Section) -> Attack:
 
 
 def _schedule(section: Section) -> Schedule:
-    every, cron = section.duration("every"), section.text("cron", default="") or None
+    every, cron = section.duration("every", default=None), section.text("cron", default="") or None
     if (every is None) == (cron is None):
         section.problems.add(
             section.place,
@@ -97,8 +97,8 @@ def _schedule(section: Section) -> Schedule:
     made = Schedule(
         every=every,
         cron=cron,
-        delay=section.duration("delay", default=defaults.delay) or defaults.delay,
-        lookback=section.duration("lookback", default=defaults.lookback) or defaults.lookback,
+        delay=section.duration("delay", default=defaults.delay),
+        lookback=section.duration("lookback", default=defaults.lookback),
         timestamp=section.choice("timestamp", TimestampField, default=defaults.timestamp),
     )
     section.close()
@@ -118,7 +118,7 @@ def _finding(section: Section) -> FindingSpec:
         count=section.text("count", default=""),
         first_seen=section.text("first_seen", default=""),
         last_seen=section.text("last_seen", default=""),
-        reopen_after=section.duration("reopen_after") or REOPEN_AFTER,
+        reopen_after=section.duration("reopen_after", default=REOPEN_AFTER),
         entities=Entities(**named),
     )
     section.take("severity_from")
@@ -171,7 +171,7 @@ def _deploy(section: Section) -> DeploySpec:
         labels=section.texts("labels"),
         enabled=section.flag("enabled", default=True),
         actions=section.texts("actions"),
-        throttle=section.duration("throttle"),
+        throttle=section.duration("throttle", default=None),
         lookup_files=section.texts("lookup_files"),
     )
     section.close()

@@ -17,6 +17,7 @@ from orchestrator.rules.yaml import Place, Value
 from orchestrator.units import parse_duration
 
 E = TypeVar("E", bound=StrEnum)
+Default = TypeVar("Default", timedelta, None)
 
 
 class Problems:
@@ -102,8 +103,8 @@ class Section:
             self.wrong(key, f"{key} cannot be {text!r}.", _nearest(text, known))
             return default or first
 
-    def duration(self, key: str, *, default: timedelta | None = None) -> timedelta | None:
-        """Return a length such as 5m, `default` where absent."""
+    def duration(self, key: str, *, default: Default) -> timedelta | Default:
+        """Return a length such as 5m, `default` where absent; no length at all is a length too."""
         value = self.take(key)
         if value is None or value.data is None:
             return default

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,15 @@ def test_valid_folder_loads_without_a_problem(tmp_path: Path) -> None:
 
     assert told(rules) == []
     assert [rule.slug for rule in rules.rules] == ["sample"]
+
+
+def test_length_of_nothing_is_not_taken_for_an_absent_one(tmp_path: Path) -> None:
+    text = RULE.replace("{every: 15m}", "{every: 15m, delay: 0s}")
+    write_rule(tmp_path, rule=text.replace("  count: n", "  count: n\n  reopen_after: 0s"))
+
+    (rule,) = load(tmp_path).rules
+
+    assert (rule.schedule.delay, rule.finding.reopen_after) == (timedelta(0), timedelta(0))
 
 
 @pytest.mark.parametrize(("old", "new", "line", "advice"), _KEYS)
