@@ -8,10 +8,10 @@ Source: library.humio.com, logscale-api/api-search-query; cassettes/query_jobs/.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import assert_never
 from urllib.parse import quote
 
@@ -29,11 +29,9 @@ from orchestrator.client.search.job_machine import (
     QuerySpec,
     Submit,
 )
-from orchestrator.client.search.options import PLAIN, SearchOptions
 from orchestrator.client.types import JobProgress, QueryResult
 from orchestrator.client.wire import WireQueryJobInput
 from orchestrator.errors import ClientError, NotFound, QueryRejected
-from orchestrator.units import to_epoch_ms
 
 PAGE_ROWS = 5_000
 _DELETE_GRACE_S = 5.0
@@ -51,30 +49,20 @@ class QueryJobs:
         self._session, self._prefix = session, prefix
         self._background: set[asyncio.Task[None]] = set()
 
-    async def search(
+    async def run(
         self,
         repository: str,
-        query: str,
+        spec: QuerySpec,
         *,
-        start: datetime,
-        end: datetime,
         deadline: timedelta,
-        use_ingest_time: bool = False,
-        arguments: Mapping[str, str] | None = None,
-        options: SearchOptions = PLAIN,
         on_progress: Callable[[JobProgress], None] | None = None,
     ) -> QueryResult:
-        """Return the result of `query` over `[start, end)`; the job is gone from the server after.
+        """Return the result of a search; the job is gone from the server after.
 
         Args:
             repository: Repository or view.
-            query: CQL.
-            start: Aware, inclusive, cut to the millisecond.
-            end: Aware, exclusive, cut to the millisecond.
+            spec: What to search, and over which span.
             deadline: Longest time in all.
-            use_ingest_time: Bound the ingest time rather than the event time.
-            arguments: Values of the query's `?name` parameters.
-            options: What else the job is asked, and what else is asked of it.
             on_progress: Told of every poll; must not block.
 
         Returns:
@@ -86,25 +74,6 @@ class QueryJobs:
             QueryJobExpired: The job was lost twice.
             ClientError: The server could not be asked.
         """
-        spec = QuerySpec(
-            query=query,
-            start_ms=to_epoch_ms(start),
-            end_ms=to_epoch_ms(end),
-            use_ingest_time=use_ingest_time,
-            arguments=arguments or {},
-            options=options,
-        )
-        return await self.run(repository, spec, deadline=deadline, on_progress=on_progress)
-
-    async def run(
-        self,
-        repository: str,
-        spec: QuerySpec,
-        *,
-        deadline: timedelta,
-        on_progress: Callable[[JobProgress], None] | None = None,
-    ) -> QueryResult:
-        """Return the result of a spec; as `search`, with every member that a job can have."""
         machine = JobMachine(spec, deadline=deadline)
         try:
             return await self._drive(repository, spec, machine=machine, on_progress=on_progress)

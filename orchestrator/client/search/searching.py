@@ -45,9 +45,20 @@ class Searching:
         options: SearchOptions = PLAIN,
         on_progress: Callable[[JobProgress], None] | None = None,
     ) -> QueryResult:
-        """Return the result of `query` over `[start, end)`; see `QueryJobs.search`.
+        """Return the result of `query` over `[start, end)`; see `QueryJobs.run`.
 
         On Falcon the repositories are `search-all`, `investigate_view`, `third-party` and others.
+
+        Args:
+            repository: Repository or view.
+            query: CQL.
+            start: Aware, inclusive, cut to the millisecond.
+            end: Aware, exclusive, cut to the millisecond.
+            deadline: Longest time in all.
+            use_ingest_time: Bound the ingest time rather than the event time.
+            arguments: Values of the query's `?name` parameters.
+            options: What else the job is asked, and what else is asked of it.
+            on_progress: Told of every poll; must not block.
 
         Raises:
             QueryRejected: The server refused the query.
@@ -55,17 +66,15 @@ class Searching:
             QueryJobExpired: The job was lost twice.
             ClientError: The server could not be asked.
         """
-        return await self._jobs.search(
-            repository,
-            query,
-            start=start,
-            end=end,
-            deadline=deadline,
+        spec = QuerySpec(
+            query=query,
+            start_ms=to_epoch_ms(start),
+            end_ms=to_epoch_ms(end),
             use_ingest_time=use_ingest_time,
-            arguments=arguments,
+            arguments=arguments or {},
             options=options,
-            on_progress=on_progress,
         )
+        return await self._jobs.run(repository, spec, deadline=deadline, on_progress=on_progress)
 
     def events(
         self,

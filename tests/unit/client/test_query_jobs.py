@@ -103,7 +103,7 @@ def make_jobs(transport: ScriptedTransport, *, attempts: int = 1) -> tuple[Query
 
 
 async def run(jobs: QueryJobs, *, deadline_s: float = 60) -> tuple[str, ...]:
-    result = await jobs.search("fdr", "count()", start=START, end=END, deadline=seconds(deadline_s))
+    result = await jobs.run("fdr", SPEC, deadline=seconds(deadline_s))
     return result.completeness.reasons
 
 
@@ -287,9 +287,7 @@ async def test_search_sends_absolute_times_and_deletes_the_job() -> None:
     jobs, clock = make_jobs(transport)
     seen: list[JobProgress] = []
 
-    result = await jobs.search(
-        "fdr/x", "count()", start=START, end=END, deadline=seconds(60), on_progress=seen.append
-    )
+    result = await jobs.run("fdr/x", SPEC, deadline=seconds(60), on_progress=seen.append)
 
     assert result.rows == ({"_count": "7"},)
     assert result.stats.polls == 2
