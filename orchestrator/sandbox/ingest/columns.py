@@ -20,7 +20,7 @@ from orchestrator.sandbox.ingest.shapes import (
     structured_rows,
     tags_of,
 )
-from orchestrator.sandbox.storage.events import TIMESTAMP, frame_of
+from orchestrator.sandbox.storage.events import TIMESTAMP, columns_of, frame_of
 
 _EVENT = {"timestamp", "attributes"}
 _TEXT = frozenset({str})
@@ -140,13 +140,9 @@ def _one_order(shapes: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _attributes(shape: _Shape) -> pl.DataFrame:
-    cells = zip(*(event.values() for event in shape.attributes), strict=True)
-    columns = [
-        pl.Series(name, texts, dtype=pl.String)
-        for name, texts in zip(shape.attributes[0], cells, strict=True)
-    ]
     stamps = pl.Series(TIMESTAMP, shape.stamps, dtype=pl.String)
-    return pl.DataFrame([*columns, stamps, pl.Series(_PLACE, shape.places, dtype=pl.Int64)])
+    places = pl.Series(_PLACE, shape.places, dtype=pl.Int64)
+    return pl.DataFrame([*columns_of(shape.attributes), stamps, places])
 
 
 def _tagged(frame: pl.DataFrame, shapes: Sequence[_Shape]) -> pl.DataFrame:

@@ -190,17 +190,19 @@ def _by_shape(rows: Sequence[Row], shapes: Mapping[tuple[str, ...], list[int]]) 
         names = dict.fromkeys(name for shape in shapes for name in shape)
         return pl.from_dicts(rows, schema=dict.fromkeys(names, pl.String()))
     # Rows of one shape are columns without gaps, twice as fast to build.
-    frames = []
-    for shape, places in shapes.items():
-        cells = zip(*[rows[place].values() for place in places], strict=True)
-        columns = [
-            pl.Series(name, column, pl.String) for name, column in zip(shape, cells, strict=True)
-        ]
-        frames.append(pl.DataFrame(columns))
+    frames = [
+        pl.DataFrame(columns_of([rows[place] for place in places])) for places in shapes.values()
+    ]
     if len(frames) == 1:
         return frames[0]
     came = pl.Series([place for places in shapes.values() for place in places])
     return pl.concat(frames, how="diagonal", rechunk=True)[came.arg_sort()]
+
+
+def columns_of(rows: Sequence[Row]) -> list[pl.Series]:
+    """Return rows, at least one, that all have the same fields in the same order, as columns."""
+    cells = zip(*(row.values() for row in rows), strict=True)
+    return [pl.Series(name, texts, pl.String) for name, texts in zip(rows[0], cells, strict=True)]
 
 
 def rows_of(frame: pl.DataFrame) -> list[dict[str, str]]:
