@@ -38,7 +38,7 @@ OWNERS = {
     "click": {"cli/"},
     "rich": {"terminal.py", "demo/"},
     "apscheduler": {"app.py"},
-    "tenacity": {"client/http/retry.py", "client/http/transport.py"},
+    "tenacity": {"client/http/retry.py"},
     "cronsim": {"cron.py"},
     "yaml": {
         "rules/yaml.py",
