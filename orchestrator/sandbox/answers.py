@@ -30,6 +30,14 @@ class Refusal(Exception):
         super().__init__(text)
 
 
+class InputRefused(Exception):
+    """The answer is 200 with an error; `state` holds field to reason, as LogScale sends them."""
+
+    def __init__(self, message: str, state: Mapping[str, str] | None = None) -> None:
+        self.state = dict(state or {})
+        super().__init__(message)
+
+
 def unauthorized() -> Refusal:
     """Return the refusal of a missing, unknown or expired token."""
     return Refusal(401, INVALID_TOKEN)

@@ -36,7 +36,7 @@ from orchestrator.client.types import (
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import Forbidden, GraphqlError, NotFound, RequestRejected
 from orchestrator.sandbox.app import create_app
-from orchestrator.sandbox.graphql.asset_yaml import yaml_of
+from orchestrator.sandbox.assets.yaml_forms import yaml_of
 from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole
 from orchestrator.sandbox.storage.states import RunState
 from orchestrator.secret import SecretText

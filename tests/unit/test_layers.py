@@ -42,7 +42,7 @@ OWNERS = {
     "cronsim": {"cron.py"},
     "yaml": {
         "rules/yaml.py",
-        "sandbox/graphql/asset_yaml.py",
+        "sandbox/assets/yaml_forms.py",
         "client/cassettes/replay.py",
         "client/cassettes/recording.py",
         "sandbox/gateway/templates.py",

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from orchestrator.sandbox.answers import Refusal
+from orchestrator.sandbox.assets.records import saved_query_members
 from orchestrator.sandbox.gateway.envelope import (
     answer,
     caller,
@@ -29,7 +30,6 @@ from orchestrator.sandbox.gateway.envelope import (
 )
 from orchestrator.sandbox.gateway.forms import domain_of, form_of
 from orchestrator.sandbox.gateway.lookup_files import ENTITIES, PAGE, items_in
-from orchestrator.sandbox.graphql.asset_records import saved_query_members
 from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.state import Sandbox
 from orchestrator.sandbox.storage.domains import AssetKind, Record

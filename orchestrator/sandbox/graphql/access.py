@@ -6,7 +6,8 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from orchestrator.sandbox.graphql.caller import Caller, InputRefused
+from orchestrator.sandbox.answers import InputRefused
+from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import Node
 from orchestrator.sandbox.graphql.people import People
 from orchestrator.sandbox.graphql.reading import domain_node

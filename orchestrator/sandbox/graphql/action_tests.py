@@ -14,10 +14,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
-from orchestrator.sandbox.graphql import asset_records as records
-from orchestrator.sandbox.graphql.caller import Caller, InputRefused
+from orchestrator.sandbox.answers import InputRefused
+from orchestrator.sandbox.assets import records
+from orchestrator.sandbox.assets.checks import check_action
+from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.changes import ACTION_TYPES
-from orchestrator.sandbox.graphql.checks import check_action
 from orchestrator.sandbox.storage.domains import AssetKind, Domain
 from orchestrator.sandbox.triggers.templates import Firing
 

@@ -1,10 +1,10 @@
-"""Who calls GraphQL and what comes back when an input is refused."""
+"""Who calls GraphQL, and what they may reach."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from orchestrator.sandbox.answers import InputRefused
 from orchestrator.sandbox.auth import demand
 from orchestrator.sandbox.settings import Right, TokenRole
 from orchestrator.sandbox.state import Sandbox
@@ -14,14 +14,6 @@ _CHANGE_RIGHTS = {
     AssetKind.SAVED_QUERY: Right.CHANGE_SAVED_QUERIES,
     AssetKind.ACTION: Right.CHANGE_ACTIONS,
 }
-
-
-class InputRefused(Exception):
-    """The answer is 200 with an error; `state` holds field to reason, as LogScale sends them."""
-
-    def __init__(self, message: str, state: Mapping[str, str] | None = None) -> None:
-        self.state = dict(state or {})
-        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from orchestrator.sandbox.graphql import asset_records as records
-from orchestrator.sandbox.graphql.asset_records import Input
-from orchestrator.sandbox.graphql.asset_yaml import input_of
-from orchestrator.sandbox.graphql.caller import Caller, InputRefused
-from orchestrator.sandbox.graphql.checks import check_asset
+from orchestrator.sandbox.answers import InputRefused
+from orchestrator.sandbox.assets import records
+from orchestrator.sandbox.assets.checks import check_asset
+from orchestrator.sandbox.assets.records import Input
+from orchestrator.sandbox.assets.yaml_forms import input_of
+from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.reading import asset_node, find_asset
 from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record
 

@@ -7,8 +7,9 @@ import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from orchestrator.sandbox.answers import InputRefused
 from orchestrator.sandbox.auth import demand
-from orchestrator.sandbox.graphql.caller import Caller, InputRefused
+from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.storage.domains import Domain, StoredFile
 

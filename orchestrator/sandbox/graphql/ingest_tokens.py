@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from orchestrator.sandbox.answers import InputRefused
 from orchestrator.sandbox.auth import demand
-from orchestrator.sandbox.graphql.caller import Caller, InputRefused
+from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import Node
 from orchestrator.sandbox.graphql.parsers import named_parser
 from orchestrator.sandbox.graphql.reading import domain_node

@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.ids import derive
+from orchestrator.sandbox.answers import InputRefused
 from orchestrator.sandbox.auth import demand
-from orchestrator.sandbox.graphql.caller import Caller, InputRefused
+from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import LEGACY, Node, author_node
 from orchestrator.sandbox.ingest.parsers import (
     BUILT_IN,

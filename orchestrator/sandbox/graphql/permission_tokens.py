@@ -11,8 +11,8 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from orchestrator.sandbox.answers import forbidden
-from orchestrator.sandbox.graphql.caller import Caller, InputRefused
+from orchestrator.sandbox.answers import InputRefused, forbidden
+from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import Node
 from orchestrator.sandbox.graphql.reading import domain_node
 from orchestrator.sandbox.settings import Right, TokenRole

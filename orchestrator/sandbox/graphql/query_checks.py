@@ -12,9 +12,9 @@ from typing import Any
 
 from orchestrator.cql import nodes, parse, walk
 from orchestrator.cql.diagnostics import Level
-from orchestrator.sandbox.answers import Refusal
+from orchestrator.sandbox.answers import InputRefused, Refusal
 from orchestrator.sandbox.auth import demand
-from orchestrator.sandbox.graphql.caller import Caller, InputRefused
+from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import Node
 from orchestrator.sandbox.search.run import Checked, check, diagnostics_of
 from orchestrator.sandbox.settings import Right

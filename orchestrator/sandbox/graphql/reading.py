@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.sandbox.graphql.asset_yaml import yaml_of
-from orchestrator.sandbox.graphql.caller import Caller, InputRefused
+from orchestrator.sandbox.answers import InputRefused
+from orchestrator.sandbox.assets.yaml_forms import yaml_of
+from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import (
     LEGACY,
     ORGANIZATION,

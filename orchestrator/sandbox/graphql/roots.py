@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from orchestrator.sandbox.answers import InputRefused
 from orchestrator.sandbox.auth import demand
 from orchestrator.sandbox.graphql.access import access_mutations, access_queries
 from orchestrator.sandbox.graphql.action_tests import action_tests
-from orchestrator.sandbox.graphql.caller import Caller, InputRefused
+from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.changes import asset_mutations, template_queries
 from orchestrator.sandbox.graphql.files import file_mutations, file_queries
 from orchestrator.sandbox.graphql.ingest_tokens import token_mutations

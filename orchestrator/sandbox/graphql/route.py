@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from orchestrator.errors import StoreFull
-from orchestrator.sandbox.answers import Refusal, json_answer
+from orchestrator.sandbox.answers import InputRefused, Refusal, json_answer
 from orchestrator.sandbox.auth import caller_of
-from orchestrator.sandbox.graphql.caller import Caller, InputRefused
+from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.roots import root_of
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from orchestrator.ids import derive
-from orchestrator.sandbox.graphql.caller import Caller, InputRefused
+from orchestrator.sandbox.answers import InputRefused
+from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import ORGANIZATION, Node
 from orchestrator.sandbox.graphql.reading import domain_node
 from orchestrator.sandbox.state import Sandbox

@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.sandbox.graphql.asset_yaml import MAX_CHARS, input_of, yaml_of
-from orchestrator.sandbox.graphql.caller import InputRefused
+from orchestrator.sandbox.answers import InputRefused
+from orchestrator.sandbox.assets.yaml_forms import MAX_CHARS, input_of, yaml_of
 from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record
 
 DOMAIN = Domain(name="falcon")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.sandbox.graphql.asset_yaml import input_of
-from orchestrator.sandbox.graphql.caller import InputRefused
-from orchestrator.sandbox.graphql.checks import action_ids
+from orchestrator.sandbox.answers import InputRefused
+from orchestrator.sandbox.assets.checks import action_ids
+from orchestrator.sandbox.assets.yaml_forms import input_of
 from orchestrator.sandbox.search.timespans import TimeBase, TimeRefused, resolve
 from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from orchestrator.sandbox.graphql.caller import InputRefused
+from orchestrator.sandbox.answers import InputRefused
 from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record
 from orchestrator.units import format_duration, parse_duration
 

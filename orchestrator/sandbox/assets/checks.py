@@ -11,8 +11,7 @@ import re
 from collections.abc import Sequence
 
 from orchestrator.cql import nodes, walk
-from orchestrator.sandbox.answers import Refusal
-from orchestrator.sandbox.graphql.caller import InputRefused
+from orchestrator.sandbox.answers import InputRefused, Refusal
 from orchestrator.sandbox.search.run import Checked, check
 from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record
 
