@@ -42,7 +42,7 @@ async def test_body_that_ends_in_the_middle_is_told(missing: int) -> None:
         await read(gzip.compress(b"a row of a lookup file")[:-missing])
 
 
-@pytest.mark.parametrize("body", [b"plain text", gzip.compress(b"x") + b"and more"])
+@pytest.mark.parametrize("body", [b"plain text", gzip.compress(b"x", mtime=0) + b"and more"])
 async def test_body_that_is_not_gzip_is_told(body: bytes) -> None:
     with pytest.raises(UnexpectedResponse, match="compression is broken"):
         await read(body)
