@@ -27,6 +27,7 @@ from orchestrator.sandbox.routes import control as control_routes
 from orchestrator.sandbox.routes import files as file_routes
 from orchestrator.sandbox.routes import health as health_routes
 from orchestrator.sandbox.routes import ingest as ingest_routes
+from orchestrator.sandbox.routes import packages as package_routes
 from orchestrator.sandbox.routes import page as page_routes
 from orchestrator.sandbox.routes import query as query_routes
 from orchestrator.sandbox.routes import query_check
@@ -140,6 +141,8 @@ def _rest_routes() -> list[BaseRoute]:
         Route("/api/v1/users", user_routes.list_users),
         Route("/api/v1/users", user_routes.create_user, methods=["POST"]),
         Route("/api/v1/users/{user_id}", user_routes.delete_user, methods=["DELETE"]),
+        Route("/api/v1/packages/analyze", package_routes.analyze_package, methods=["POST"]),
+        Route("/api/v1/packages/install", package_routes.install_package, methods=["POST"]),
         *_posts(f"{ingest}/humio-structured", ingest_routes.ingest_structured),
         *_posts(f"{ingest}/humio-unstructured", ingest_routes.ingest_unstructured),
         *_posts(f"{ingest}/json", ingest_routes.ingest_json),

@@ -31,6 +31,7 @@ class Right(StrEnum):
     CHANGE_ACTIONS = "change-actions"
     CHANGE_SAVED_QUERIES = "change-saved-queries"
     CHANGE_FILES = "change-files"
+    CHANGE_PACKAGES = "change-packages"
     ADMIN = "admin"
     """Repositories and views, users, and the sandbox's own control routes."""
 
@@ -85,6 +86,8 @@ class SandboxSettings:
     repositories: Sequence[str] = (DEFAULT_REPOSITORY,)
     data_dir: Path | None = None
     """Where events and assets are kept; None keeps them in memory only."""
+    marketplace: Path | None = None
+    """Folder of zips that GraphQL installs packages from by name; None is an empty marketplace."""
     version: str = VERSION
     """What /status and `meta{version}` say. An older one than the default takes out of GraphQL what
     came later; a newer one adds nothing.

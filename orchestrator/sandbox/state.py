@@ -35,6 +35,7 @@ from orchestrator.sandbox.storage.domains import (
     Domain,
     Record,
     StoredFile,
+    display_name,
     domain_from_json,
 )
 from orchestrator.sandbox.storage.events import INGEST_TIMESTAMP, TIMESTAMP, EventLog, Snapshot
@@ -183,13 +184,13 @@ class Sandbox:
                 except CqlError:
                     # An empty or odd file is no table; only a query that names it must fail.
                     continue
-            found[file.name] = self._lookups[key]
+            found[file.path] = self._lookups[key]
         return found
 
     def saved_queries(self, domain: Domain) -> dict[str, str]:
-        """Return the texts of the domain's saved queries, by name."""
+        """Return the texts of the domain's saved queries, by the name that calls them."""
         records = domain.assets[AssetKind.SAVED_QUERY].values()
-        return {str(record["name"]): str(record["queryString"]) for record in records}
+        return {display_name(record): str(record["queryString"]) for record in records}
 
     async def ingest(self, repository: str, events: pl.DataFrame) -> int:
         """Store events and return how many; each gets `@id`, `@ingesttimestamp` and `#repo`.
@@ -242,19 +243,19 @@ class Sandbox:
         )
 
     def put_file(self, domain: Domain, name: str, content: bytes, *, by: str) -> StoredFile:
-        """Store a lookup file, in place of one of the same name."""
+        """Store a lookup file, in place of the one that has `name` as its path."""
         old = domain.files.get(name)
         now_ms = self.now_ms()
-        file = StoredFile(
+        new = StoredFile(
             name=name,
             content=content,
             content_hash=hashlib.sha256(content).hexdigest(),
-            created_ms=old.created_ms if old is not None else now_ms,
+            created_ms=now_ms,
             modified_ms=now_ms,
             modified_by=by,
-            labels=old.labels if old is not None else (),
         )
-        domain.files[name] = file
+        file = new if old is None else new.in_place_of(old)
+        domain.files[file.path] = file
         self.save()
         return file
 
@@ -313,6 +314,8 @@ class Sandbox:
         for domain in self.domains.values():
             for file in domain.files.values():
                 journal.save_blob(file.content_hash, file.content)
+            for package in domain.packages.values():
+                journal.save_blob(package.content_hash, package.content)
             domains.append(domain.to_json())
         made = {
             text: role
@@ -343,7 +346,8 @@ class Sandbox:
             "Record", self._journal.load_json("assets.json") or {"domains": [], "tokens": {}}
         )
         for entry in raw["domains"]:
-            blobs = {f["blob"]: self._journal.load_blob(f["blob"]) for f in entry["files"]}
+            stored = [*entry["files"], *entry.get("packages", [])]
+            blobs = {s["blob"]: self._journal.load_blob(s["blob"]) for s in stored}
             self.domains[entry["name"]] = domain_from_json(entry, blobs)
         for text, role in raw["tokens"].items():
             self.tokens[text] = _role_from_json(role)

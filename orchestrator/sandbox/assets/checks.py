@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from orchestrator.cql import nodes, walk
 from orchestrator.sandbox.answers import InputRefused, Refusal
 from orchestrator.sandbox.search.run import Checked, check
-from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record
+from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record, display_name
 
 MAX_ACTIONS = 10
 _TIME_ZONE = re.compile(r"UTC(?:[+-]\d{2}(?::\d{2})?)?\Z")
@@ -74,7 +74,7 @@ def action_ids(given: Sequence[str], domain: Domain, *, member: str) -> list[str
         InputRefused: One of them does not exist.
     """
     actions = domain.assets[AssetKind.ACTION]
-    by_name = {str(record["name"]): action_id for action_id, record in actions.items()}
+    by_name = {display_name(record): action_id for action_id, record in actions.items()}
     found = []
     for text in given:
         action_id = text if text in actions else by_name.get(text)
@@ -90,7 +90,7 @@ def _check_name(kind: AssetKind, record: Record, domain: Domain, state: State) -
     if not name.strip():
         state["name"] = "must not be empty"
     taken = (other for other in domain.assets[kind].values() if other["id"] != record["id"])
-    if any(other["name"] == name for other in taken):
+    if any(display_name(other) == display_name(record) for other in taken):
         state["name"] = f"the name '{name}' is already in use"
 
 

@@ -7,11 +7,12 @@ from typing import Any
 
 from orchestrator.sandbox.answers import InputRefused
 from orchestrator.sandbox.assets.checks import action_ids
-from orchestrator.sandbox.assets.yaml_forms import input_of
+from orchestrator.sandbox.assets.yaml_forms import UPLOAD_FILE, input_of
 from orchestrator.sandbox.search.timespans import TimeBase, TimeRefused, resolve
 from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record
 
 Input = Mapping[str, Any]
+_TEMPLATE_TYPES = {UPLOAD_FILE: "UploadFileAction"}
 
 
 def saved_query(given: Input, _domain: Domain) -> Record:
@@ -54,6 +55,12 @@ def action(given: Input, _domain: Domain, *, typename: str) -> Record:
         defaults = {"attachCsv": False, "subjectTemplate": None, "bodyTemplate": None}
         record = defaults | {k: v for k, v in record.items() if v is not None or k != "attachCsv"}
     return record
+
+
+def action_of_template(given: Input, domain: Domain) -> Record:
+    """Return the record of an action given as YAML; `type` is the file's word for its type."""
+    own = {name: value for name, value in given.items() if name != "type"}
+    return action(own, domain, typename=_TEMPLATE_TYPES[given["type"]])
 
 
 def _trigger(given: Input, domain: Domain) -> Record:

@@ -1,8 +1,8 @@
 """Assets as the YAML of packages, for the forms that are published: nothing is made up.
 
 Read and written are saved queries v0.3.0, legacy alerts v0.3.0, scheduled searches by event time
-v0.1.0, and, without a throttle, filter alerts v0.1.0, whose `triggerLimit` means nothing here. Of
-anything else the text has the name alone.
+v0.1.0, actions that store a lookup file v0.5.0, and, without a throttle, filter alerts v0.1.0,
+whose `triggerLimit` means nothing here. Of anything else the text has the name alone.
 Source: package files in public repositories, such as CrowdStrike/logscale-community-content.
 """
 
@@ -10,17 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from orchestrator.sandbox.answers import InputRefused
-from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record
+from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record, display_name
 from orchestrator.units import format_duration, parse_duration
 
 MAX_CHARS = 200_000
+UPLOAD_FILE = "upload-file"
+"""The type of an action that stores a lookup file; no other has a published form."""
 _SCHEMAS = "https://schemas.humio.com"
 _MS = timedelta(milliseconds=1)
+T = TypeVar("T")
 Members = Mapping[str, Any]
 
 
@@ -54,6 +57,13 @@ def yaml_of(kind: AssetKind, record: Record, domain: Domain) -> str:
                 "$schema": f"{_SCHEMAS}/filteralert/v0.1.0",
                 **_trigger_members(record, domain),
             }
+        case AssetKind.ACTION if record.get("typename") == "UploadFileAction":
+            members = {
+                "$schema": f"{_SCHEMAS}/action/v0.5.0",
+                "name": record["name"],
+                "type": UPLOAD_FILE,
+                "fileName": record["fileName"],
+            }
         case _:
             pass
     kept = {name: value for name, value in members.items() if value is not None}
@@ -63,16 +73,67 @@ def yaml_of(kind: AssetKind, record: Record, domain: Domain) -> str:
 def input_of(kind: AssetKind, text: str) -> dict[str, Any]:
     """Return the members of a create's input, without a view, that the YAML stands for.
 
+    Of an action it has `type` too, as the file names it.
+
     Raises:
         InputRefused: The text is no YAML of this kind of asset.
     """
+    return read_form(text, _READERS.get(kind, _unpublished))
+
+
+def read_form(text: str, read: Callable[[Members], T]) -> T:
+    """Return what `read` makes of a text's mapping.
+
+    Args:
+        text: YAML.
+        read: Takes members with the functions below, whose errors become the reason of a refusal.
+
+    Raises:
+        InputRefused: The text is no mapping in YAML, or `read` could not take it.
+    """
     raw = _parsed(text)
-    read = _READERS[kind]
     try:
         return read(raw)
     except (KeyError, TypeError, ValueError, OverflowError) as exc:
         what = f"{exc.args[0]} is missing" if isinstance(exc, KeyError) else str(exc)
         raise _refused(what) from exc
+
+
+def text_of(raw: Members, name: str) -> str:
+    """Return a member that must be there and be text."""
+    value = raw[name]
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is not text")
+    return value
+
+
+def optional_text_of(raw: Members, name: str) -> str | None:
+    """Return a member that is text or is not there."""
+    return None if raw.get(name) is None else text_of(raw, name)
+
+
+def texts_of(raw: Members, name: str) -> list[str]:
+    """Return a list of texts; empty where it is not there."""
+    value = raw.get(name) or []
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise TypeError(f"{name} is not a list of texts")
+    return value
+
+
+def mapping_of(raw: Members, name: str) -> Members:
+    """Return a mapping; empty where it is not there."""
+    value = raw.get(name) or {}
+    if not isinstance(value, dict):
+        raise TypeError(f"{name} is not a mapping")
+    return value
+
+
+def mappings_of(raw: Members, name: str) -> list[Members]:
+    """Return a list of mappings; empty where it is not there."""
+    value = raw.get(name) or []
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise TypeError(f"{name} is not a list of mappings")
+    return value
 
 
 def _parsed(text: str) -> Members:
@@ -110,15 +171,14 @@ def _query_members(record: Record) -> Members:
 
 def _trigger_members(record: Record, domain: Domain) -> Members:
     actions = domain.assets[AssetKind.ACTION]
+    used = (actions[action_id] for action_id in record["actionIds"] if action_id in actions)
     return {
         "name": record["name"],
         "description": record["description"],
         "enabled": record["enabled"],
         "queryString": record["queryString"],
         "labels": record["labels"],
-        "actionNameReferences": [
-            actions[action_id]["name"] for action_id in record["actionIds"] if action_id in actions
-        ],
+        "actionNameReferences": [display_name(action) for action in used],
     }
 
 
@@ -126,71 +186,63 @@ def _trigger_members(record: Record, domain: Domain) -> Members:
 
 
 def _saved_query(raw: Members) -> dict[str, Any]:
-    interval, shown = _mapping(raw, "timeInterval"), _mapping(raw, "visualization")
+    interval, shown = mapping_of(raw, "timeInterval"), mapping_of(raw, "visualization")
     return {
-        "name": _text(raw, "name"),
-        "queryString": _text(raw, "queryString"),
-        "start": _optional_text(interval, "start"),
-        "end": _optional_text(interval, "end"),
+        "name": text_of(raw, "name"),
+        "queryString": text_of(raw, "queryString"),
+        "start": _time_of(interval, "start"),
+        "end": _time_of(interval, "end"),
         "isLive": interval.get("isLive") is True,
-        "widgetType": _optional_text(shown, "type"),
+        "widgetType": optional_text_of(shown, "type"),
     }
 
 
 def _trigger(raw: Members) -> dict[str, Any]:
     return {
-        "name": _text(raw, "name"),
-        "description": _optional_text(raw, "description"),
-        "queryString": _text(raw, "queryString"),
+        "name": text_of(raw, "name"),
+        "description": optional_text_of(raw, "description"),
+        "queryString": text_of(raw, "queryString"),
         "enabled": raw.get("enabled", True) is True,
-        "labels": _texts(raw, "labels"),
-        "actions": _texts(raw, "actionNameReferences"),
+        "labels": texts_of(raw, "labels"),
+        "actions": texts_of(raw, "actionNameReferences"),
     }
 
 
 def _legacy_alert(raw: Members) -> dict[str, Any]:
     return {
         **_trigger(raw),
-        "queryStart": _text(raw, "timeInterval"),
-        "throttleTimeMillis": parse_duration(_text(raw, "throttleTime")) // _MS,
-        "throttleField": _optional_text(raw, "throttleField"),
+        "queryStart": text_of(raw, "timeInterval"),
+        "throttleTimeMillis": parse_duration(text_of(raw, "throttleTime")) // _MS,
+        "throttleField": optional_text_of(raw, "throttleField"),
     }
 
 
 def _scheduled_search(raw: Members) -> dict[str, Any]:
     return {
         **_trigger(raw),
-        "queryStart": _text(raw, "queryStart"),
-        "queryEnd": _text(raw, "queryEnd"),
-        "schedule": _text(raw, "schedule"),
-        "timeZone": _text(raw, "timeZone"),
+        "queryStart": text_of(raw, "queryStart"),
+        "queryEnd": text_of(raw, "queryEnd"),
+        "schedule": text_of(raw, "schedule"),
+        "timeZone": text_of(raw, "timeZone"),
         "backfillLimit": _whole(raw, "backfillLimit"),
     }
 
 
-def _text(raw: Members, name: str) -> str:
-    value = raw[name]
-    if not isinstance(value, str):
-        raise TypeError(f"{name} is not text")
-    return value
+def _action(raw: Members) -> dict[str, Any]:
+    if text_of(raw, "type") != UPLOAD_FILE:
+        raise ValueError(f"type {raw['type']} has no published form: only {UPLOAD_FILE} is read")
+    return {"name": text_of(raw, "name"), "fileName": text_of(raw, "fileName"), "type": raw["type"]}
 
 
-def _mapping(raw: Members, name: str) -> Members:
-    value = raw.get(name) or {}
-    if not isinstance(value, dict):
-        raise TypeError(f"{name} is not a mapping")
-    return value
+def _unpublished(_raw: Members) -> dict[str, Any]:
+    raise ValueError("no form of this kind of asset is published")
 
 
-def _optional_text(raw: Members, name: str) -> str | None:
-    return None if raw.get(name) is None else _text(raw, name)
-
-
-def _texts(raw: Members, name: str) -> list[str]:
-    value = raw.get(name) or []
-    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-        raise TypeError(f"{name} is not a list of texts")
-    return value
+def _time_of(raw: Members, name: str) -> str | None:
+    """Return a time as text: relative, or an instant in epoch ms, which is a number in the YAML."""
+    value = raw.get(name)
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if is_number else optional_text_of(raw, name)
 
 
 def _whole(raw: Members, name: str) -> int:
@@ -205,4 +257,5 @@ _READERS: Mapping[AssetKind, Callable[[Members], dict[str, Any]]] = {
     AssetKind.LEGACY_ALERT: _legacy_alert,
     AssetKind.SCHEDULED_SEARCH: _scheduled_search,
     AssetKind.FILTER_ALERT: _trigger,
+    AssetKind.ACTION: _action,
 }

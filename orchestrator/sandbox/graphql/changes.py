@@ -39,7 +39,7 @@ ACTION_TYPES = (
 def template_queries(caller: Caller) -> dict[str, Resolver]:
     """Return the resolvers that read a trigger from YAML and store nothing, by field name."""
     return {
-        f"generate{name}FromTemplate": partial(_unsaved, caller, kind, from_input)
+        f"generate{name}FromTemplate": partial(unsaved_asset, caller, kind, from_input)
         for name, kind, from_input in (
             ("Alert", AssetKind.LEGACY_ALERT, records.legacy_alert),
             ("FilterAlert", AssetKind.FILTER_ALERT, records.filter_alert),
@@ -50,7 +50,7 @@ def template_queries(caller: Caller) -> dict[str, Resolver]:
 
 def asset_mutations(caller: Caller) -> dict[str, Resolver]:
     """Return the resolvers of every mutation that touches an asset, by field name."""
-    change = _Change(caller)
+    change = AssetChange(caller)
     found: dict[str, Resolver] = {
         "createSavedQuery": _wrapped(change.create, AssetKind.SAVED_QUERY, records.saved_query),
         "updateSavedQuery": _wrapped(
@@ -76,7 +76,7 @@ def asset_mutations(caller: Caller) -> dict[str, Resolver]:
     return found | _label_mutations(change) | _scheduled_mutations(change)
 
 
-class _Change:
+class AssetChange:
     """The verbs, over any kind of asset."""
 
     def __init__(self, caller: Caller) -> None:
@@ -163,7 +163,7 @@ def _done(mutation: Resolver) -> Resolver:
 
 
 def _alert_mutations(
-    change: _Change, kind: AssetKind, typename: str, from_input: FromInput
+    change: AssetChange, kind: AssetKind, typename: str, from_input: FromInput
 ) -> dict[str, Resolver]:
     return {
         f"create{typename}": _mutation(change.create, kind, from_input),
@@ -175,7 +175,7 @@ def _alert_mutations(
     }
 
 
-def _label_mutations(change: _Change) -> dict[str, Resolver]:
+def _label_mutations(change: AssetChange) -> dict[str, Resolver]:
     """Return what adds and removes one label: the newer alerts answer true, the others the node."""
     found = {}
     for verb, add in (("add", True), ("remove", False)):
@@ -191,7 +191,7 @@ def _label_mutations(change: _Change) -> dict[str, Resolver]:
     return found
 
 
-def _scheduled_mutations(change: _Change) -> dict[str, Resolver]:
+def _scheduled_mutations(change: AssetChange) -> dict[str, Resolver]:
     kind = AssetKind.SCHEDULED_SEARCH
     return {
         "createScheduledSearch": _mutation(change.create, kind, records.older_scheduled_search),
@@ -206,13 +206,14 @@ def _scheduled_mutations(change: _Change) -> dict[str, Resolver]:
     }
 
 
-def _unsaved(
+def unsaved_asset(
     caller: Caller,
     kind: AssetKind,
     from_input: FromInput,
     _info: Any,
     input: Input,  # noqa: A002 -- the schema's name
 ) -> dict[str, Any]:
+    """Return the node of a trigger read from YAML, which is not stored."""
     domain = caller.readable(input["viewName"])
     now_ms = caller.sandbox.now_ms()
     record = from_input(input_of(kind, input["yamlTemplate"]), domain) | {

@@ -74,14 +74,17 @@ def token_mutations(caller: Caller) -> dict[str, Callable[..., Any]]:
 
 
 def _checked(domain: Domain, parser: str | None) -> str | None:
-    """Return the parser's name.
+    """Return the name by which the parser is referred to, None for none.
 
     Raises:
         InputRefused: The repository has no such parser.
     """
-    if parser and named_parser(domain, parser) is None:
+    if not parser:
+        return None
+    found = named_parser(domain, parser)
+    if found is None:
         raise _refused("parser", f"the repository has no parser '{parser}'")
-    return parser or None
+    return str(found["displayName"])
 
 
 def _text_of(domain: Domain, name: str, caller: Caller) -> str:

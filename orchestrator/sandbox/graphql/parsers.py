@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from orchestrator.ids import derive
 from orchestrator.sandbox.answers import InputRefused
+from orchestrator.sandbox.assets.parsers import (
+    check_parser,
+    parser_record,
+    parser_yaml,
+    test_cases,
+)
 from orchestrator.sandbox.auth import demand
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import LEGACY, Node, author_node
+from orchestrator.sandbox.graphql.package_nodes import package_fields
 from orchestrator.sandbox.ingest.parsers import (
     BUILT_IN,
     Script,
@@ -21,17 +27,18 @@ from orchestrator.sandbox.ingest.parsers import (
     script_problem,
 )
 from orchestrator.sandbox.settings import Right
-from orchestrator.sandbox.storage.domains import Domain, Record
+from orchestrator.sandbox.storage.domains import Domain, Record, display_name
 from orchestrator.sandbox.storage.events import TIMESTAMP
 
 Input = Mapping[str, Any]
 
 
-def parser_node(record: Record) -> Node:
+def parser_node(record: Record, domain: Domain) -> Node:
     """Return the GraphQL object of a repository's own parser."""
     author = author_node(record["by"])
     return _node(record, is_built_in=False) | {
-        "originDisplayString": "Local",
+        **package_fields(domain, record.get("package")),
+        "originDisplayString": record.get("package") or "Local",
         "createdInfo": {"timestamp": record["createdAt"], "author": author},
         "modifiedInfo": {"timestamp": record["modifiedAt"], "author": author},
     }
@@ -42,6 +49,7 @@ def built_in_node(name: str) -> Node:
     bare: Record = {"fieldsToTag": [], "fieldsToBeRemovedBeforeParsing": [], "testCases": []}
     record = {"id": derive("parser", name)[:24], "name": name, "script": BUILT_IN[name], **bare}
     return _node(record, is_built_in=True) | {
+        **package_fields(None, None),
         "originDisplayString": "Built in",
         "createdInfo": None,
         "modifiedInfo": None,
@@ -50,13 +58,16 @@ def built_in_node(name: str) -> Node:
 
 def parser_nodes(domain: Domain) -> list[Node]:
     """Return the parsers that a repository's tokens may use, its own first."""
-    own = [parser_node(record) for record in domain.parsers.values()]
+    own = [parser_node(record, domain) for record in domain.parsers.values()]
     return [*own, *(built_in_node(name) for name in BUILT_IN)]
 
 
 def named_parser(domain: Domain, name: str | None) -> Node | None:
-    """Return the parser of this name, None where there is none."""
-    return next((node for node in parser_nodes(domain) if node["name"] == name), None)
+    """Return the parser of this name, with its package's before it or without; None for none."""
+    found = parser_nodes(domain)
+    return next(
+        (node for key in ("displayName", "name") for node in found if node[key] == name), None
+    )
 
 
 def parser_fields(domain: Domain) -> Node:
@@ -73,7 +84,7 @@ def parser_fields(domain: Domain) -> Node:
 
 def parser_mutations(caller: Caller) -> dict[str, Callable[..., Any]]:
     """Return the resolvers that change or try parsers."""
-    change = _Change(caller)
+    change = ParserChange(caller)
     return {
         "createParserV2": lambda _info, input: change.create(input),  # noqa: A006 -- the schema's name
         "updateParserV2": lambda _info, input: change.update(input),  # noqa: A006 -- the schema's name
@@ -83,7 +94,7 @@ def parser_mutations(caller: Caller) -> dict[str, Callable[..., Any]]:
     }
 
 
-class _Change:
+class ParserChange:
     """The verbs, as one caller may use them."""
 
     def __init__(self, caller: Caller) -> None:
@@ -99,11 +110,7 @@ class _Change:
         record = {
             "id": secrets.token_hex(16) if old is None else old["id"],
             "createdAt": now_ms if old is None else old["createdAt"],
-            "name": given["name"],
-            "script": given["script"],
-            "testCases": _cases(given["testCases"]),
-            "fieldsToTag": given["fieldsToTag"],
-            "fieldsToBeRemovedBeforeParsing": given["fieldsToBeRemovedBeforeParsing"],
+            **parser_record(given),
         }
         return self._keep(domain, record)
 
@@ -111,19 +118,19 @@ class _Change:
         """Change what is given and keep the rest; tokens follow a new name."""
         domain = self._domain(given["repositoryName"])
         record = dict(_found(domain, given["id"]))
-        old_name = record["name"]
+        old_name = display_name(record)
         for member in ("name", "fieldsToTag", "fieldsToBeRemovedBeforeParsing"):
             if given.get(member) is not None:
                 record[member] = given[member]
         if given.get("script") is not None:
             record["script"] = given["script"]["script"]
         if given.get("testCases") is not None:
-            record["testCases"] = _cases(given["testCases"])
-        taken = _own(domain, record["name"])
+            record["testCases"] = test_cases(given["testCases"])
+        taken = _own(domain, display_name(record))
         if taken is not None and taken["id"] != record["id"]:
             raise _refused("name", f"the name '{record['name']}' is already in use")
         node = self._keep(domain, record)
-        self._reassign(domain, old_name, record["name"])
+        self._reassign(domain, old_name, display_name(record))
         return node
 
     def delete(self, given: Input) -> Node:
@@ -131,7 +138,7 @@ class _Change:
         domain = self._domain(given["repositoryName"])
         record = _found(domain, given["id"])
         del domain.parsers[record["id"]]
-        self._reassign(domain, record["name"], None)
+        self._reassign(domain, display_name(record), None)
         return {"result": True}
 
     def clone(self, given: Input) -> Node:
@@ -160,7 +167,7 @@ class _Change:
             return {"__typename": "ParserTestRunAborted", "errorMessage": problem}
         script = script_of({**given, "name": given["parserName"]})
         now_ms = self._caller.sandbox.now_ms()
-        results = [_tried(script, case, now_ms) for case in _cases(given["testCases"])]
+        results = [_tried(script, case, now_ms) for case in test_cases(given["testCases"])]
         return {"__typename": "ParserTestRunCompleted", "results": results}
 
     def _domain(self, name: str) -> Domain:
@@ -168,17 +175,13 @@ class _Change:
         return self._caller.repository(name)
 
     def _keep(self, domain: Domain, record: Record) -> Node:
-        if record["name"] in BUILT_IN:
-            reason = "to override a built-in parser is not supported by the sandbox"
-            raise _refused("name", reason)
-        if not record["name"].strip():
-            raise _refused("name", "must not be empty")
-        if problem := script_problem(record["script"]):
-            raise _refused("script", problem)
-        record |= {"modifiedAt": self._caller.sandbox.now_ms(), "by": self._caller.role.name}
+        check_parser(record)
+        # Two changes within one millisecond must not look like one.
+        now_ms = max(self._caller.sandbox.now_ms(), record.get("modifiedAt", 0) + 1)
+        record |= {"modifiedAt": now_ms, "by": self._caller.role.name}
         domain.parsers[record["id"]] = record
         self._caller.sandbox.save()
-        return parser_node(record)
+        return parser_node(record, domain)
 
     def _reassign(self, domain: Domain, old: str, new: str | None) -> None:
         """Let the tokens that use a parser follow its name, or lose it."""
@@ -193,7 +196,7 @@ def _node(record: Record, *, is_built_in: bool) -> Node:
     return {
         "id": record["id"],
         "name": record["name"],
-        "displayName": record["name"],
+        "displayName": display_name(record),
         "description": None,
         "isBuiltIn": is_built_in,
         "isOverridden": False,
@@ -202,30 +205,15 @@ def _node(record: Record, *, is_built_in: bool) -> Node:
         "languageVersion": LEGACY,
         "fieldsToTag": record["fieldsToTag"],
         "fieldsToBeRemovedBeforeParsing": record["fieldsToBeRemovedBeforeParsing"],
-        "yamlTemplate": _yaml(record),
+        "yamlTemplate": parser_yaml(record),
         "testCases": record["testCases"],
-        "packageId": None,
-        "package": None,
     }
-
-
-def _yaml(record: Record) -> str:
-    """Return the parser as a file that can be installed: YAML, whose values are JSON."""
-    members = {
-        "name": record["name"],
-        "script": record["script"],
-        "tagFields": record["fieldsToTag"],
-        "fieldsToBeRemovedBeforeParsing": record["fieldsToBeRemovedBeforeParsing"],
-        "testCases": [
-            {"event": case["event"], "outputAssertions": case["outputAssertions"]}
-            for case in record["testCases"]
-        ],
-    }
-    return "".join(f"{name}: {json.dumps(value)}\n" for name, value in members.items())
 
 
 def _own(domain: Domain, name: str) -> Record | None:
-    return next((record for record in domain.parsers.values() if record["name"] == name), None)
+    return next(
+        (record for record in domain.parsers.values() if display_name(record) == name), None
+    )
 
 
 def _found(domain: Domain, parser_id: str) -> Record:
@@ -240,26 +228,6 @@ def _no_parser(parser_id: str) -> InputRefused:
 
 def _refused(field: str, reason: str) -> InputRefused:
     return InputRefused("There were errors in the input.", {field: reason})
-
-
-def _cases(given: Sequence[Input]) -> list[Record]:
-    """Return the test cases with every optional member in its place."""
-    return [
-        {
-            "event": dict(case["event"]),
-            "outputAssertions": [
-                {
-                    "outputEventIndex": told["outputEventIndex"],
-                    "assertions": {
-                        "fieldsNotPresent": told["assertions"].get("fieldsNotPresent") or [],
-                        "fieldsHaveValues": told["assertions"].get("fieldsHaveValues") or [],
-                    },
-                }
-                for told in case.get("outputAssertions") or ()
-            ],
-        }
-        for case in given
-    ]
 
 
 def _tried(script: Script, case: Record, now_ms: int) -> Node:

@@ -39,6 +39,7 @@ _RIGHTS: Mapping[str, Right] = {
     **dict.fromkeys(
         ("ChangeFiles", "CreateFiles", "UpdateFiles", "DeleteFiles"), Right.CHANGE_FILES
     ),
+    "ChangePackages": Right.CHANGE_PACKAGES,
     "IngestAcrossAllReposWithinOrganization": Right.INGEST,
     "IngestAcrossAllReposWithinCluster": Right.INGEST,
     # The right to administer is one here: whoever may do the most of it may do all.

@@ -18,7 +18,7 @@ from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import Node
 from orchestrator.sandbox.search.run import Checked, check, diagnostics_of
 from orchestrator.sandbox.settings import Right
-from orchestrator.sandbox.storage.domains import AssetKind, Domain
+from orchestrator.sandbox.storage.domains import AssetKind, Domain, display_name
 
 _SEVERITY = {Level.ERROR: "Error", Level.WARNING: "Warning", Level.HINT: "Hint"}
 _LANGUAGES = frozenset({"legacy", "xdr1", "xdrdetects1", "filteralert", "federated1"})
@@ -113,7 +113,7 @@ def _rejected(query: nodes.Query, names: Sequence[str]) -> list[Node]:
 
 def _absent(query: nodes.Query, domain: Domain) -> list[Node]:
     """Return what the query names and the search domain does not have."""
-    saved = {record["name"] for record in domain.assets[AssetKind.SAVED_QUERY].values()}
+    saved = {display_name(record) for record in domain.assets[AssetKind.SAVED_QUERY].values()}
     asked = (node.name for node in walk(query) if isinstance(node, nodes.SavedQuery))
     files = (
         argument.value.value

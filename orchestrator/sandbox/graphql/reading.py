@@ -18,10 +18,17 @@ from orchestrator.sandbox.graphql.nodes import (
     author_node,
     user_node,
 )
+from orchestrator.sandbox.graphql.package_nodes import installation_node, package_fields
 from orchestrator.sandbox.graphql.people import People
 from orchestrator.sandbox.graphql.repository import repository_fields
 from orchestrator.sandbox.settings import Right
-from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record, StoredFile
+from orchestrator.sandbox.storage.domains import (
+    AssetKind,
+    Domain,
+    Record,
+    StoredFile,
+    display_name,
+)
 from orchestrator.sandbox.storage.states import RunState
 from orchestrator.units import format_instant, from_epoch_ms
 
@@ -32,6 +39,7 @@ _VIEW_ACTIONS: Mapping[Right, tuple[str, ...]] = {
     Right.CHANGE_ACTIONS: ("CreateActions", "ChangeActions", "TestActions"),
     Right.CHANGE_SAVED_QUERIES: ("CreateSavedQueries", "ChangeSavedQueries"),
     Right.CHANGE_FILES: ("CreateFiles", "ChangeFiles"),
+    Right.CHANGE_PACKAGES: ("ChangePackages",),
     Right.ADMIN: (
         "ChangeConnections",
         "ChangeDefaultSearchSettings",
@@ -71,7 +79,7 @@ def asset_node(kind: AssetKind, record: Record, domain: Domain) -> Node:
 
 
 _NEVER_RUN = RunState()
-_INTERNAL = {"createdAt", "modifiedAt", "by", "typename"}
+_INTERNAL = {"createdAt", "modifiedAt", "by", "typename", "package", "packagedAt"}
 _ALERT_FIELDS = (
     "throttleTimeSeconds",
     "throttleField",
@@ -84,18 +92,17 @@ _ALERT_FIELDS = (
 def file_node(file: StoredFile, domain: Domain) -> Node:
     """Return the GraphQL object of a lookup file."""
     return {
-        "nameAndPath": {"name": file.name, "path": None},
+        "nameAndPath": {"name": file.name, "path": file.package or None},
         "contentHash": file.content_hash,
         "fileSizeBytes": len(file.content),
         "createdAt": format_instant(from_epoch_ms(file.created_ms)),
         "createdBy": file.modified_by,
         "modifiedAt": format_instant(from_epoch_ms(file.modified_ms)),
         "modifiedBy": file.modified_by,
-        "packageId": None,
-        "package": None,
+        **package_fields(domain, file.package),
         "labels": list(file.labels),
         "allowedActions": _ASSET_ACTIONS,
-        "resource": f"search-domains/{domain.id}/files/{file.name}",
+        "resource": f"search-domains/{domain.id}/files/{file.path}",
     }
 
 
@@ -122,7 +129,9 @@ def domain_node(domain: Domain, caller: Caller) -> Node:
         "allowedViewActions": allowed,
         "isActionAllowed": lambda _info, action: action in allowed,
         "defaultQuery": None,
-        "installedPackages": [],
+        "installedPackages": lambda _info: [
+            installation_node(package) for package in domain.packages.values()
+        ],
         "users": lambda _info: People(caller, domain_node).users_of(domain),
         "groups": lambda _info: People(caller, domain_node).groups_of(domain),
         "files": lambda _info: [file_node(file, domain) for file in domain.files.values()],
@@ -150,10 +159,9 @@ def _common(kind: AssetKind, record: Record, domain: Domain) -> Node:
     return {
         "id": record["id"],
         "name": record["name"],
-        "displayName": record["name"],
+        "displayName": display_name(record),
         "labels": record["labels"],
-        "packageId": None,
-        "package": None,
+        **package_fields(domain, record.get("package")),
         "yamlTemplate": lambda _info: yaml_of(kind, record, domain),
         "templateYaml": lambda _info: yaml_of(kind, record, domain),
         "isStarred": False,

@@ -14,6 +14,7 @@ from orchestrator.sandbox.graphql.changes import asset_mutations, template_queri
 from orchestrator.sandbox.graphql.files import file_mutations, file_queries
 from orchestrator.sandbox.graphql.ingest_tokens import token_mutations
 from orchestrator.sandbox.graphql.nodes import ORGANIZATION, Node
+from orchestrator.sandbox.graphql.packages import package_mutations, package_queries
 from orchestrator.sandbox.graphql.parsers import parser_mutations
 from orchestrator.sandbox.graphql.people import People
 from orchestrator.sandbox.graphql.permission_tokens import (
@@ -51,11 +52,13 @@ def root_of(caller: Caller) -> dict[str, Any]:
         **permission_token_queries(caller),
         **server_queries(caller),
         **template_queries(caller),
+        **package_queries(caller),
         **asset_mutations(caller),
         **action_tests(caller),
         **file_mutations(caller),
         **_domain_mutations(caller),
         **parser_mutations(caller),
+        **package_mutations(caller),
         **token_mutations(caller),
         **access_mutations(caller),
         **permission_token_mutations(caller),

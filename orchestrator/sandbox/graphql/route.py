@@ -25,6 +25,7 @@ async def graphql(request: Request) -> Response:
         request.app.state.graphql_schema,
         body["query"],
         root_value=root_of(Caller(sandbox=sandbox, role=role)),
+        context_value=sandbox,
         variable_values=body.get("variables"),
         # Clients that name no operation send an empty name.
         operation_name=body.get("operationName") or None,

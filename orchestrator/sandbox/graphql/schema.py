@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from graphql import (
@@ -31,6 +31,7 @@ from graphql import (
 )
 
 from orchestrator.sandbox.graphql.sdl import schema_text
+from orchestrator.sandbox.packages.manifest import NAME, VERSION
 
 _MAX_LONG = 2**63 - 1
 _VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
@@ -94,8 +95,9 @@ def load_schema(version: str) -> GraphQLSchema:
     numbers = (int(match[1]), int(match[2]), int(match[3] or 0))
     schema = build_ast_schema(visit(parse(schema_text()), _Missing(numbers)))
     _check_scalar(schema, "Long", _whole)
-    for name in ("RepoOrViewName", "VersionedPackageSpecifier"):
-        _check_scalar(schema, name, _text)
+    _check_scalar(schema, "RepoOrViewName", _text)
+    _check_scalar(schema, "VersionedPackageSpecifier", partial(_package, versioned=True))
+    _check_scalar(schema, "UnversionedPackageSpecifier", partial(_package, versioned=False))
     return schema
 
 
@@ -141,3 +143,12 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise GraphQLError(f"a name cannot be {value!r}")
     return value
+
+
+def _package(value: object, *, versioned: bool) -> str:
+    text = _text(value)
+    name, at, version = text.partition("@")
+    if not NAME.match(name) or (VERSION.match(version) is None if versioned else at):
+        form = "scope/name@1.2.3" if versioned else "scope/name"
+        raise GraphQLError(f"a package is named as {form}, not {text!r}")
+    return text

@@ -18,7 +18,7 @@ from orchestrator.errors import CqlError
 from orchestrator.sandbox.answers import Refusal
 from orchestrator.sandbox.ingest.shapes import Row, is_time
 from orchestrator.sandbox.search.run import EVENT_ID, check, refuse_unsupported
-from orchestrator.sandbox.storage.domains import Domain, Record
+from orchestrator.sandbox.storage.domains import Domain, Record, display_name
 from orchestrator.sandbox.storage.events import INGEST_TIMESTAMP, TIMESTAMP, frame_of
 
 BUILT_IN: Mapping[str, str] = {"json": "parseJson()", "kv": "kvParse()"}
@@ -63,8 +63,14 @@ def script_problem(text: str) -> str:
 
 
 def scripts_of(domain: Domain) -> dict[str, Script]:
-    """Return the repository's own parsers by name, as they are at this moment."""
-    return {record["name"]: script_of(record) for record in domain.parsers.values()}
+    """Return the repository's own parsers and those of packages, as they are at this moment.
+
+    Each is found by the name that others refer to it by, and a package's by its bare name too,
+    where the repository has no parser of that name itself.
+    """
+    records = domain.parsers.values()
+    found = {record["name"]: script_of(record) for record in records}
+    return found | {display_name(record): script_of(record) for record in records}
 
 
 def parsed_rows(

@@ -19,7 +19,7 @@ from dataclasses import asdict
 from orchestrator.sandbox.faults.kinds import fault_to_json
 from orchestrator.sandbox.search.job_history import JobSummary
 from orchestrator.sandbox.state import Sandbox
-from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record
+from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record, display_name
 from orchestrator.sandbox.storage.states import RunState
 from orchestrator.units import format_instant, from_epoch_ms
 
@@ -68,7 +68,7 @@ def _domain(sandbox: Sandbox, domain: Domain) -> Json:
         ],
         "files": [
             {
-                "name": file.name,
+                "name": file.path,
                 "bytes": len(file.content),
                 "modified_at": _instant(file.modified_ms),
                 "modified_by": file.modified_by,
@@ -81,7 +81,7 @@ def _domain(sandbox: Sandbox, domain: Domain) -> Json:
 def _asset(kind: AssetKind, record: Record, run: RunState | None) -> Json:
     return {
         "kind": kind.value,
-        "name": record["name"],
+        "name": display_name(record),
         "type": record.get("typename"),
         "query": record.get("queryString"),
         "is_enabled": record.get("enabled"),

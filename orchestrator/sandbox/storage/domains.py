@@ -6,7 +6,7 @@ domains and share one name space. Assets are kept as the JSON objects they were 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -15,7 +15,16 @@ from orchestrator.sandbox.storage.events import EventLog
 from orchestrator.sandbox.storage.states import RunState
 
 Record = dict[str, Any]
-"""An asset as JSON: its input's fields, and `id`, `createdAt`, `modifiedAt` in epoch ms."""
+"""An asset as JSON: its input's fields, and `id`, `createdAt`, `modifiedAt` in epoch ms.
+
+One that a package brought has `package`, the package's name, and `packagedAt`: when, in epoch ms.
+"""
+
+
+def display_name(record: Record) -> str:
+    """Return the name by which others refer to an asset: a package's has the package before it."""
+    name = str(record["name"])
+    return f"{record['package']}:{name}" if record.get("package") else name
 
 
 class AssetKind(StrEnum):
@@ -49,6 +58,49 @@ class StoredFile:
     modified_ms: int
     modified_by: str
     labels: tuple[str, ...] = ()
+    package: str = ""
+    """Name of the package that brought it."""
+    packaged_ms: int = 0
+    """When it did."""
+
+    @property
+    def path(self) -> str:
+        """Return the name by which queries refer to it: a package's has the package before it."""
+        return f"{self.package}/{self.name}" if self.package else self.name
+
+    def in_place_of(self, old: StoredFile) -> StoredFile:
+        """Return the old file with this one's content."""
+        return replace(
+            old,
+            content=self.content,
+            content_hash=self.content_hash,
+            # Two changes within one millisecond must not look like one.
+            modified_ms=max(self.modified_ms, old.modified_ms + 1),
+            modified_by=self.modified_by,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPackage:
+    """A package that is installed, with the archive that it came from; times in epoch ms."""
+
+    name: str
+    """`scope/name`."""
+    version: str
+    content: bytes = field(repr=False)
+    content_hash: str
+    """SHA-256 of the content, in hex."""
+    source: str
+    """`HumioHub` or `ZipFile`."""
+    installed_ms: int
+    installed_by: str
+    updated_ms: int
+    updated_by: str
+
+    @property
+    def id(self) -> str:
+        """Return the package with its version, `scope/name@1.2.3`."""
+        return f"{self.name}@{self.version}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +128,9 @@ class Domain:
         default_factory=lambda: {kind: {} for kind in AssetKind}, repr=False
     )
     files: dict[str, StoredFile] = field(default_factory=dict, repr=False)
+    """By path."""
+    packages: dict[str, StoredPackage] = field(default_factory=dict, repr=False)
+    """By name, without the version."""
     parsers: dict[str, Record] = field(default_factory=dict, repr=False)
     """By id: the repository's own parsers."""
     settings: DomainSettings = DomainSettings()
@@ -100,7 +155,7 @@ class Domain:
         return " or ".join(filters) if any(c.filter.strip("* ") for c in self.connections) else ""
 
     def to_json(self) -> Record:
-        """Return all but the events as JSON; a file's content is named by its hash, as `blob`."""
+        """Return all but the events as JSON; contents are named by their hash, as `blob`."""
         files = [
             {
                 "name": file.name,
@@ -109,8 +164,23 @@ class Domain:
                 "modified_ms": file.modified_ms,
                 "modified_by": file.modified_by,
                 "labels": list(file.labels),
+                "package": file.package,
+                "packaged_ms": file.packaged_ms,
             }
             for file in self.files.values()
+        ]
+        packages = [
+            {
+                "name": package.name,
+                "version": package.version,
+                "blob": package.content_hash,
+                "source": package.source,
+                "installed_ms": package.installed_ms,
+                "installed_by": package.installed_by,
+                "updated_ms": package.updated_ms,
+                "updated_by": package.updated_by,
+            }
+            for package in self.packages.values()
         ]
         connections = None if self.connections is None else [asdict(c) for c in self.connections]
         return {
@@ -119,13 +189,14 @@ class Domain:
             "connections": connections,
             "assets": {kind.value: list(found.values()) for kind, found in self.assets.items()},
             "files": files,
+            "packages": packages,
             "parsers": list(self.parsers.values()),
             "settings": asdict(self.settings),
         }
 
 
 def domain_from_json(raw: Record, blobs: dict[str, bytes]) -> Domain:
-    """Return the domain that `Domain.to_json` described; `blobs` holds the files' contents."""
+    """Return the domain that `Domain.to_json` described; `blobs` holds the contents by hash."""
     connections = raw["connections"]
     domain = Domain(
         name=raw["name"],
@@ -136,18 +207,26 @@ def domain_from_json(raw: Record, blobs: dict[str, bytes]) -> Domain:
     )
     for kind in AssetKind:
         domain.assets[kind] = {record["id"]: record for record in raw["assets"].get(kind, [])}
-    # Older data directories have neither.
+    # Older data directories have none of these.
     domain.parsers = {record["id"]: record for record in raw.get("parsers", [])}
     domain.settings = DomainSettings(**raw.get("settings", {}))
-    for file in raw["files"]:
-        domain.files[file["name"]] = StoredFile(
-            name=file["name"],
-            content=blobs[file["blob"]],
-            content_hash=file["blob"],
-            created_ms=file["created_ms"],
-            modified_ms=file["modified_ms"],
-            modified_by=file["modified_by"],
-            labels=tuple(file["labels"]),
+    for entry in raw["files"]:
+        file = StoredFile(
+            name=entry["name"],
+            content=blobs[entry["blob"]],
+            content_hash=entry["blob"],
+            created_ms=entry["created_ms"],
+            modified_ms=entry["modified_ms"],
+            modified_by=entry["modified_by"],
+            labels=tuple(entry["labels"]),
+            package=entry.get("package", ""),
+            packaged_ms=entry.get("packaged_ms", 0),
+        )
+        domain.files[file.path] = file
+    for entry in raw.get("packages", []):
+        facts = {name: value for name, value in entry.items() if name != "blob"}
+        domain.packages[entry["name"]] = StoredPackage(
+            **facts, content=blobs[entry["blob"]], content_hash=entry["blob"]
         )
     return domain
 
