@@ -302,7 +302,23 @@ class ServerFailed(ClientError):
 
 
 class RequestRejected(ClientError):
-    """Another 4xx: the request itself is wrong and will stay wrong."""
+    """Another 4xx: the request itself is wrong and will stay wrong.
+
+    `problems` has each reason by itself, where the server lists several.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        method: str = "",
+        path: str = "",
+        request_id: str | None = None,
+        advice: str | None = None,
+        problems: tuple[str, ...] = (),
+    ) -> None:
+        self.problems = problems
+        super().__init__(problem, method=method, path=path, request_id=request_id, advice=advice)
 
 
 class NotARepository(RequestRejected):

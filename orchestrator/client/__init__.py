@@ -36,6 +36,7 @@ from orchestrator.client.graphql.actions import Actions
 from orchestrator.client.graphql.asset_wire import QueryOwnership
 from orchestrator.client.graphql.assets import Assets
 from orchestrator.client.graphql.files import LookupFiles
+from orchestrator.client.graphql.packages import Packages, archive_of
 from orchestrator.client.graphql.running import RunningQueries
 from orchestrator.client.graphql.tokens import Tokens
 from orchestrator.client.graphql.views import Views
@@ -55,11 +56,13 @@ from orchestrator.client.types import (
     ApiToken,
     Asset,
     Completeness,
+    ConflictResolution,
     CorrelationRule,
     FieldStats,
     FilterAlert,
     HealthCheck,
     Host,
+    InstalledPackage,
     JobProgress,
     JobStats,
     LegacyAlert,
@@ -94,6 +97,7 @@ __all__ = [
     "CassetteMismatch",
     "ClientCredentials",
     "Completeness",
+    "ConflictResolution",
     "CorrelationRule",
     "CorrelationRules",
     "DoneCriteria",
@@ -109,6 +113,7 @@ __all__ = [
     "HttpTransport",
     "HumioRepoContent",
     "Ingest",
+    "InstalledPackage",
     "JobProgress",
     "JobStats",
     "Lane",
@@ -119,6 +124,7 @@ __all__ = [
     "NewToken",
     "OpsGenieContent",
     "Origin",
+    "Packages",
     "PagerDutyContent",
     "QueryAnalysis",
     "QueryJobs",
@@ -154,6 +160,7 @@ __all__ = [
     "Viewer",
     "Views",
     "WebhookContent",
+    "archive_of",
     "discover",
     "json_response",
     "load_cassette",

@@ -19,6 +19,7 @@ from orchestrator.client.graphql.asset_wire import QueryOwnership
 from orchestrator.client.graphql.assets import Assets
 from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.graphql.files import LookupFiles
+from orchestrator.client.graphql.packages import Packages
 from orchestrator.client.graphql.running import RunningQueries
 from orchestrator.client.graphql.tokens import Tokens
 from orchestrator.client.graphql.versions import ServerVersion, parse_version
@@ -174,6 +175,10 @@ class LogScale(Searching):
     def files(self, view: str) -> LookupFiles:
         """Return the lookup files of a view or repository."""
         return LookupFiles(self._session, graphql=self.graphql(), view=view)
+
+    def packages(self, view: str) -> Packages:
+        """Return the packages of a view or repository."""
+        return Packages(self._session, graphql=self.graphql(), view=view, ownership=self._ownership)
 
     def actions(self, view: str) -> Actions:
         """Return what alerts and scheduled searches of a view or repository can invoke."""

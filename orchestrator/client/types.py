@@ -187,6 +187,43 @@ class View:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InstalledPackage:
+    """A package that is installed in a repository or view."""
+
+    id: str
+    """With its version, `scope/name@1.2.3`."""
+    source: str
+    """HumioHub for the marketplace, ZipFile, or what a newer server adds."""
+    available_update: str
+    """A newer version that the marketplace has; empty for none."""
+    installed_by: str
+    installed_at: datetime
+    updated_by: str
+    updated_at: datetime
+
+    @property
+    def name(self) -> str:
+        """Return the package without its version, `scope/name`."""
+        return self.id.partition("@")[0]
+
+    @property
+    def version(self) -> str:
+        """Return the version alone."""
+        return self.id.partition("@")[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConflictResolution:
+    """What becomes of a package's asset that was changed here, when the package is updated."""
+
+    kind: str
+    """A value of the schema's AssetType: SavedQuery, Alert, ScheduledSearch, File, Parser, …"""
+    name: str
+    keep: bool
+    """True keeps it as it is here, false makes it the package's again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Viewer:
     """Who a token belongs to."""
 
@@ -312,6 +349,8 @@ class LookupFile:
     """A lookup file of a repository or view, as listed."""
 
     name: str
+    package: str = ""
+    """The package that brought it, `scope/name`; queries call it `scope/name/file.csv`."""
     raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
 

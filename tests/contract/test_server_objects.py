@@ -356,7 +356,7 @@ async def test_token_is_told_what_it_may_do(app: Any) -> None:
         read_only = await reader.views().allowed_actions("falcon")
         with pytest.raises(Forbidden):
             await reader.views().create_repository("mine")
-        packages = await reader.views().packages("falcon")
+        packages = await reader.packages("falcon").list()
 
     assert (viewer.name, viewer.is_root) == ("reader", False)
     assert {"ReadEvents", "ChangeTriggers", "ChangeFiles"} <= allowed

@@ -40,10 +40,14 @@ class LookupFiles:
         data = await self._graphql.execute("ListFiles", {"view": self._view})
         listed = data.member("searchDomain").members("files")
         found = [
-            LookupFile(name=members.member("nameAndPath").text("name"), raw=members.raw)
+            LookupFile(
+                name=members.member("nameAndPath").text("name"),
+                package=members.member("nameAndPath").text("path", ""),
+                raw=members.raw,
+            )
             for members in listed
         ]
-        return tuple(sorted(found, key=lambda file: file.name))
+        return tuple(sorted(found, key=lambda file: (file.name, file.package)))
 
     async def upload(self, name: str, content: bytes) -> bool:
         """Store a CSV or JSON file; return False if the server has exactly this already.
@@ -61,15 +65,19 @@ class LookupFiles:
         await self._session.call(request)
         return True
 
-    async def download(self, name: str) -> bytes:
+    async def download(self, name: str, *, package: str = "") -> bytes:
         """Return a file's bytes.
+
+        Args:
+            name: Of the file.
+            package: The one that brought it, `scope/name`; empty for a file of the view itself.
 
         Raises:
             NotFound: No such file.
             UnexpectedResponse: A web page came back instead.
         """
-        path = f"{self._path()}/{quote(name, safe='')}"
-        request = json_request("GET", path, idempotent=True)
+        place = f"{self._path()}/{quote(package)}" if package else self._path()
+        request = json_request("GET", f"{place}/{quote(name, safe='')}", idempotent=True)
         return (await self._session.call(request)).body
 
     async def delete(self, name: str) -> None:
@@ -83,7 +91,8 @@ class LookupFiles:
             raise RequestRejected(f"{name} in {self._view} was not deleted")
 
     async def _is_stored(self, name: str, content: bytes) -> bool:
-        stored = next((file for file in await self.list() if file.name == name), None)
+        own = (file for file in await self.list() if not file.package)
+        stored = next((file for file in own if file.name == name), None)
         if stored is None or stored.raw.get("fileSizeBytes", len(content)) != len(content):
             return False
         try:

@@ -97,16 +97,6 @@ class Views:
         data = await self._graphql.execute("ListAllowedActions", {"view": view})
         return frozenset(data.member("searchDomain").texts("allowedViewActions"))
 
-    async def packages(self, view: str) -> tuple[str, ...]:
-        """Return the packages installed in a repository or view, as `scope/name@version`.
-
-        Raises:
-            UnknownRepository: No such repository or view, or no right to see it.
-        """
-        data = await self._graphql.execute("ListPackages", {"view": view})
-        found = data.member("searchDomain").members("installedPackages")
-        return tuple(sorted(package.text("id") for package in found))
-
     async def validate(self, query: str, *, is_live: bool = False) -> tuple[QueryProblem, ...]:
         """Return what the server says is wrong with a query; empty if it would run.
 

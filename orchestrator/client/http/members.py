@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from orchestrator.client.http.problems import ADVICE_PAGE, excerpt, request_id_of
 from orchestrator.client.http.transport import Response
 from orchestrator.errors import AnswerCutOff, NotTheApi, UnexpectedResponse
+from orchestrator.units import parse_instant
 
 ADVICE_CUT = "Try again; if it stays, something between here and the server cuts answers off"
 _ADVICE_SHAPE = "Check the url, and that the server is LogScale of a version that this client knows"
@@ -78,6 +79,13 @@ class Members:
             return self.number(name, default) * unit
         except OverflowError as exc:
             raise self.wrong(name, "a time that a calendar holds") from exc
+
+    def instant(self, name: str) -> datetime:
+        """Return an ISO 8601 text as the instant that it stands for, in UTC."""
+        try:
+            return parse_instant(self.text(name))
+        except (ValueError, OverflowError) as exc:
+            raise self.wrong(name, "an instant in ISO 8601") from exc
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a list of texts; empty for an absent or null one."""

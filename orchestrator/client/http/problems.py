@@ -2,7 +2,8 @@
 
 Only the known error shapes are quoted, at most 256 characters of them: LogScale's plain text
 (a message and a Markdown fence with the query excerpt), and the JSON forms `{"detail"}`,
-`{"message"}` and the gateway's `{"errors": [{"message"}]}`. A page of HTML is named, never quoted:
+`{"message"}`, the gateway's `{"errors": [{"message"}]}` and the two lists of a report on a package,
+of which each entry counts by itself. A page of HTML is named, never quoted:
 whatever status it has, it does not come from the API.
 """
 
@@ -33,6 +34,7 @@ from orchestrator.errors import (
 from orchestrator.secret import SecretText
 
 _SHORTEST_SECRET = 8
+_MOST_PROBLEMS = 500
 _REQUEST_IDS = ("x-cs-traceid", "x-request-id", "humio-query-id")
 _PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 _PAGE_STARTS = (b"<!doctype html", b"<html")
@@ -96,9 +98,15 @@ def error_for(
     if is_page(response) and 400 <= response.status < 500 and response.status not in {407, 429}:
         return _page(response, **where)
     text = _without(secrets, problem_text(response)) or _status_text(response)
+    problems = tuple(_without(secrets, problem) for problem in package_problems(response))
+    if problems and response.status in range(400, 500):
+        text = "; ".join(problems)
+        return RequestRejected(
+            text, method=method, path=path, request_id=request_id, problems=problems
+        )
     match response.status:
         case 400:
-            return bad_request(text, request_id=request_id, **where)
+            return bad_request(text, method=method, path=path, request_id=request_id)
         case 401:
             advice = _ADVICE_LOGIN if path == _LOGIN else _ADVICE_401
             return Unauthorized(text, request_id=request_id, advice=advice, **where)
@@ -114,7 +122,7 @@ def error_for(
                 text, retry_after=wait, request_id=request_id, advice=_ADVICE_429, **where
             )
         case status if 400 <= status < 500:
-            return RequestRejected(text, request_id=request_id, **where)
+            return RequestRejected(text, method=method, path=path, request_id=request_id)
         case status if status >= 500:
             return ServerFailed(
                 text,
@@ -245,6 +253,19 @@ def problem_text(response: Response) -> str:
         case "application/json" | "application/problem+json":
             text = _from_json(response.body)
     return excerpt(text)
+
+
+def package_problems(response: Response) -> tuple[str, ...]:
+    """Return all that a report on a package names, one line each; none in any other answer.
+
+    What cannot be read goes before what cannot be installed.
+    """
+    report = _object(response.body) if response.content_type == "application/json" else {}
+    found: list[str] = []
+    for name in ("parseErrors", "installationErrors"):
+        listed = report.get(name)
+        found += [excerpt(str(text)) for text in listed] if isinstance(listed, list) else []
+    return tuple(found[:_MOST_PROBLEMS])
 
 
 def excerpt(text: str) -> str:
