@@ -55,6 +55,9 @@ _FROM_INPUT: Mapping[AssetKind, Callable[[records.Input, Domain], Record]] = {
     AssetKind.SCHEDULED_SEARCH: records.older_scheduled_search,
 }
 
+_IN_YAML = {"actions": "actionNameReferences"}
+"""Members of an input that a package's files name otherwise."""
+
 
 class PackageRefused(Exception):
     """Nothing was installed; every reason is there."""
@@ -223,8 +226,8 @@ class _Maker:
         try:
             record = make(template)
         except InputRefused as exc:
-            reasons = exc.state.items()
-            self._problems += [f"{template.path}: {member}: {why}" for member, why in reasons]
+            reasons = ((_IN_YAML.get(name, name), why) for name, why in exc.state.items())
+            self._problems += [f"{template.path}: {name}: {why}" for name, why in reasons]
         else:
             shelf[record["id"]] = record
 
