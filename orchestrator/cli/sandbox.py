@@ -36,6 +36,11 @@ from orchestrator.cli.session import run_async
     help="Lookup file to hold in every repository; may be given several times.",
 )
 @click.option(
+    "--marketplace",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of package zips that clients may install by name.",
+)
+@click.option(
     "--triggers/--no-triggers",
     default=True,
     show_default=True,
@@ -82,6 +87,7 @@ def sandbox(
     token: str,
     repositories: tuple[str, ...],
     lookups: tuple[Path, ...],
+    marketplace: Path | None,
     triggers: bool,
     allow_outbound: bool,
     pace: str,
@@ -114,6 +120,7 @@ def sandbox(
         raise click.BadParameter(str(exc), param_hint="--server-version") from exc
     settings = replace(
         sandbox_settings(token=token, repositories=repositories, data_dir=data_dir),
+        marketplace=marketplace,
         run_triggers=triggers,
         allow_outbound=allow_outbound,
         faults=plan,

@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -53,13 +55,19 @@ from orchestrator.sandbox.settings import FalconClient, SandboxSettings, TokenRo
 from orchestrator.sandbox.state import Sandbox
 from orchestrator.sandbox.storage.events import Snapshot
 from orchestrator.secret import SecretText
+from tests import package_files
 
 NOW = datetime(2026, 3, 10, 2, 0, tzinfo=UTC)
 TOKEN = "matrix-token"
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 CUSTOMER = "0123456789abcdef0123456789abcdef"
 HOST = "http://sandbox"
+PACKAGE = package_files.package()
+PACKAGE_ID = f"{package_files.NAME}@1.2.0"
+SHELF = TemporaryDirectory()
+Path(SHELF.name, "package.zip").write_bytes(PACKAGE)
 SETTINGS = SandboxSettings(
+    marketplace=Path(SHELF.name),
     tokens={TOKEN: TokenRole(name="admin")},
     falcon_clients=(FalconClient(client_id="id", client_secret="secret-of-id"),),
 )
@@ -317,6 +325,10 @@ async def make_file(stage: Stage) -> None:
     await stage.scale.files("falcon").upload("a.csv", b"k,v\n1,2\n")
 
 
+def make_package(stage: Stage) -> Awaitable[Any]:
+    return stage.scale.packages("falcon").install(PACKAGE)
+
+
 async def make_gateway_file(stage: Stage) -> None:
     await stage.falcon.files().upload("g.csv", b"k,v\n1,2\n")
 
@@ -414,6 +426,26 @@ OPERATIONS: Mapping[str, Operation] = {
     "list files": Operation(run=lambda s: s.scale.files("falcon").list(), prepare=make_file),
     "delete file": Operation(
         run=lambda s: s.scale.files("falcon").delete("a.csv"), prepare=make_file
+    ),
+    "list packages": Operation(
+        run=lambda s: s.scale.packages("falcon").list(), prepare=make_package
+    ),
+    "check package": Operation(run=lambda s: s.scale.packages("falcon").check(PACKAGE)),
+    "install package": Operation(run=make_package),
+    "replace package": Operation(
+        run=lambda s: s.scale.packages("falcon").install(PACKAGE, overwrite=True),
+        prepare=make_package,
+    ),
+    "create from marketplace": Operation(
+        run=lambda s: s.scale.packages("falcon").install_from_marketplace(PACKAGE_ID)
+    ),
+    "update from marketplace": Operation(
+        run=lambda s: s.scale.packages("falcon").update_from_marketplace(PACKAGE_ID),
+        prepare=make_package,
+    ),
+    "delete package": Operation(
+        run=lambda s: s.scale.packages("falcon").uninstall(package_files.NAME),
+        prepare=make_package,
     ),
     "gateway search": Operation(run=gateway_search, prepare=fetch_token, renews=True),
     "list rules": Operation(

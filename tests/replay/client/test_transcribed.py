@@ -18,6 +18,7 @@ from orchestrator.client import (
     CorrelationRule,
     Falcon,
     FilterAlert,
+    InstalledPackage,
     LogScale,
     LookupFile,
     ReplayTransport,
@@ -33,7 +34,7 @@ from orchestrator.client.http.auth import StaticToken
 from orchestrator.client.http.retry import NO_RETRIES
 from orchestrator.client.http.session import Session
 from orchestrator.clock import FrozenClock
-from orchestrator.errors import GraphqlError, QueryRejected, Unauthorized
+from orchestrator.errors import GraphqlError, QueryRejected, RequestRejected, Unauthorized
 from orchestrator.secret import SecretText
 from orchestrator.units import from_epoch_ms
 
@@ -217,6 +218,36 @@ async def test_files_list() -> None:
 
     assert file == LookupFile(name="runners.csv")
     assert file.raw["contentHash"] == "placeholder"
+
+
+async def test_packages() -> None:
+    client, _ = make_client("graphql/packages/list.yaml")
+
+    (auth, proxy) = await client.packages("fdr").list()
+
+    assert (auth.id, auth.source, auth.available_update) == ("acme/auth@0.1.0", "ZipFile", "")
+    assert proxy == InstalledPackage(
+        id="acme/edge-proxy@1.2.0",
+        source="HumioHub",
+        available_update="1.10.0",
+        installed_by="ann",
+        installed_at=datetime.fromisoformat("2026-03-01T02:00:00Z"),
+        updated_by="bob",
+        updated_at=datetime.fromisoformat("2026-03-09T22:30:00Z"),
+    )
+
+
+async def test_package_that_is_refused() -> None:
+    client, _ = make_client("packages/refused.yaml")
+
+    with pytest.raises(RequestRejected) as caught:
+        await client.packages("fdr").install(b"a zip")
+
+    assert caught.value.problems == (
+        "manifest.yaml: name is missing",
+        "queries/a.yaml: a name is in use",
+        "alerts/b.yaml: no such action",
+    )
 
 
 async def test_hec() -> None:
