@@ -145,18 +145,41 @@ class Noting:
         await self._inner.close()
 
 
+class Socket:
+    """A real socket that serves one sandbox after the other: it takes longer to open than they."""
+
+    url: str
+    app: Any
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(scope, receive, send)
+
+
 @asynccontextmanager
-async def staged(*, on_socket: bool = False) -> AsyncIterator[Stage]:
-    """Yield a fresh sandbox and its clients; only a socket has connections that can break."""
+async def socket_for(fault: FaultKind) -> AsyncIterator[Socket | None]:
+    """Yield a socket for the faults that break connections, and for the others none."""
+    if fault not in RESETS:
+        yield None
+        return
+    socket = Socket()
+    async with serve_on_loopback(socket) as socket.url:
+        yield socket
+
+
+@asynccontextmanager
+async def staged(socket: Socket | None = None) -> AsyncIterator[Stage]:
+    """Yield a fresh sandbox and its clients."""
     clock = FrozenClock(NOW)
     app = create_app(SETTINGS, clock=clock)
     sent: list[Request] = []
     async with AsyncExitStack() as stack:
         stack.callback(app.state.sandbox.close)
-        url = await stack.enter_async_context(serve_on_loopback(app)) if on_socket else HOST
+        url = HOST
+        if socket is not None:
+            url, socket.app = socket.url, app
 
         def transport() -> Noting:
-            inner = HttpTransport(url, asgi_app=None if on_socket else app, tls=TLS)
+            inner = HttpTransport(url, asgi_app=app if socket is None else None, tls=TLS)
             return Noting(inner, sent)
 
         scale = LogScale(url, token=SecretText(TOKEN), clock=clock, transport=transport())
@@ -576,6 +599,16 @@ async def outcome_of(work: Awaitable[Any]) -> Outcome:
     return type(result)
 
 
+async def outcome_under(fault: Fault, operation: Operation, stage: Stage) -> Outcome:
+    """Return what comes out of the operation while the fault strikes."""
+    if operation.prepare is not None:
+        await operation.prepare(stage)
+    stage.sandbox.faults.set("*", [fault])
+    outcome = await outcome_of(operation.run(stage))
+    stage.sandbox.faults.clear()
+    return outcome
+
+
 async def requests_of(operation: Operation) -> list[Request]:
     """Return what the operation sends when nothing goes wrong."""
     async with staged() as stage:
@@ -623,28 +656,24 @@ def expected_for_ever(fault: FaultKind, request: Request) -> Outcome:
 @pytest.mark.parametrize("name", OPERATIONS)
 async def test_fault_has_its_named_outcome(name: str, fault: FaultKind) -> None:
     operation = OPERATIONS[name]
-    for place, request in enumerate(await requests_of(operation)):
-        for count, expected in (
-            (1, expected_once(fault, request, operation)),
-            (FOREVER, expected_for_ever(fault, request)),
-        ):
-            async with staged(on_socket=fault in RESETS) as stage:
-                if operation.prepare is not None:
-                    await operation.prepare(stage)
-                stage.sandbox.faults.set("*", [Fault(kind=fault, skip=place, count=count)])
-
-                outcome = await outcome_of(operation.run(stage))
-
-                stage.sandbox.faults.clear()
+    async with socket_for(fault) as socket:
+        for place, request in enumerate(await requests_of(operation)):
+            once = expected_once(fault, request, operation)
+            for count, expected in ((1, once), (FOREVER, expected_for_ever(fault, request))):
                 where = f"{request.method} {request.path}, request {place}, {count} times"
-                assert outcome is expected, where
-                names = stage.asset_names()
-                assert len(names) == len(set(names)), where
-                # A job whose id or deletion was lost on the way expires; no other is left.
-                lost = is_cleaning(request) or fault is FaultKind.RESET_AFTER
-                if lost or count == FOREVER:
-                    stage.clock.advance(JOB_LIFE)
-                assert stage.sandbox.jobs.ids() == [], where
+                async with staged(socket) as stage:
+                    strike = Fault(kind=fault, skip=place, count=count)
+
+                    outcome = await outcome_under(strike, operation, stage)
+
+                    assert outcome is expected, where
+                    names = stage.asset_names()
+                    assert len(names) == len(set(names)), where
+                    # A job whose id or deletion was lost on the way expires; no other is left.
+                    lost = is_cleaning(request) or fault is FaultKind.RESET_AFTER
+                    if lost or count == FOREVER:
+                        stage.clock.advance(JOB_LIFE)
+                    assert stage.sandbox.jobs.ids() == [], where
 
 
 @pytest.mark.parametrize(
