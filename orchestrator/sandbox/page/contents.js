@@ -16,6 +16,8 @@ export function showContents(section, found, onQuery) {
   const assets = found.domains.flatMap((domain) =>
     domain.assets.map((asset) => ({ ...asset, domain: domain.name })));
   const files = found.domains.flatMap((domain) => domain.files.map((file) => ({ ...file, domain: domain.name })));
+  const packages = found.domains.flatMap((domain) =>
+    domain.packages.map((installed) => ({ ...installed, domain: domain.name })));
   const faults = Object.entries(found.faults).flatMap(([pattern, queue]) =>
     queue.map((fault) => ({ ...fault, pattern })));
   const rules = found.correlation_rules;
@@ -25,6 +27,7 @@ export function showContents(section, found, onQuery) {
     ["Query jobs", "the newest first", found.jobs, jobTable],
     ["Correlation rules", `${countText(found.hosts)} hosts in the Falcon face`, rules, ruleTable],
     ["Lookup files", "", files, fileTable],
+    ["Packages", "", packages, packageTable],
   ];
   // Faults explain what is odd elsewhere; without any they can stand at the end.
   const ahead = faults.length > 0 ? 1 : blocks.length;
@@ -157,6 +160,16 @@ function fileTable(files) {
   return table(["Name", "In", "#Bytes", "Changed", "By"], files.map((file) => [
     make("strong", {}, file.name), file.domain, countText(file.bytes), time(file.modified_at), file.modified_by,
   ]), "No lookup files: --lookup FILE brings one, and so does an upload.");
+}
+
+function packageTable(packages) {
+  return table(["Package", "In", "From", "Changed", "By"], packages.map((installed) => [
+    make("strong", {}, installed.id),
+    installed.domain,
+    installed.source === "ZipFile" ? "a zip" : "the marketplace",
+    time(installed.modified_at),
+    installed.modified_by,
+  ]), "No packages: POST a zip to /api/v1/packages/install.");
 }
 
 function faultTable(faults) {

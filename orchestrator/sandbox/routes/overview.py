@@ -4,7 +4,8 @@
      "domains": [{"name": "falcon", "kind": "repository", "description": "", "connections": [],
                   "events": 3, "oldest_event": "…", "newest_event": "…", "retention": null,
                   "assets": [{"kind": "savedQueries", "name": "…", "query": "…", …}],
-                  "files": [{"name": "a.csv", "bytes": 8, "modified_at": "…"}]}],
+                  "files": [{"name": "a.csv", "bytes": 8, "modified_at": "…"}],
+                  "packages": [{"id": "acme/proxy@1.0.0", "source": "ZipFile", …}]}],
      "jobs": [{"id": "24-…", "query": "*", "state": "done", "owner": "admin", …}],
      "correlation_rules": [{"name": "…", "status": "active", …}], "hosts": 0,
      "faults": {"POST */queryjobs": [{"kind": "unavailable", …}]}}
@@ -74,6 +75,15 @@ def _domain(sandbox: Sandbox, domain: Domain) -> Json:
                 "modified_by": file.modified_by,
             }
             for file in domain.files.values()
+        ],
+        "packages": [
+            {
+                "id": package.id,
+                "source": package.source,
+                "modified_at": _instant(package.updated_ms),
+                "modified_by": package.updated_by,
+            }
+            for package in domain.packages.values()
         ],
     }
 

@@ -751,6 +751,23 @@ async def test_templates_of_a_library_become_assets_of_the_own(client: Any) -> N
     assert client.sandbox.domain("falcon").files["mine.csv"].content == OWNERS
 
 
+async def test_overview_shows_what_is_installed(client: Any) -> None:
+    await send(client, "install", package())
+
+    (domain,) = (await client.call("GET", "/_sandbox/overview")).json()["domains"]
+
+    assert domain["packages"] == [
+        {
+            "id": f"{NAME}@1.2.0",
+            "source": "ZipFile",
+            "modified_at": "2026-03-10T02:00:00Z",
+            "modified_by": "admin",
+        }
+    ]
+    assert {asset["name"] for asset in domain["assets"]} >= {f"{NAME}:Denied"}
+    assert [file["name"] for file in domain["files"]] == [f"{NAME}/owners.csv"]
+
+
 async def test_packages_survive_a_restart(open_client: Any, tmp_path: Path) -> None:
     async with open_client(data_dir=tmp_path) as client:
         await send(client, "install", package())

@@ -115,6 +115,7 @@ async def test_overview_of_an_empty_sandbox(client: Any) -> None:
                 "retention": None,
                 "assets": [],
                 "files": [],
+                "packages": [],
             }
         ],
         "jobs": [],
