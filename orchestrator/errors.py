@@ -41,6 +41,8 @@ No message holds a secret or a raw response body.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
@@ -357,8 +359,36 @@ class ClockSkewed(ClientError):
         super().__init__(problem, advice=advice)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphqlProblem:
+    """One entry of `errors` in a GraphQL answer; texts are on one line and cut."""
+
+    message: str
+    state: Mapping[str, str] = field(default_factory=dict)
+    """LogScale's reasons, by the member of the input that each is about."""
+    path: tuple[str | int, ...] = ()
+    """Where in the answer's data it happened: names, and places in lists."""
+
+    def __str__(self) -> str:
+        at = (f"at {'.'.join(map(str, self.path))}",) if self.path else ()
+        return "; ".join((self.message, *map(": ".join, self.state.items()), *at))
+
+
 class GraphqlError(ClientError):
-    """GraphQL answered 200 with `errors`; the problem is the first one's message."""
+    """GraphQL answered 200 with `errors`; `problems` has each of them by itself."""
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        problems: tuple[GraphqlProblem, ...] = (),
+        method: str = "",
+        path: str = "",
+        request_id: str | None = None,
+        advice: str | None = None,
+    ) -> None:
+        self.problems = problems
+        super().__init__(problem, method=method, path=path, request_id=request_id, advice=advice)
 
 
 class QueryJobError(ClientError):

@@ -197,7 +197,7 @@ class LogScale(Searching):
         return RunningQueries(self.graphql())
 
     def graphql(self) -> Graphql:
-        """Return the GraphQL endpoint, for operations that this client has no method for."""
+        """Return the GraphQL endpoint, for documents that this client has no method for."""
         return Graphql(self._session)
 
     async def version(self) -> ServerVersion:

@@ -109,7 +109,7 @@ class WireGraphqlRequest(TypedDict):
     """Body of a GraphQL call."""
 
     query: str
-    operationName: str
+    operationName: NotRequired[str]
     variables: Mapping[str, object]
 
 

@@ -375,6 +375,7 @@ OPERATIONS: Mapping[str, Operation] = {
         prepare=lambda s: s.scale.views().create_repository("new"),
     ),
     "read viewer": Operation(run=lambda s: s.scale.views().viewer()),
+    "own document": Operation(run=lambda s: s.scale.graphql().run("{ meta { version } }")),
     "validate": Operation(run=lambda s: s.scale.views().validate("a=b")),
     "analyze": Operation(run=lambda s: s.scale.views().analyze("a=b", view="falcon")),
     "list tokens": Operation(run=lambda s: s.scale.tokens().list()),
