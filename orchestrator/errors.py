@@ -15,7 +15,8 @@
     ├─ ClientError                 the remote or the way to it                       exit 6
     │  ├─ ConnectionFailed         NameNotResolved  RequestTimedOut
     │  ├─ TlsFailed  ProxyRefused
-    │  ├─ Unauthorized  Forbidden  RateLimited  ServerFailed
+    │  ├─ Unauthorized  Forbidden  RateLimited
+    │  ├─ ServerFailed             ServerDown
     │  ├─ NotFound                 UnknownRepository
     │  ├─ RequestRejected          NotARepository
     │  ├─ UnexpectedResponse       the shape is not one that we know
@@ -301,6 +302,10 @@ class ServerFailed(ClientError):
     ) -> None:
         self.status = status
         super().__init__(problem, method=method, path=path, request_id=request_id, advice=advice)
+
+
+class ServerDown(ServerFailed):
+    """503 with the server's own word that it is down, and not a proxy's that it is not there."""
 
 
 class RequestRejected(ClientError):

@@ -55,6 +55,17 @@ def decode_health(response: Response) -> ServerHealth:
     )
 
 
+def is_health(response: Response) -> bool:
+    """Return whether this is a server's word on itself: 200, or 503 from one that is down."""
+    if response.status != 503:
+        return 200 <= response.status < 300
+    try:
+        decode_health(response)
+    except UnexpectedResponse:
+        return False
+    return True
+
+
 # Lists of checks by their outcome, the worst first.
 _CHECKS = ("down", "warnings", "oks")
 

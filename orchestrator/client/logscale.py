@@ -110,15 +110,15 @@ class LogScale(Searching):
         """Return the server's state and version; proves nothing about the token.
 
         Raises:
-            ClientError: The server could not be asked.
+            ServerDown: The server answers that it is down.
+            ClientError: It could not be asked.
         """
         return await fetch_status(self._session)
 
     async def health(self) -> ServerHealth:
-        """Return what the server says about itself, check by check; see `rest.fetch_health`.
+        """Return what the server says about itself, check by check, also where it is down.
 
         Raises:
-            ServerFailed: It is down.
             ClientError: It could not be asked, or the token is no administrator's.
         """
         return await fetch_health(self._session)

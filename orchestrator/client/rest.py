@@ -18,6 +18,7 @@ from orchestrator.client.decode import (
     check_accepted,
     decode_health,
     decode_status,
+    is_health,
     require_ndjson,
     stream_row,
 )
@@ -43,7 +44,12 @@ COMPRESS_BYTES = 1024
 
 
 async def fetch_status(session: Session) -> ServerStatus:
-    """Return the server's state and version; needs no token and proves nothing about one."""
+    """Return the server's state and version; needs no token and proves nothing about one.
+
+    Raises:
+        ServerDown: The server answers that it is down.
+        ClientError: It could not be asked.
+    """
     request = json_request("GET", STATUS_PATH, idempotent=True)
     return decode_status(await session.call(request))
 
@@ -51,12 +57,13 @@ async def fetch_status(session: Session) -> ServerStatus:
 async def fetch_health(session: Session) -> ServerHealth:
     """Return what the server says about itself; for administrators of the cluster.
 
+    One that is down says so with 503, which is an answer too.
+
     Raises:
-        ServerFailed: It is down, which it answers with 503.
         ClientError: It could not be asked, or no right.
     """
     request = json_request("GET", "api/v1/health-json", idempotent=True)
-    return decode_health(await session.call(request))
+    return decode_health(await session.call(request, is_answer=is_health))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

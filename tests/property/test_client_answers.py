@@ -80,6 +80,8 @@ async def walked(scale: LogScale) -> object:
 LOGSCALE: dict[str, Do] = {
     "status": lambda s: s.status(),
     "version": lambda s: s.version(),
+    "health": lambda s: s.health(),
+    "own-document": lambda s: s.graphql().run("{ a }"),
     "clocks": lambda s: s.clocks(),
     "search": lambda s: s.search("r", "*", deadline=timedelta(seconds=5), **SPAN),
     "walk": walked,

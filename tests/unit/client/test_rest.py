@@ -18,6 +18,7 @@ from orchestrator.clock import FrozenClock
 from orchestrator.errors import (
     RequestRejected,
     RequestTimedOut,
+    ServerDown,
     ServerFailed,
     UnexpectedResponse,
 )
@@ -54,6 +55,50 @@ async def test_status_down_comes_with_503() -> None:
         await client.status()
 
     assert caught.value.status == 503
+    assert isinstance(caught.value, ServerDown)
+    assert caught.value.problem == "the server, version 1, says that it is DOWN"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        text_response("starting", status=503),
+        json_response({"status": "DOWN"}, status=503),
+        json_response({"status": ["DOWN"], "version": "1"}, status=503),
+        json_response({"status": "OK", "version": "1"}, status=503),
+        json_response({"status": "DOWN", "version": 1}, status=503),
+        text_response("<html>", status=503, content_type="text/html"),
+    ],
+)
+async def test_503_without_the_servers_own_word_is_a_failure(answer: Response) -> None:
+    client, _ = make_client(answer)
+
+    with pytest.raises(ServerFailed) as caught:
+        await client.status()
+
+    assert type(caught.value) is ServerFailed
+
+
+async def test_status_of_a_server_that_comes_up_is_asked_again() -> None:
+    down = json_response({"status": "DOWN", "version": "1"}, status=503)
+    client, _ = make_client(down, json_response({"status": "OK", "version": "1"}), attempts=2)
+
+    assert (await client.status()).status == "OK"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        text_response("starting", status=503),
+        json_response({"status": "DOWN", "down": "disk"}, status=503),
+        json_response({"status": "DOWN", "down": []}, status=500),
+    ],
+)
+async def test_health_that_is_not_told_is_a_failure(answer: Response) -> None:
+    client, _ = make_client(answer)
+
+    with pytest.raises(ServerFailed):
+        await client.health()
 
 
 async def test_status_of_another_shape_is_unexpected() -> None:
