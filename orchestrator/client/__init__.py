@@ -80,6 +80,7 @@ from orchestrator.client.types import (
     TimestampType,
     UsedFile,
     View,
+    ViewConnection,
     Viewer,
 )
 
@@ -157,6 +158,7 @@ __all__ = [
     "UsedFile",
     "VictorOpsContent",
     "View",
+    "ViewConnection",
     "Viewer",
     "Views",
     "WebhookContent",

@@ -218,7 +218,7 @@ class Ingest:
                 advice="Send the events to a repository",
             ) from exc
 
-    async def _behind_view(self, name: str) -> list[str] | None:
+    async def _behind_view(self, name: str) -> tuple[str, ...] | None:
         """Return the repositories behind a view; None for what is none, or is not told."""
         if self._views is None:
             return None
@@ -227,7 +227,7 @@ class Ingest:
         except ClientError:
             # The refusal in hand says more than this one would.
             return None
-        return sorted(found[0].connections) if found and not found[0].is_repository else None
+        return found[0].repositories if found and not found[0].is_repository else None
 
     async def _post(self, request: Request) -> None:
         check_accepted(await self._session.call(_compressed(request)))

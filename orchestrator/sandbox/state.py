@@ -119,7 +119,7 @@ class Sandbox:
         """Return the logs of the repositories that a search in `domain` reads."""
         if not domain.is_view:
             return [domain.log]
-        names = [c.repository for c in domain.connections or ()]
+        names = list(domain.behind())
         if domain.name in _TENANT_VIEWS and not names:
             names = [d.name for d in self.domains.values() if not d.is_view]
         return [self.domains[name].log for name in names if name in self.domains]

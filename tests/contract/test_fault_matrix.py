@@ -30,6 +30,7 @@ from orchestrator.client.types import (
     SavedQuery,
     ScheduledSearch,
     TimestampType,
+    ViewConnection,
 )
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import (
@@ -208,6 +209,20 @@ async def know_views(stage: Stage) -> None:
     stage.kept["views"] = await stage.scale.views().list()
 
 
+def make_view(stage: Stage) -> Awaitable[Any]:
+    return stage.scale.views().create_view("new", [ViewConnection(repository="falcon")])
+
+
+async def know_view(stage: Stage) -> None:
+    await make_view(stage)
+    stage.kept["view"] = next(v for v in await stage.scale.views().list() if v.name == "new")
+
+
+def update_view(stage: Stage) -> Awaitable[Any]:
+    wanted = [ViewConnection(repository="falcon", filter="a=b")]
+    return stage.scale.views().update_view(stage.kept["view"], wanted)
+
+
 def make_view_token(stage: Stage) -> Awaitable[Any]:
     return stage.scale.tokens().create_for_views("ci", stage.kept["views"], {"ReadAccess"})
 
@@ -369,7 +384,8 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "list views": Operation(run=lambda s: s.scale.views().list()),
     "create repository": Operation(run=lambda s: s.scale.views().create_repository("new")),
-    "create view": Operation(run=lambda s: s.scale.views().create_view("new", {"falcon": "*"})),
+    "create view": Operation(run=make_view),
+    "update view": Operation(run=update_view, prepare=know_view),
     "delete repository": Operation(
         run=lambda s: s.scale.views().delete("new", reason="over"),
         prepare=lambda s: s.scale.views().create_repository("new"),

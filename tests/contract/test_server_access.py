@@ -13,7 +13,14 @@ import pytest
 
 from orchestrator.client.http.transport import HttpTransport, Request
 from orchestrator.client.logscale import LogScale
-from orchestrator.client.types import ApiToken, FilterAlert, QuotaUsage, SavedQuery, View
+from orchestrator.client.types import (
+    ApiToken,
+    FilterAlert,
+    QuotaUsage,
+    SavedQuery,
+    View,
+    ViewConnection,
+)
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import (
     Forbidden,
@@ -170,9 +177,15 @@ async def test_personal_token_may_do_what_its_maker_may_until_it_ends(app: Any) 
     assert made.secret.reveal() not in repr(made)
 
 
+WINDOW = (
+    ViewConnection(repository="falcon", filter="a=b"),
+    ViewConnection(repository="other", filter="*"),
+)
+
+
 async def test_view_token_is_good_for_its_views_and_its_permissions(app: Any) -> None:
     async with client_of(app) as scale:
-        await scale.views().create_view("window", {"falcon": "a=b", "other": "*"})
+        await scale.views().create_view("window", WINDOW)
         views = await viewed(scale, "other", "window")
         made = await scale.tokens().create_for_views("ci", views, {"ReadAccess", "ChangeTriggers"})
     async with client_of(app, made.secret.reveal()) as holder:
@@ -191,7 +204,7 @@ async def test_view_token_is_good_for_its_views_and_its_permissions(app: Any) ->
         with pytest.raises(Forbidden):
             await holder.tokens().list()
 
-    assert seen == {"other": {}, "window": {"falcon": "a=b", "other": "*"}}
+    assert seen == {"other": (), "window": WINDOW}
     assert found.rows == ({"_count": "0"},)
 
 
@@ -199,7 +212,7 @@ async def test_view_token_sees_nothing_of_what_is_behind_its_view(app: Any) -> N
     text = """{ searchDomain(name: "window") { ... on View { connections { repository {
       name savedQueries { name } files { nameAndPath { name } } allowedViewActions } } } } }"""
     async with client_of(app) as scale:
-        await scale.views().create_view("window", {"falcon": "*"})
+        await scale.views().create_view("window", [ViewConnection(repository="falcon")])
         await scale.assets("falcon").create(SavedQuery(name="hidden", query="*"))
         await scale.files("falcon").upload("hidden.csv", b"a\n1\n")
         views = await viewed(scale, "window")
@@ -283,6 +296,12 @@ async def test_view_token_that_is_called_like_a_person_is_none(app: Any) -> None
     async with client_of(app, made.secret.reveal()) as holder:
         with pytest.raises(GraphqlError, match="Could not find an entry"):
             await holder.tokens().rotate(theirs.token)
+
+
+WINDOW = (
+    ViewConnection(repository="falcon", filter="a=b"),
+    ViewConnection(repository="other", filter="*"),
+)
 
 
 async def test_view_token_is_good_for_nothing_at_the_gateway(app: Any) -> None:

@@ -32,6 +32,7 @@ from orchestrator.client.types import (
     ScheduledSearch,
     TimestampType,
     View,
+    ViewConnection,
 )
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import Forbidden, GraphqlError, NotFound, RequestRejected
@@ -327,13 +328,19 @@ async def test_asset_without_an_id_is_not_touched(app: Any) -> None:
             await scale.assets("falcon").clear_error(SWITCHED[-1])
 
 
+BOTH = (
+    ViewConnection(repository="falcon", filter="a=b"),
+    ViewConnection(repository="raw", filter="*"),
+)
+
+
 async def test_views_through_their_whole_life(app: Any) -> None:
     async with client_of(app) as scale:
         views = scale.views()
         await views.create_repository("raw", description="for tests")
-        await views.create_view("both", {"falcon": "a=b", "raw": "*"})
+        await views.create_view("both", BOTH)
         listed = await views.list()
-        await views.update_view("both", {"raw": "c=d"})
+        await views.update_view(listed[0], [ViewConnection(repository="raw", filter="c=d")])
         changed = {view.name: view.connections for view in await views.list()}
         with pytest.raises(GraphqlError):
             await views.create_repository("raw")
@@ -342,11 +349,56 @@ async def test_views_through_their_whole_life(app: Any) -> None:
         left = [view.name for view in await views.list()]
 
     both, falcon, raw = listed
-    assert both.connections == {"falcon": "a=b", "raw": "*"}
+    assert both.connections == BOTH
     assert (both.is_repository, falcon.is_repository) == (False, True)
     assert raw == View(id=raw.id, name="raw", description="for tests", is_repository=True)
-    assert changed["both"] == {"raw": "c=d"}
+    assert changed["both"] == (ViewConnection(repository="raw", filter="c=d"),)
     assert left == ["falcon"]
+
+
+async def test_view_keeps_each_connection_when_it_is_read_and_written(app: Any) -> None:
+    two = (
+        ViewConnection(repository="falcon", filter="a=b"),
+        ViewConnection(repository="falcon", filter="c=d", language="xdr1"),
+    )
+    async with client_of(app) as scale:
+        views = scale.views()
+        await views.create_view("twice", two)
+        before = next(view for view in await views.list() if view.name == "twice")
+        more = ViewConnection(repository="falcon", filter="e=f")
+        await views.update_view(before, [*before.connections, more])
+        after = next(view for view in await views.list() if view.name == "twice")
+        await scale.ingest().structured(
+            [{"tags": {}, "events": [{"timestamp": 1, "attributes": {"a": "b", "c": "d"}}]}],
+            repository="falcon",
+        )
+        start, end = datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 2, tzinfo=UTC)
+        found = await scale.search("twice", "*", start=start, end=end, deadline=HOUR)
+
+    assert before.connections == two
+    assert before.repositories == ("falcon",)
+    assert after.connections == (*two, more)
+    # An event that two connections let through is there once.
+    assert [row["a"] for row in found.rows] == ["b"]
+
+
+async def test_view_that_somebody_else_changed_is_left_as_it_is(app: Any) -> None:
+    async with client_of(app) as scale:
+        views = scale.views()
+        await views.create_view("both", [ViewConnection(repository="falcon")])
+        mine = (await views.list())[0]
+        theirs = (ViewConnection(repository="falcon", filter="a=b"),)
+        await views.update_view(mine, theirs)
+
+        with pytest.raises(RequestRejected, match="connections of both changed since it was read"):
+            await views.update_view(mine, [ViewConnection(repository="falcon", filter="c=d")])
+
+        left = (await views.list())[0]
+        await views.delete("both", reason="over")
+        with pytest.raises(NotFound, match="both is gone"):
+            await views.update_view(left, theirs)
+
+    assert left.connections == theirs
 
 
 async def test_token_is_told_what_it_may_do(app: Any) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from orchestrator.client.graphql.assets import was_done
 from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.http.members import Members
-from orchestrator.client.types import QueryAnalysis, QueryProblem, View, Viewer
-from orchestrator.errors import RequestRejected
+from orchestrator.client.types import QueryAnalysis, QueryProblem, View, ViewConnection, Viewer
+from orchestrator.errors import NotFound, RequestRejected
 
 LANGUAGE = "legacy"
 """The query language's version, by the schema's name for the one that everybody uses."""
@@ -38,13 +39,13 @@ class Views:
         await self._graphql.execute("CreateRepository", {"name": name, "description": description})
 
     async def create_view(
-        self, name: str, connections: Mapping[str, str], *, description: str = ""
+        self, name: str, connections: Sequence[ViewConnection], *, description: str = ""
     ) -> None:
         """Create a view over repositories.
 
         Args:
             name: Unique among repositories and views.
-            connections: Repository to the filter that is put before each query; `*` for all.
+            connections: What it shows.
             description: For people.
 
         Raises:
@@ -57,13 +58,26 @@ class Views:
         }
         await self._graphql.execute("CreateView", content)
 
-    async def update_view(self, name: str, connections: Mapping[str, str]) -> None:
-        """Replace a view's connections.
+    async def update_view(self, view: View, connections: Sequence[ViewConnection]) -> None:
+        """Replace a view's connections, if they still are as they were read.
+
+        Args:
+            view: As it was listed.
+            connections: All that it shows from now on.
 
         Raises:
-            GraphqlError: No such view, or no right.
+            NotFound: The view is gone.
+            RequestRejected: Its connections changed since it was read.
+            GraphqlError: A repository is not there, or no right.
         """
-        content = {"name": name, "connections": _connections(connections)}
+        current = next((found for found in await self.list() if found.id == view.id), None)
+        if current is None:
+            raise NotFound(f"{view.name} is gone")
+        if Counter(current.connections) != Counter(view.connections):
+            raise RequestRejected(
+                f"the connections of {view.name} changed since it was read", advice="Read it again."
+            )
+        content = {"name": current.name, "connections": _connections(connections)}
         await self._graphql.execute("UpdateView", content)
 
     async def delete(self, name: str, *, reason: str) -> None:
@@ -152,16 +166,21 @@ class Views:
 
 
 def _read(members: Members) -> View:
-    connections = {
-        item.member("repository").text("name"): item.text("filter")
-        for item in members.members("connections")
-    }
     return View(
         id=members.text("id"),
         name=members.text("name"),
         description=members.text("description", ""),
         is_repository=members.text("__typename") == "Repository",
-        connections=connections,
+        connections=tuple(map(_connection, members.members("connections"))),
+    )
+
+
+def _connection(members: Members) -> ViewConnection:
+    language = members.member("languageVersion").member("version")
+    return ViewConnection(
+        repository=members.member("repository").text("name"),
+        filter=members.text("filter"),
+        language=language.text("name"),
     )
 
 
@@ -179,7 +198,12 @@ def _problems(validation: Members) -> tuple[QueryProblem, ...]:
     return problems
 
 
-def _connections(connections: Mapping[str, str]) -> list[dict[str, str]]:
+def _connections(connections: Sequence[ViewConnection]) -> list[dict[str, str]]:
     return [
-        {"repositoryName": repository, "filter": text} for repository, text in connections.items()
+        {
+            "repositoryName": connection.repository,
+            "filter": connection.filter,
+            "languageVersion": connection.language,
+        }
+        for connection in connections
     ]

@@ -44,6 +44,7 @@ from orchestrator.client.types.server import (
     ServerHealth,
     ServerStatus,
     View,
+    ViewConnection,
     Viewer,
 )
 
@@ -78,5 +79,6 @@ __all__ = [
     "TimestampType",
     "UsedFile",
     "View",
+    "ViewConnection",
     "Viewer",
 ]

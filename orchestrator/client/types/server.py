@@ -10,6 +10,17 @@ from orchestrator.secret import SecretText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ViewConnection:
+    """One of the things that a view shows; several may be of one repository."""
+
+    repository: str
+    filter: str = "*"
+    """Put before each query; `*` for all."""
+    language: str = "legacy"
+    """The query language of the filter, by the schema's name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """A repository, or a view over some."""
 
@@ -17,8 +28,13 @@ class View:
     name: str
     description: str = ""
     is_repository: bool
-    connections: Mapping[str, str] = field(default_factory=dict)
-    """Of a view: repository to the filter that is put before each query."""
+    connections: tuple[ViewConnection, ...] = ()
+    """Of a view, in the server's order."""
+
+    @property
+    def repositories(self) -> tuple[str, ...]:
+        """Return the names of the repositories behind a view, each once, sorted."""
+        return tuple(sorted({connection.repository for connection in self.connections}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from orchestrator.sandbox.graphql.nodes import (
     ORGANIZATION,
     Node,
     author_node,
+    language_node,
     user_node,
 )
 from orchestrator.sandbox.graphql.package_nodes import installation_node, package_fields
@@ -297,7 +298,7 @@ def _view(domain: Domain, caller: Caller) -> Node:
         {
             "repository": domain_node(_reached(c.repository, caller), caller),
             "filter": c.filter,
-            "languageVersion": LEGACY,
+            "languageVersion": language_node(c.language),
         }
         for c in domain.connections or ()
         if c.repository in caller.sandbox.domains

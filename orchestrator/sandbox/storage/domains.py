@@ -44,6 +44,8 @@ class Connection:
 
     repository: str
     filter: str
+    language: str = "legacy"
+    """The version of the query language that the filter is in; kept, and read as any other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +149,10 @@ class Domain:
         """Return whether events come from elsewhere."""
         return self.connections is not None
 
+    def behind(self) -> tuple[str, ...]:
+        """Return the names of the repositories of a view, each once, in order."""
+        return tuple(dict.fromkeys(c.repository for c in self.connections or ()))
+
     def prefix(self) -> str:
         """Return the filter that a view puts in front of each query, empty for none."""
         if not self.connections:
@@ -203,7 +209,7 @@ def domain_from_json(raw: Record, blobs: dict[str, bytes]) -> Domain:
         description=raw["description"],
         connections=None
         if connections is None
-        else tuple(Connection(repository=c["repository"], filter=c["filter"]) for c in connections),
+        else tuple(Connection(**connection) for connection in connections),
     )
     for kind in AssetKind:
         domain.assets[kind] = {record["id"]: record for record in raw["assets"].get(kind, [])}

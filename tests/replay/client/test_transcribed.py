@@ -33,7 +33,7 @@ from orchestrator.client.http.auth import StaticToken
 from orchestrator.client.http.retry import NO_RETRIES
 from orchestrator.client.http.session import Session
 from orchestrator.clock import FrozenClock
-from orchestrator.errors import GraphqlError, QueryRejected, ServerDown, Unauthorized
+from orchestrator.errors import GraphqlError, QueryRejected, Unauthorized
 from orchestrator.secret import SecretText
 from orchestrator.units import from_epoch_ms
 
@@ -309,24 +309,3 @@ async def test_health_names_what_is_bad_first() -> None:
         ("secondary-disk-usage", "WARN", {"percent": "91"}),
         ("primary-disk-usage", "OK", {"percent": "41"}),
     ]
-
-
-async def test_health_of_a_server_that_is_down_names_the_checks_that_fail() -> None:
-    client, transport = make_client("status/health/down.yaml")
-
-    health = await client.health()
-
-    assert (health.status, health.message, transport.left) == ("DOWN", "1 of 2 checks fails", ())
-    assert [(check.name, check.status, check.message) for check in health.checks] == [
-        ("primary-disk-usage", "DOWN", "99 % used"),
-        ("version", "OK", "1.204.0"),
-    ]
-
-
-async def test_status_of_a_server_that_is_down_is_an_error_with_its_version() -> None:
-    client, _ = make_client("status/read/down.yaml")
-
-    with pytest.raises(
-        ServerDown, match=r"version 1\.204\.0--build-1--sha-0000000000, says that it"
-    ):
-        await client.status()

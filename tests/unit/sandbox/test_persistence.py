@@ -80,6 +80,26 @@ async def test_users_hosts_and_correlation_rules_survive_a_restart(
     assert host == [{"device_id": "a1", "hostname": "h"}]
 
 
+async def test_view_survives_a_restart_with_each_of_its_connections(
+    open_client: Any, tmp_path: Path
+) -> None:
+    create = """mutation { createView(name: "both", connections: [
+      {repositoryName: "falcon", filter: "a=b", languageVersion: xdr1},
+      {repositoryName: "falcon", filter: "c=d"}]) { name } }"""
+    read = """{ searchDomain(name: "both") { ... on View { connections {
+      filter repository { name } languageVersion { name futureName } } } } }"""
+    async with open_client(data_dir=tmp_path) as client:
+        await client.graphql(create)
+        made = await client.graphql(read)
+    async with open_client(data_dir=tmp_path) as client:
+        kept = await client.graphql(read)
+
+    first, second = kept["data"]["searchDomain"]["connections"]
+    assert kept == made
+    assert (first["filter"], first["languageVersion"]["name"]) == ("a=b", "xdr1")
+    assert (second["filter"], second["languageVersion"]["name"]) == ("c=d", "legacy")
+
+
 async def test_memory_only_sandbox_keeps_nothing(open_client: Any) -> None:
     async with open_client() as client:
         await client.ingest({"n": "1"})

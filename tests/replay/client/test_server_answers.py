@@ -1,0 +1,71 @@
+"""What a server says of itself and of what it holds, as its documents and schema write it, decoded.
+
+They prove that the client reads the documented shape, not that a server sends it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from orchestrator.client import LogScale, ReplayTransport, View, ViewConnection, load_cassette
+from orchestrator.client.http.retry import NO_RETRIES
+from orchestrator.clock import FrozenClock
+from orchestrator.errors import ServerDown
+from orchestrator.secret import SecretText
+
+CASSETTES = Path(__file__).parents[3] / "cassettes"
+NOW = datetime.fromisoformat("2026-03-10T03:00:00Z")
+
+
+def make_client(*names: str) -> tuple[LogScale, ReplayTransport]:
+    transport = ReplayTransport(*(load_cassette(CASSETTES / name) for name in names))
+    client = LogScale(
+        "https://logscale.example",
+        token=SecretText("token"),
+        clock=FrozenClock(NOW),
+        transport=transport,
+        retry=NO_RETRIES,
+    )
+    return client, transport
+
+
+async def test_health_of_a_server_that_is_down_names_the_checks_that_fail() -> None:
+    client, transport = make_client("status/health/down.yaml")
+
+    health = await client.health()
+
+    assert (health.status, health.message, transport.left) == ("DOWN", "1 of 2 checks fails", ())
+    assert [(check.name, check.status, check.message) for check in health.checks] == [
+        ("primary-disk-usage", "DOWN", "99 % used"),
+        ("version", "OK", "1.204.0"),
+    ]
+
+
+async def test_status_of_a_server_that_is_down_is_an_error_with_its_version() -> None:
+    client, _ = make_client("status/read/down.yaml")
+
+    with pytest.raises(
+        ServerDown, match=r"version 1\.204\.0--build-1--sha-0000000000, says that it"
+    ):
+        await client.status()
+
+
+async def test_views_list() -> None:
+    client, transport = make_client("graphql/views/list.yaml")
+
+    assert await client.views().list() == (
+        View(id="repo-1", name="aws", description="of the cloud", is_repository=True),
+        View(
+            id="view-1",
+            name="soc",
+            is_repository=False,
+            connections=(
+                ViewConnection(repository="aws", filter="#type=cloudtrail"),
+                ViewConnection(repository="aws", filter="#type=guardduty", language="xdr1"),
+            ),
+        ),
+    )
+    assert transport.left == ()
