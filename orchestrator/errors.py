@@ -205,13 +205,16 @@ class ClientError(OrchestratorError):
         self.request_id, self.advice = request_id, advice
         self.server = ""
         """Base address of the server, once somebody knows it who may name it."""
+        self.events_taken = 0
+        """Of events sent in several requests: how many the server took before this happened."""
         super().__init__(problem)
 
     def __str__(self) -> str:
         place = f"{self.server}/{self.path}" if self.server else self.path
         where = " ".join(part for part in (self.method, place) if part)
         tail = f" (request {self.request_id})" if self.request_id else ""
-        return _sentence(where, self.problem + tail, self.advice)
+        taken = f"; {self.events_taken} events before were taken" if self.events_taken else ""
+        return _sentence(where, self.problem + tail + taken, self.advice)
 
 
 class ConnectionFailed(ClientError):

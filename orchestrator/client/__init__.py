@@ -45,8 +45,8 @@ from orchestrator.client.http.auth import ClientCredentials
 from orchestrator.client.http.limits import Gate, Lane, Timeouts
 from orchestrator.client.http.retry import RetryPolicy
 from orchestrator.client.http.transport import HttpTransport, Request, Response, Transport
+from orchestrator.client.ingest import Ingest
 from orchestrator.client.logscale import LogScale
-from orchestrator.client.rest import Ingest
 from orchestrator.client.search.options import DoneCriteria, SearchOptions
 from orchestrator.client.search.query_jobs import QueryJobs
 from orchestrator.client.types import (

@@ -33,9 +33,9 @@ from orchestrator.client.http.retry import RetryPolicy
 from orchestrator.client.http.session import Session
 from orchestrator.client.http.skew import ClockReading, read_clock
 from orchestrator.client.http.transport import HttpTransport, Transport
+from orchestrator.client.ingest import Ingest
 from orchestrator.client.rest import (
     STATUS_PATH,
-    Ingest,
     StreamProgress,
     fetch_health,
     fetch_status,

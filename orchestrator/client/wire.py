@@ -98,6 +98,7 @@ class WireHecEvent(TypedDict):
 
     event: str | Mapping[str, object]
     time: NotRequired[float]
+    timezone: NotRequired[str]
     sourcetype: NotRequired[str]
     source: NotRequired[str]
     host: NotRequired[str]

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from orchestrator.client.http.transport import HttpTransport, Request, Response
+from orchestrator.client.ingest import BATCH_EVENTS, COMPRESS_BYTES
 from orchestrator.client.logscale import LogScale
-from orchestrator.client.rest import BATCH_EVENTS, COMPRESS_BYTES
 from orchestrator.clock import FrozenClock
 from orchestrator.sandbox.app import create_app
 from orchestrator.sandbox.settings import SandboxSettings, TokenRole
