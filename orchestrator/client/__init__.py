@@ -36,6 +36,7 @@ from orchestrator.client.graphql.actions import Actions
 from orchestrator.client.graphql.asset_wire import QueryOwnership
 from orchestrator.client.graphql.assets import Assets
 from orchestrator.client.graphql.files import LookupFiles
+from orchestrator.client.graphql.ingest_tokens import IngestTokens
 from orchestrator.client.graphql.packages import Packages, archive_of
 from orchestrator.client.graphql.running import RunningQueries
 from orchestrator.client.graphql.tokens import Tokens
@@ -62,6 +63,7 @@ from orchestrator.client.types import (
     FilterAlert,
     HealthCheck,
     Host,
+    IngestToken,
     InstalledPackage,
     JobProgress,
     JobStats,
@@ -114,6 +116,8 @@ __all__ = [
     "HttpTransport",
     "HumioRepoContent",
     "Ingest",
+    "IngestToken",
+    "IngestTokens",
     "InstalledPackage",
     "JobProgress",
     "JobStats",

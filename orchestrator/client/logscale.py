@@ -19,6 +19,7 @@ from orchestrator.client.graphql.asset_wire import QueryOwnership
 from orchestrator.client.graphql.assets import Assets
 from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.graphql.files import LookupFiles
+from orchestrator.client.graphql.ingest_tokens import IngestTokens
 from orchestrator.client.graphql.packages import Packages
 from orchestrator.client.graphql.running import RunningQueries
 from orchestrator.client.graphql.tokens import Tokens
@@ -189,8 +190,12 @@ class LogScale(Searching):
         return Views(self.graphql())
 
     def tokens(self) -> Tokens:
-        """Return the server's API tokens; ingest tokens are none of them."""
+        """Return the server's API tokens; `ingest_tokens` are none of them."""
         return Tokens(self.graphql())
+
+    def ingest_tokens(self, repository: str) -> IngestTokens:
+        """Return the ingest tokens of a repository."""
+        return IngestTokens(self.graphql(), repository=repository)
 
     def running(self) -> RunningQueries:
         """Return the queries that the server is busy with."""

@@ -231,6 +231,10 @@ async def make_token(stage: Stage) -> None:
     stage.kept["token"] = (await stage.scale.tokens().create_personal()).token
 
 
+async def make_ingest_token(stage: Stage) -> None:
+    stage.kept["sender"] = await stage.scale.ingest_tokens("falcon").create("sender", parser="json")
+
+
 async def kill_one(stage: Stage) -> None:
     query = Search(checked=check("count()"), start_ms=0, end_ms=1, now_ms=1)
     jobs = stage.sandbox.jobs
@@ -402,6 +406,22 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "delete token": Operation(
         run=lambda s: s.scale.tokens().delete(s.kept["token"]), prepare=make_token
+    ),
+    "list ingest tokens": Operation(
+        run=lambda s: s.scale.ingest_tokens("falcon").list(), prepare=make_ingest_token
+    ),
+    "create ingest token": Operation(run=make_ingest_token),
+    "assign parser": Operation(
+        run=lambda s: s.scale.ingest_tokens("falcon").assign_parser(s.kept["sender"], "kv"),
+        prepare=make_ingest_token,
+    ),
+    "unassign parser": Operation(
+        run=lambda s: s.scale.ingest_tokens("falcon").assign_parser(s.kept["sender"], ""),
+        prepare=make_ingest_token,
+    ),
+    "delete ingest token": Operation(
+        run=lambda s: s.scale.ingest_tokens("falcon").delete(s.kept["sender"]),
+        prepare=make_ingest_token,
     ),
     "running queries": Operation(run=lambda s: s.scale.running().list()),
     "kill query": Operation(run=kill_one),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from orchestrator.client.logscale import LogScale
 from orchestrator.client.types import (
     ApiToken,
     FilterAlert,
+    IngestToken,
     QuotaUsage,
     SavedQuery,
     View,
@@ -29,6 +31,7 @@ from orchestrator.errors import (
     QueryIncomplete,
     RateLimited,
     Unauthorized,
+    UnknownRepository,
 )
 from orchestrator.sandbox.app import create_app
 from orchestrator.sandbox.quotas import QuotaInterval
@@ -373,3 +376,40 @@ async def test_tokens_survive_a_restart_and_still_end(tmp_path: Path) -> None:
 
     assert seen == ["falcon"]
     assert listed == (made.token,)
+
+
+async def test_ingest_token_lives_its_life(app: Any) -> None:
+    async with client_of(app) as scale:
+        tokens = scale.ingest_tokens("falcon")
+        made = await tokens.create("shipper", parser="json")
+        chosen = await tokens.create("chosen", secret=SecretText("a-chosen-canary"))
+        with pytest.raises(GraphqlError, match="name: the name 'shipper' is already in use"):
+            await tokens.create("shipper")
+        with pytest.raises(GraphqlError, match="customToken: is in use") as caught:
+            await tokens.create("other", secret=SecretText("a-chosen-canary"))
+        listed = await tokens.list()
+        changed = await tokens.assign_parser(made, "kv")
+        with pytest.raises(GraphqlError, match="the repository has no parser 'nowhere'"):
+            await tokens.assign_parser(made, "nowhere")
+        sender = scale.ingest(made.secret)
+        taken = await sender.hec([{"event": "n=1"}])
+        bare = await tokens.assign_parser(changed, "")
+        left = await tokens.list()
+        await tokens.delete(bare)
+        with pytest.raises(Unauthorized):
+            await sender.hec([{"event": "n=2"}])
+        with pytest.raises(GraphqlError, match="Could not find the ingest token 'shipper'"):
+            await tokens.delete(bare)
+        with pytest.raises(UnknownRepository, match="no repository or view 'void'"):
+            await scale.ingest_tokens("void").list()
+        start, end = NOW - HOUR, NOW + HOUR
+        found = await scale.search("falcon", "*", start=start, end=end, deadline=MINUTE)
+
+    assert (made.name, made.parser) == ("shipper", "json")
+    given = IngestToken(name="sender", secret=SecretText("sender-token"))
+    assert listed == (chosen, given, made)
+    assert chosen.secret == SecretText("a-chosen-canary")
+    assert "canary" not in f"{caught.value} {chosen!r}"
+    assert (changed.parser, taken) == ("kv", 1)
+    assert left == (chosen, given, replace(made, parser=""))
+    assert [row["#type"] for row in found.rows] == ["kv"]

@@ -90,6 +90,7 @@ LOGSCALE: dict[str, Do] = {
     "into-a-view": lambda s: s.ingest().structured([], repository="r"),
     "views": lambda s: s.views().list(),
     "viewer": lambda s: s.views().viewer(),
+    "ingest-tokens": lambda s: s.ingest_tokens("r").list(),
     "validate": lambda s: s.views().validate("a=b"),
     "files": lambda s: s.files("r").list(),
     "download": lambda s: s.files("r").download("a.csv"),

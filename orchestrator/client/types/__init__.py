@@ -36,6 +36,7 @@ from orchestrator.client.types.results import (
 from orchestrator.client.types.server import (
     ApiToken,
     HealthCheck,
+    IngestToken,
     NewToken,
     QueryAnalysis,
     QueryProblem,
@@ -61,6 +62,7 @@ __all__ = [
     "FilterAlert",
     "HealthCheck",
     "Host",
+    "IngestToken",
     "InstalledPackage",
     "JobProgress",
     "JobStats",

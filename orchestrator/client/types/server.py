@@ -67,6 +67,16 @@ class NewToken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IngestToken:
+    """Whoever has its secret may send events into one repository, and do nothing else."""
+
+    name: str
+    secret: SecretText
+    parser: str = ""
+    """What reads the events; empty where each says so itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueryProblem:
     """What a server says about a query's text."""
 

@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.client import LogScale, ReplayTransport, View, ViewConnection, load_cassette
+from orchestrator.client import (
+    IngestToken,
+    LogScale,
+    ReplayTransport,
+    View,
+    ViewConnection,
+    load_cassette,
+)
 from orchestrator.client.http.retry import NO_RETRIES
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import ServerDown
@@ -69,3 +76,13 @@ async def test_views_list() -> None:
         ),
     )
     assert transport.left == ()
+
+
+async def test_ingest_tokens() -> None:
+    client, _ = make_client("graphql/views/ingest_tokens.yaml")
+
+    collector, shipper = await client.ingest_tokens("aws").list()
+
+    assert collector == IngestToken(name="collector", secret=SecretText("placeholder-1"))
+    assert (shipper.name, shipper.parser) == ("shipper", "json")
+    assert "placeholder" not in repr(shipper)
