@@ -22,6 +22,7 @@ from orchestrator.client.graphql.files import LookupFiles
 from orchestrator.client.graphql.ingest_tokens import IngestTokens
 from orchestrator.client.graphql.packages import Packages
 from orchestrator.client.graphql.running import RunningQueries
+from orchestrator.client.graphql.server import read_facts, read_feature
 from orchestrator.client.graphql.tokens import Tokens
 from orchestrator.client.graphql.versions import ServerVersion, parse_version
 from orchestrator.client.graphql.views import Views
@@ -45,7 +46,7 @@ from orchestrator.client.rest import (
 from orchestrator.client.search.options import PLAIN, SearchOptions
 from orchestrator.client.search.query_jobs import QueryJobs
 from orchestrator.client.search.searching import Searching
-from orchestrator.client.types import ServerHealth, ServerStatus
+from orchestrator.client.types import ServerFacts, ServerHealth, ServerStatus
 from orchestrator.clock import Clock
 from orchestrator.secret import SecretText
 
@@ -123,6 +124,22 @@ class LogScale(Searching):
             ClientError: It could not be asked, or the token is no administrator's.
         """
         return await fetch_health(self._session)
+
+    async def facts(self) -> ServerFacts:
+        """Return how the server is set up, and how much it takes.
+
+        Raises:
+            ClientError: The server could not be asked.
+        """
+        return await read_facts(self.graphql())
+
+    async def has_feature(self, name: str) -> bool:
+        """Return whether a feature of the server is on for this client, such as `FlightControl`.
+
+        Raises:
+            GraphqlError: The server has no feature of this name.
+        """
+        return await read_feature(self.graphql(), name)
 
     async def clocks(self) -> ClockReading | None:
         """Return the server's time beside this machine's, None if the server does not tell it.

@@ -362,6 +362,8 @@ async def fetch_token(stage: Stage) -> None:
 OPERATIONS: Mapping[str, Operation] = {
     "status": Operation(run=lambda s: s.scale.status()),
     "health": Operation(run=lambda s: s.scale.health()),
+    "server facts": Operation(run=lambda s: s.scale.facts()),
+    "feature": Operation(run=lambda s: s.scale.has_feature("FlightControl")),
     "search": Operation(run=search),
     "stream": Operation(run=stream),
     "ingest structured": Operation(run=structured),

@@ -413,3 +413,18 @@ async def test_ingest_token_lives_its_life(app: Any) -> None:
     assert (changed.parser, taken) == ("kv", 1)
     assert left == (chosen, given, replace(made, parser=""))
     assert [row["#type"] for row in found.rows] == ["kv"]
+
+
+async def test_server_tells_how_it_is_set_up(app: Any) -> None:
+    async with client_of(app) as scale:
+        facts = await scale.facts()
+        off = await scale.has_feature("FlightControl")
+        await scale.graphql().run("mutation { enableFeature(feature: FlightControl) }")
+        on = await scale.has_feature("FlightControl")
+        with pytest.raises(GraphqlError, match="NoSuchFeature"):
+            await scale.has_feature("NoSuchFeature")
+
+    assert (facts.environment, facts.is_being_updated) == ("ON_PREM", False)
+    assert facts.oldest_version == app.state.sandbox.settings.version
+    assert (facts.max_backfill_runs, facts.max_csv_bytes) == (5, 200_000_000)
+    assert (off, on) == (False, True)

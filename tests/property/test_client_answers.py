@@ -81,6 +81,7 @@ LOGSCALE: dict[str, Do] = {
     "status": lambda s: s.status(),
     "version": lambda s: s.version(),
     "health": lambda s: s.health(),
+    "facts": lambda s: s.facts(),
     "own-document": lambda s: s.graphql().run("{ a }"),
     "clocks": lambda s: s.clocks(),
     "search": lambda s: s.search("r", "*", deadline=timedelta(seconds=5), **SPAN),

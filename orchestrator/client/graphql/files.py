@@ -13,10 +13,14 @@ from urllib.parse import quote
 
 from orchestrator.client.graphql.assets import was_done
 from orchestrator.client.graphql.client import Graphql
+from orchestrator.client.graphql.server import read_facts
 from orchestrator.client.http.multipart import Part, multipart
 from orchestrator.client.http.session import Session, json_request
 from orchestrator.client.types import LookupFile
-from orchestrator.errors import NotFound, RequestRejected
+from orchestrator.errors import GraphqlError, NotFound, RequestRejected
+
+SURELY_TAKEN_BYTES = 16 * 1024 * 1024
+"""Far below any limit that is documented; only for more the server is asked first."""
 
 
 class LookupFiles:
@@ -53,13 +57,15 @@ class LookupFiles:
         """Store a CSV or JSON file; return False if the server has exactly this already.
 
         Raises:
+            RequestRejected: It is larger than the server takes; it was not sent.
             UnexpectedResponse: A web page came back instead.
             ClientError: The server could not be asked, or refused it.
         """
         if await self._is_stored(name, content):
             return False
+        await self._check_size(name, len(content))
         # Replacing a file with the same content twice does no harm.
-        kind = "application/json" if name.endswith(".json") else "text/csv"
+        kind = "application/json" if _is_json(name) else "text/csv"
         part = Part(name="file", content=content, filename=name, kind=kind)
         request = multipart("POST", self._path(), part)
         await self._session.call(request)
@@ -101,8 +107,27 @@ class LookupFiles:
             # Deleted since it was listed.
             return False
 
+    async def _check_size(self, name: str, size: int) -> None:
+        if size <= SURELY_TAKEN_BYTES:
+            return
+        try:
+            facts = await read_facts(self._graphql)
+        except GraphqlError:
+            # A server that does not tell its limits still has them, and says so to the file itself.
+            return
+        most = facts.max_json_bytes if _is_json(name) else facts.max_csv_bytes
+        if size > most:
+            raise RequestRejected(
+                f"{name} has {size} bytes, and the server takes {most}",
+                advice="Leave out rows or columns, or cut it into several files.",
+            )
+
     def _path(self) -> str:
         return f"api/v1/repositories/{quote(self._view, safe='')}/files"
+
+
+def _is_json(name: str) -> bool:
+    return name.endswith(".json")
 
 
 def _digest(content: bytes) -> bytes:

@@ -134,6 +134,24 @@ class ServerStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFacts:
+    """How a server is set up, and how much it takes."""
+
+    environment: str
+    """ON_PREM, ON_CLOUD, ON_COMMUNITY, or what a newer server adds."""
+    cluster_id: str
+    is_being_updated: bool
+    """Whether its nodes are not all of one version at the moment."""
+    oldest_version: str
+    """Of its nodes."""
+    max_backfill_runs: int | None
+    """The most missed runs that a scheduled search may make up for; None for any number."""
+    max_csv_bytes: int
+    """Of one lookup file; JSON has a limit of its own."""
+    max_json_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCheck:
     """One thing that a server looks at in itself."""
 

@@ -14,6 +14,7 @@ from orchestrator.client import (
     IngestToken,
     LogScale,
     ReplayTransport,
+    ServerFacts,
     View,
     ViewConnection,
     load_cassette,
@@ -86,3 +87,17 @@ async def test_ingest_tokens() -> None:
     assert collector == IngestToken(name="collector", secret=SecretText("placeholder-1"))
     assert (shipper.name, shipper.parser) == ("shipper", "json")
     assert "placeholder" not in repr(shipper)
+
+
+async def test_server_facts() -> None:
+    client, _ = make_client("graphql/server/facts.yaml")
+
+    assert await client.facts() == ServerFacts(
+        environment="ON_PREM",
+        cluster_id="placeholder",
+        is_being_updated=False,
+        oldest_version="1.204.0--build-1--sha-0000000000",
+        max_backfill_runs=None,
+        max_csv_bytes=200 * 1024**2,
+        max_json_bytes=100 * 1024**2,
+    )

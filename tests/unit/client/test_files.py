@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from orchestrator.client.cassettes.scripted import ScriptedTransport, json_response, text_response
+from orchestrator.client.graphql.files import SURELY_TAKEN_BYTES
 from orchestrator.client.http.retry import NO_RETRIES
 from orchestrator.client.http.transport import Response
 from orchestrator.client.logscale import LogScale
@@ -98,6 +99,47 @@ async def test_upload_that_is_too_large_is_rejected() -> None:
 
     with pytest.raises(RequestRejected, match="too large"):
         await client.files("v").upload("hosts.csv", CONTENT)
+
+
+LARGE = bytes(SURELY_TAKEN_BYTES + 1)
+
+
+def limits(*, csv_bytes: int = 10**9, json_bytes: int = 10**9) -> Response:
+    meta = {
+        "environment": "ON_PREM",
+        "clusterId": "c",
+        "isClusterBeingUpdated": False,
+        "minimumNodeVersion": "1.204.0",
+        "maxCsvFileUploadSizeBytes": csv_bytes,
+        "maxJsonFileUploadSizeBytes": json_bytes,
+    }
+    return json_response({"data": {"meta": meta}})
+
+
+@pytest.mark.parametrize("name", ["hosts.csv", "hosts.json"])
+async def test_upload_of_more_than_the_server_takes_is_not_sent(name: str) -> None:
+    small = {"json_bytes" if name.endswith(".json") else "csv_bytes": 1000}
+    client, transport = make_client(listed(), limits(**small))
+
+    with pytest.raises(RequestRejected, match=rf"{name} has 16777217 bytes, and the server takes"):
+        await client.files("v").upload(name, LARGE)
+
+    assert [request.path for request in transport.requests] == ["graphql", "graphql"]
+
+
+async def test_upload_of_a_large_file_that_is_taken_is_sent() -> None:
+    client, transport = make_client(listed(), limits(), text_response("id"))
+
+    assert await client.files("v").upload("hosts.csv", LARGE) is True
+    assert transport.left == 0
+
+
+async def test_upload_to_a_server_that_tells_no_limit_is_sent() -> None:
+    unknown = json_response({"errors": [{"message": "Cannot query field"}]})
+    client, transport = make_client(listed(), unknown, text_response("id"))
+
+    assert await client.files("v").upload("hosts.csv", LARGE) is True
+    assert transport.left == 0
 
 
 async def test_list_is_sorted() -> None:
