@@ -192,7 +192,7 @@ class LogScale(Searching):
 
     def files(self, view: str) -> LookupFiles:
         """Return the lookup files of a view or repository."""
-        return LookupFiles(self._session, graphql=self.graphql(), view=view)
+        return LookupFiles(self._session, graphql=self.graphql(), view=view, version=self.version)
 
     def packages(self, view: str) -> Packages:
         """Return the packages of a view or repository."""

@@ -242,8 +242,19 @@ class Sandbox:
             pl.lit(domain.name).alias("#repo"),
         )
 
-    def put_file(self, domain: Domain, name: str, content: bytes, *, by: str) -> StoredFile:
-        """Store a lookup file, in place of the one that has `name` as its path."""
+    def put_file(
+        self,
+        domain: Domain,
+        name: str,
+        content: bytes,
+        *,
+        by: str,
+        labels: Sequence[str] | None = None,
+    ) -> StoredFile:
+        """Store a lookup file, in place of the one that has `name` as its path.
+
+        Without `labels` it keeps those that it has.
+        """
         old = domain.files.get(name)
         now_ms = self.now_ms()
         new = StoredFile(
@@ -252,9 +263,12 @@ class Sandbox:
             content_hash=hashlib.sha256(content).hexdigest(),
             created_ms=now_ms,
             modified_ms=now_ms,
+            created_by=by,
             modified_by=by,
         )
         file = new if old is None else new.in_place_of(old)
+        if labels is not None:
+            file = replace(file, labels=tuple(labels))
         domain.files[file.path] = file
         self.save()
         return file

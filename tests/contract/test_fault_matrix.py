@@ -336,6 +336,21 @@ async def make_file(stage: Stage) -> None:
     await stage.scale.files("falcon").upload("a.csv", b"k,v\n1,2\n")
 
 
+async def read_rows(stage: Stage) -> None:
+    async for _ in stage.scale.files("falcon").rows("a.csv"):
+        pass
+
+
+async def know_rows(stage: Stage) -> None:
+    await make_file(stage)
+    stage.kept["rows"] = await stage.scale.files("falcon").page("a.csv")
+
+
+def replace_rows(stage: Stage) -> Awaitable[Any]:
+    files = stage.scale.files("falcon")
+    return files.replace_rows("a.csv", stage.kept["rows"], [["3", "4"]])
+
+
 async def make_gateway_file(stage: Stage) -> None:
     await stage.falcon.files().upload("g.csv", b"k,v\n1,2\n")
 
@@ -451,6 +466,12 @@ OPERATIONS: Mapping[str, Operation] = {
         prepare=make_file,
     ),
     "list files": Operation(run=lambda s: s.scale.files("falcon").list(), prepare=make_file),
+    "list labelled files": Operation(
+        run=lambda s: s.scale.files("falcon").list(with_labels=True), prepare=make_file
+    ),
+    "create file": Operation(run=lambda s: s.scale.files("falcon").create("new.csv")),
+    "file rows": Operation(run=read_rows, prepare=make_file),
+    "replace file rows": Operation(run=replace_rows, prepare=know_rows),
     "delete file": Operation(
         run=lambda s: s.scale.files("falcon").delete("a.csv"), prepare=make_file
     ),

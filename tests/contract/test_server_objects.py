@@ -28,6 +28,8 @@ from orchestrator.client.types import (
     Asset,
     FilterAlert,
     LegacyAlert,
+    LookupFile,
+    LookupRows,
     SavedQuery,
     ScheduledSearch,
     TimestampType,
@@ -467,3 +469,64 @@ async def test_query_is_analyzed_without_a_view(app: Any) -> None:
             await scale.views().analyze("a=b", view="nowhere")
 
     assert (found.is_valid, found.problems) == (True, ())
+
+
+async def test_rows_of_a_lookup_file_are_read_and_written(app: Any) -> None:
+    async with client_of(app) as scale:
+        files = scale.files("falcon")
+        empty = await files.create("hosts.csv")
+        columns = ("host", "role")
+        await files.replace_rows("hosts.csv", empty, ROWS, columns=columns)
+        some = await files.page("hosts.csv", offset=1, limit=2)
+        chosen = await files.page("hosts.csv", containing="web-4")
+        await files.replace_rows("hosts.csv", some, [["db-1", "store"]])
+        with pytest.raises(RequestRejected, match=r"hosts\.csv in falcon changed since it was"):
+            await files.replace_rows("hosts.csv", some, [])
+        end = await files.page("hosts.csv", offset=449)
+        await files.replace_rows("hosts.csv", end, [["last", "a,b"]])
+        read = [row async for row in files.rows("hosts.csv")]
+        found = [row["host"] async for row in files.rows("hosts.csv", containing="web-44")]
+        content = await files.download("hosts.csv")
+        with pytest.raises(GraphqlError, match=r"'gone\.csv' does not exist"):
+            await files.page("gone.csv")
+
+    assert empty == LookupRows(columns=(), rows=(), offset=0, total=0)
+    assert some == LookupRows(columns=columns, rows=ROWS[1:3], offset=1, total=450)
+    assert (chosen.total, chosen.rows[0], chosen.containing) == (61, ("web-4", "ci"), "web-4")
+    assert end == LookupRows(columns=columns, rows=(), offset=449, total=449)
+    assert len(read) == 450
+    assert [read[0], read[1], read[2], read[-1]] == [
+        {"host": "web-0", "role": "ci"},
+        {"host": "db-1", "role": "store"},
+        {"host": "web-3", "role": "ci"},
+        {"host": "last", "role": "a,b"},
+    ]
+    assert found == ["web-44", *(f"web-44{n}" for n in range(10))]
+    assert content.startswith(b"host,role\nweb-0,ci\ndb-1,store\nweb-3,ci\n")
+
+
+ROWS = tuple((f"web-{n}", "ci") for n in range(450))
+
+
+async def test_lookup_file_says_who_made_it_and_how_large_it_is(app: Any) -> None:
+    async with client_of(app) as scale:
+        files = scale.files("falcon")
+        await files.upload("a.csv", b"k,v\n1,2\n")
+        (made,) = await files.list()
+        app.state.sandbox.clock.advance(HOUR)
+        changer = TokenRole(name="changer")
+        app.state.sandbox.tokens["changer-token"] = changer
+        async with client_of(app, "changer-token") as other:
+            await other.files("falcon").upload("a.csv", b"k,v\n")
+        (changed,) = await files.list()
+
+    start = datetime(2026, 3, 10, tzinfo=UTC)
+    assert made == LookupFile(
+        name="a.csv",
+        size_bytes=8,
+        created_by="admin",
+        created_at=start,
+        modified_by="admin",
+        modified_at=start,
+    )
+    assert changed == replace(made, size_bytes=4, modified_by="changer", modified_at=start + HOUR)

@@ -94,6 +94,7 @@ LOGSCALE: dict[str, Do] = {
     "ingest-tokens": lambda s: s.ingest_tokens("r").list(),
     "validate": lambda s: s.views().validate("a=b"),
     "files": lambda s: s.files("r").list(),
+    "file-page": lambda s: s.files("r").page("a.csv"),
     "download": lambda s: s.files("r").download("a.csv"),
     "upload": lambda s: s.files("r").upload("a.csv", b"a\n"),
     "delete-file": lambda s: s.files("r").delete("a.csv"),

@@ -97,7 +97,7 @@ def file_node(file: StoredFile, domain: Domain) -> Node:
         "contentHash": file.content_hash,
         "fileSizeBytes": len(file.content),
         "createdAt": format_instant(from_epoch_ms(file.created_ms)),
-        "createdBy": file.modified_by,
+        "createdBy": file.created_by or file.modified_by,
         "modifiedAt": format_instant(from_epoch_ms(file.modified_ms)),
         "modifiedBy": file.modified_by,
         **package_fields(domain, file.package),

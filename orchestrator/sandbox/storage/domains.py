@@ -59,6 +59,8 @@ class StoredFile:
     created_ms: int
     modified_ms: int
     modified_by: str
+    created_by: str = ""
+    """Empty where that was not noted."""
     labels: tuple[str, ...] = ()
     package: str = ""
     """Name of the package that brought it."""
@@ -169,6 +171,7 @@ class Domain:
                 "created_ms": file.created_ms,
                 "modified_ms": file.modified_ms,
                 "modified_by": file.modified_by,
+                "created_by": file.created_by,
                 "labels": list(file.labels),
                 "package": file.package,
                 "packaged_ms": file.packaged_ms,
@@ -224,6 +227,7 @@ def domain_from_json(raw: Record, blobs: dict[str, bytes]) -> Domain:
             created_ms=entry["created_ms"],
             modified_ms=entry["modified_ms"],
             modified_by=entry["modified_by"],
+            created_by=entry.get("created_by", ""),
             labels=tuple(entry["labels"]),
             package=entry.get("package", ""),
             packaged_ms=entry.get("packaged_ms", 0),

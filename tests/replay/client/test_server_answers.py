@@ -13,6 +13,7 @@ import pytest
 from orchestrator.client import (
     IngestToken,
     LogScale,
+    LookupFile,
     ReplayTransport,
     ServerFacts,
     View,
@@ -101,3 +102,32 @@ async def test_server_facts() -> None:
         max_csv_bytes=200 * 1024**2,
         max_json_bytes=100 * 1024**2,
     )
+
+
+async def test_files_with_their_labels() -> None:
+    client, transport = make_client("graphql/files/labelled.yaml")
+
+    assert await client.files("fdr").list(with_labels=True) == (
+        LookupFile(
+            name="runners.csv",
+            package="acme/ci",
+            labels=("ci", "red"),
+            size_bytes=10,
+            created_by="jo",
+            created_at=datetime.fromisoformat("2026-03-09T02:00:00Z"),
+            modified_by="kim",
+            modified_at=datetime.fromisoformat("2026-03-10T02:00:00.5Z"),
+        ),
+    )
+    assert transport.left == ()
+
+
+async def test_rows_of_a_file_page_by_page() -> None:
+    client, transport = make_client("graphql/files/rows.yaml")
+
+    assert [row async for row in client.files("fdr").rows("runners.csv")] == [
+        {"host": "web-1", "role": "ci"},
+        {"host": "web-2", "role": ""},
+        {"host": "db-1", "role": "store"},
+    ]
+    assert transport.left == ()

@@ -174,3 +174,43 @@ async def test_delete_that_did_nothing_is_rejected() -> None:
 
     with pytest.raises(RequestRejected, match=r"a\.csv in v was not deleted"):
         await client.files("v").delete("a.csv")
+
+
+def page(*lines: list[str], total: int, offset: int = 0, columns: str = "host") -> Response:
+    content = {"headers": [columns], "lines": lines, "totalLinesCount": total, "offset": offset}
+    return json_response({"data": {"getFileContent": content}})
+
+
+@pytest.mark.parametrize(
+    ("second", "problem"),
+    [
+        (page(["b"], total=3, offset=1), r"a\.csv in v changed while it was read"),
+        (page(["b"], total=2, offset=1, columns="name"), "changed while it was read"),
+        (page(total=2, offset=1), r"a\.csv in v ends after 1 of 2 rows"),
+    ],
+)
+async def test_rows_that_are_not_the_whole_file_are_an_error(
+    second: Response, problem: str
+) -> None:
+    client, _ = make_client(page(["a"], total=2), second)
+
+    with pytest.raises(UnexpectedResponse, match=problem):
+        _ = [row async for row in client.files("v").rows("a.csv")]
+
+
+@pytest.mark.parametrize("lines", [None, "x", ["x"], [[1]], [["a"], None]])
+async def test_page_of_another_shape_names_the_member(lines: object) -> None:
+    content = {"headers": ["host"], "lines": lines, "totalLinesCount": 1, "offset": 0}
+    client, _ = make_client(json_response({"data": {"getFileContent": content}}))
+
+    with pytest.raises(UnexpectedResponse, match=r"lines should be a list of lists of text"):
+        await client.files("v").page("a.csv")
+
+
+async def test_chosen_rows_cannot_be_replaced() -> None:
+    client, _ = make_client(page(["a"], total=1))
+    files = client.files("v")
+    seen = await files.page("a.csv", containing="a")
+
+    with pytest.raises(ValueError, match="rows with 'a' in them"):
+        await files.replace_rows("a.csv", seen, [])
