@@ -27,6 +27,7 @@ from orchestrator.client.types import (
     CorrelationRule,
     FilterAlert,
     LegacyAlert,
+    Retention,
     SavedQuery,
     ScheduledSearch,
     TimestampType,
@@ -405,6 +406,14 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "list views": Operation(run=lambda s: s.scale.views().list()),
     "create repository": Operation(run=lambda s: s.scale.views().create_repository("new")),
+    "read view": Operation(run=lambda s: s.scale.views().get("falcon")),
+    "set retention": Operation(
+        run=lambda s: s.scale.views().set_retention("falcon", Retention(max_age=HOUR))
+    ),
+    "describe": Operation(run=lambda s: s.scale.views().describe("falcon", "events")),
+    "automatic search": Operation(
+        run=lambda s: s.scale.views().set_automatic_search("falcon", is_on=False)
+    ),
     "create view": Operation(run=make_view),
     "update view": Operation(run=update_view, prepare=know_view),
     "delete repository": Operation(

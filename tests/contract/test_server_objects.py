@@ -30,6 +30,8 @@ from orchestrator.client.types import (
     LegacyAlert,
     LookupFile,
     LookupRows,
+    RepositoryFacts,
+    Retention,
     SavedQuery,
     ScheduledSearch,
     TimestampType,
@@ -37,7 +39,13 @@ from orchestrator.client.types import (
     ViewConnection,
 )
 from orchestrator.clock import FrozenClock
-from orchestrator.errors import Forbidden, GraphqlError, NotFound, RequestRejected
+from orchestrator.errors import (
+    Forbidden,
+    GraphqlError,
+    NotFound,
+    RequestRejected,
+    UnknownRepository,
+)
 from orchestrator.sandbox.app import create_app
 from orchestrator.sandbox.assets.yaml_forms import yaml_of
 from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole
@@ -382,6 +390,47 @@ async def test_view_keeps_each_connection_when_it_is_read_and_written(app: Any) 
     assert after.connections == (*two, more)
     # An event that two connections let through is there once.
     assert [row["a"] for row in found.rows] == ["b"]
+
+
+async def test_repository_is_set_up_and_read_back(app: Any) -> None:
+    day = timedelta(days=1)
+    async with client_of(app) as scale:
+        views = scale.views()
+        await views.create_repository("raw", max_age=36 * HOUR, max_storage_bytes=5 * 1024**3)
+        made = await views.get("raw")
+        await views.set_retention("raw", Retention(max_age=30.5 * day, ingest_gb=2.5))
+        await views.describe("raw", "of the west")
+        await views.set_automatic_search("raw", is_on=False)
+        changed = await views.get("raw")
+        await views.set_retention("raw", Retention())
+        free = await views.get("raw")
+        await scale.ingest().hec([{"event": "a=b", "index": "falcon"}])
+        full = await views.get("falcon")
+        with pytest.raises(GraphqlError, match="timeBasedRetention: must be positive"):
+            await views.set_retention("raw", Retention(max_age=-day))
+        with pytest.raises(UnknownRepository, match="no repository or view 'void'"):
+            await views.get("void")
+
+    assert made.retention == Retention(max_age=36 * HOUR, storage_gb=5)
+    assert made.facts == RepositoryFacts(
+        kind="DEFAULT",
+        data="ANYDATA",
+        compressed_bytes=0,
+        uncompressed_bytes=0,
+        latest_ingest_at=None,
+    )
+    assert changed == View(
+        id=made.id,
+        name="raw",
+        description="of the west",
+        is_repository=True,
+        has_automatic_search=False,
+        retention=Retention(max_age=30.5 * day, ingest_gb=2.5),
+    )
+    assert free.retention == Retention()
+    assert full.facts is not None
+    assert full.facts.latest_ingest_at == datetime(2026, 3, 10, tzinfo=UTC)
+    assert full.facts.compressed_bytes > 0
 
 
 async def test_view_that_somebody_else_changed_is_left_as_it_is(app: Any) -> None:

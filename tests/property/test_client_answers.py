@@ -90,6 +90,7 @@ LOGSCALE: dict[str, Do] = {
     "ingest": lambda s: s.ingest().raw("a=b"),
     "into-a-view": lambda s: s.ingest().structured([], repository="r"),
     "views": lambda s: s.views().list(),
+    "view": lambda s: s.views().get("r"),
     "viewer": lambda s: s.views().viewer(),
     "ingest-tokens": lambda s: s.ingest_tokens("r").list(),
     "validate": lambda s: s.views().validate("a=b"),

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from orchestrator.client.graphql.assets import was_done
 from orchestrator.client.graphql.client import Graphql
+from orchestrator.client.graphql.view_wire import read_view, write_connections
 from orchestrator.client.http.members import Members
-from orchestrator.client.types import QueryAnalysis, QueryProblem, View, ViewConnection, Viewer
+from orchestrator.client.types import (
+    QueryAnalysis,
+    QueryProblem,
+    Retention,
+    View,
+    ViewConnection,
+    Viewer,
+)
 from orchestrator.errors import NotFound, RequestRejected
 
+_DAY, _MILLISECOND = timedelta(days=1), timedelta(milliseconds=1)
 LANGUAGE = "legacy"
 """The query language's version, by the schema's name for the one that everybody uses."""
 
@@ -28,15 +38,82 @@ class Views:
             ClientError: The server could not be asked.
         """
         data = await self._graphql.execute("ListViews", {})
-        return tuple(sorted(map(_read, data.members("searchDomains")), key=lambda view: view.name))
+        return tuple(
+            sorted(map(read_view, data.members("searchDomains")), key=lambda view: view.name)
+        )
 
-    async def create_repository(self, name: str, *, description: str = "") -> None:
-        """Create a repository.
+    async def get(self, name: str) -> View:
+        """Return one repository or view.
 
         Raises:
-            GraphqlError: The name is taken, or no right.
+            UnknownRepository: No such repository or view, or no right to see it.
         """
-        await self._graphql.execute("CreateRepository", {"name": name, "description": description})
+        data = await self._graphql.execute("ReadView", {"view": name})
+        return read_view(data.member("searchDomain"))
+
+    async def create_repository(
+        self,
+        name: str,
+        *,
+        description: str = "",
+        max_age: timedelta | None = None,
+        max_ingest_bytes: int | None = None,
+        max_storage_bytes: int | None = None,
+    ) -> None:
+        """Create a repository.
+
+        Args:
+            name: Unique among repositories and views.
+            description: For people.
+            max_age: How long it keeps events; None for ever.
+            max_ingest_bytes: How many it keeps, by their size as they come in; None for any.
+            max_storage_bytes: The same, by their size as they are stored.
+
+        Raises:
+            GraphqlError: The name is taken, a limit is none, or no right.
+        """
+        content = {
+            "name": name,
+            "description": description,
+            "ageMillis": None if max_age is None else max_age // _MILLISECOND,
+            "ingestBytes": max_ingest_bytes,
+            "storageBytes": max_storage_bytes,
+        }
+        given = {member: value for member, value in content.items() if value is not None}
+        await self._graphql.execute("CreateRepository", given)
+
+    async def set_retention(self, name: str, retention: Retention) -> None:
+        """Put other limits in the place of a repository's; the server deletes what they leave out.
+
+        Raises:
+            GraphqlError: No such repository, a limit is none, or no right.
+        """
+        age = retention.max_age
+        content = {
+            "repository": name,
+            # Null takes a limit away, other than a member that is left out.
+            "days": None if age is None else age / _DAY,
+            "ingest": retention.ingest_gb,
+            "storage": retention.storage_gb,
+        }
+        await self._graphql.execute("UpdateRetention", content)
+
+    async def describe(self, name: str, description: str) -> None:
+        """Put another description in the place of a repository's or view's.
+
+        Raises:
+            GraphqlError: No such name, or no right.
+        """
+        content = {"name": name, "description": description}
+        await self._graphql.execute("UpdateDescription", content)
+
+    async def set_automatic_search(self, name: str, *, is_on: bool) -> None:
+        """Say whether the web page of a repository or view searches as soon as it is opened.
+
+        Raises:
+            GraphqlError: No such name, or no right.
+        """
+        await self._graphql.execute("SetAutomaticSearch", {"name": name, "isOn": is_on})
 
     async def create_view(
         self, name: str, connections: Sequence[ViewConnection], *, description: str = ""
@@ -54,7 +131,7 @@ class Views:
         content = {
             "name": name,
             "description": description,
-            "connections": _connections(connections),
+            "connections": write_connections(connections),
         }
         await self._graphql.execute("CreateView", content)
 
@@ -77,7 +154,7 @@ class Views:
             raise RequestRejected(
                 f"the connections of {view.name} changed since it was read", advice="Read it again."
             )
-        content = {"name": current.name, "connections": _connections(connections)}
+        content = {"name": current.name, "connections": write_connections(connections)}
         await self._graphql.execute("UpdateView", content)
 
     async def delete(self, name: str, *, reason: str) -> None:
@@ -165,25 +242,6 @@ class Views:
         )
 
 
-def _read(members: Members) -> View:
-    return View(
-        id=members.text("id"),
-        name=members.text("name"),
-        description=members.text("description", ""),
-        is_repository=members.text("__typename") == "Repository",
-        connections=tuple(map(_connection, members.members("connections"))),
-    )
-
-
-def _connection(members: Members) -> ViewConnection:
-    language = members.member("languageVersion").member("version")
-    return ViewConnection(
-        repository=members.member("repository").text("name"),
-        filter=members.text("filter"),
-        language=language.text("name"),
-    )
-
-
 def _problems(validation: Members) -> tuple[QueryProblem, ...]:
     problems = tuple(
         QueryProblem(
@@ -196,14 +254,3 @@ def _problems(validation: Members) -> tuple[QueryProblem, ...]:
     if not validation.flag("isValid") and not problems:
         return (QueryProblem(message="the query is not valid", code="", severity="Error"),)
     return problems
-
-
-def _connections(connections: Sequence[ViewConnection]) -> list[dict[str, str]]:
-    return [
-        {
-            "repositoryName": connection.repository,
-            "filter": connection.filter,
-            "languageVersion": connection.language,
-        }
-        for connection in connections
-    ]

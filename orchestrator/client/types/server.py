@@ -21,6 +21,32 @@ class ViewConnection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long a repository keeps events, and how many: whichever limit is reached first."""
+
+    max_age: timedelta | None = None
+    """None is without limit, as in the two below."""
+    ingest_gb: float | None = None
+    """Of events as they came in; gigabytes as the server counts them."""
+    storage_gb: float | None = None
+    """Of events as they are stored, compressed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryFacts:
+    """What a repository is for, and what it holds at the moment."""
+
+    kind: str
+    """DEFAULT, PERSONAL, TRIAL, SYSTEM, MANAGED, or what a newer server adds."""
+    data: str
+    """ANYDATA, FALCON, or what a newer server adds."""
+    compressed_bytes: int
+    uncompressed_bytes: int
+    latest_ingest_at: datetime | None
+    """None where it is empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """A repository, or a view over some."""
 
@@ -30,6 +56,12 @@ class View:
     is_repository: bool
     connections: tuple[ViewConnection, ...] = ()
     """Of a view, in the server's order."""
+    has_automatic_search: bool = True
+    """Whether the web page searches as soon as it is opened."""
+    retention: Retention = Retention()
+    """Of a repository; a view keeps nothing."""
+    facts: RepositoryFacts | None = field(default=None, compare=False)
+    """Of a repository; outside equality, since they change by themselves."""
 
     @property
     def repositories(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ They prove that the client reads the documented shape, not that a server sends i
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,8 @@ from orchestrator.client import (
     LogScale,
     LookupFile,
     ReplayTransport,
+    RepositoryFacts,
+    Retention,
     ServerFacts,
     View,
     ViewConnection,
@@ -65,19 +67,33 @@ async def test_status_of_a_server_that_is_down_is_an_error_with_its_version() ->
 async def test_views_list() -> None:
     client, transport = make_client("graphql/views/list.yaml")
 
-    assert await client.views().list() == (
-        View(id="repo-1", name="aws", description="of the cloud", is_repository=True),
-        View(
-            id="view-1",
-            name="soc",
-            is_repository=False,
-            connections=(
-                ViewConnection(repository="aws", filter="#type=cloudtrail"),
-                ViewConnection(repository="aws", filter="#type=guardduty", language="xdr1"),
-            ),
+    repository, view = await client.views().list()
+
+    assert repository == View(
+        id="repo-1",
+        name="aws",
+        description="of the cloud",
+        is_repository=True,
+        retention=Retention(max_age=timedelta(days=30, hours=12), storage_gb=12.0),
+    )
+    assert repository.facts == RepositoryFacts(
+        kind="DEFAULT",
+        data="ANYDATA",
+        compressed_bytes=1000,
+        uncompressed_bytes=9_000_000_000,
+        latest_ingest_at=datetime.fromisoformat("2026-03-10T02:00:00.250Z"),
+    )
+    assert view == View(
+        id="view-1",
+        name="soc",
+        is_repository=False,
+        has_automatic_search=False,
+        connections=(
+            ViewConnection(repository="aws", filter="#type=cloudtrail"),
+            ViewConnection(repository="aws", filter="#type=guardduty", language="xdr1"),
         ),
     )
-    assert transport.left == ()
+    assert (view.facts, transport.left) == (None, ())
 
 
 async def test_ingest_tokens() -> None:
