@@ -424,9 +424,16 @@ OPERATIONS: Mapping[str, Operation] = {
     "own document": Operation(run=lambda s: s.scale.graphql().run("{ meta { version } }")),
     "validate": Operation(run=lambda s: s.scale.views().validate("a=b")),
     "analyze": Operation(run=lambda s: s.scale.views().analyze("a=b", view="falcon")),
+    "shape": Operation(run=lambda s: s.scale.views().shape("a=b", view="falcon")),
     "list tokens": Operation(run=lambda s: s.scale.tokens().list()),
     "create token": Operation(run=lambda s: s.scale.tokens().create_personal()),
     "create view token": Operation(run=make_view_token, prepare=know_views),
+    "create organization token": Operation(
+        run=lambda s: s.scale.tokens().create_for_organization("org", {"ManageUsers"})
+    ),
+    "create system token": Operation(
+        run=lambda s: s.scale.tokens().create_for_system("root", {"ManageCluster"})
+    ),
     "rotate token": Operation(
         run=lambda s: s.scale.tokens().rotate(s.kept["token"]), prepare=make_token
     ),

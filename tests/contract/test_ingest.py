@@ -91,6 +91,17 @@ async def test_text_goes_in_whole_or_line_by_line(scale: LogScale) -> None:
     assert [row.get("n") for row in rows] == ["1", "2", None]
 
 
+async def test_hec_event_has_a_time_zone_of_its_own(scale: LogScale) -> None:
+    async with scale:
+        taken = await scale.ingest().hec(
+            [{"event": {"n": 1}, "timezone": "Europe/Oslo"}, {"event": {"n": 2}}]
+        )
+        rows = await stored(scale, "*")
+
+    assert taken == 2
+    assert [row["@timezone"] for row in rows] == ["Europe/Oslo", "Z"]
+
+
 @pytest.mark.parametrize(
     ("encoding", "body", "status"),
     [

@@ -428,3 +428,27 @@ async def test_server_tells_how_it_is_set_up(app: Any) -> None:
     assert facts.oldest_version == app.state.sandbox.settings.version
     assert (facts.max_backfill_runs, facts.max_csv_bytes) == (5, 200_000_000)
     assert (off, on) == (False, True)
+
+
+async def test_tokens_of_organization_and_system_administer(app: Any) -> None:
+    async with client_of(app) as scale:
+        tokens = scale.tokens()
+        ends_at = NOW + HOUR
+        mine = await tokens.create_for_organization("org", {"ManageUsers"}, ends_at=ends_at)
+        root = await tokens.create_for_system("root", {"ManageCluster"})
+        with pytest.raises(GraphqlError, match="NoSuchPermission"):
+            await tokens.create_for_system("no", {"NoSuchPermission"})
+        listed = await tokens.list()
+    async with client_of(app, mine.secret.reveal()) as scale:
+        with pytest.raises(Forbidden):
+            await scale.search("falcon", "*", start=NOW - HOUR, end=NOW, deadline=MINUTE)
+    async with client_of(app, root.secret.reveal()) as scale:
+        health = await scale.health()
+    async with client_of(app, "reader-token") as scale:
+        with pytest.raises(Forbidden):
+            await scale.tokens().create_for_organization("org", {"ManageUsers"})
+
+    assert listed == (mine.token, root.token)
+    assert (mine.token.kind, mine.token.ends_at) == ("OrganizationPermissionsToken", ends_at)
+    assert (root.token.kind, root.token.ends_at) == ("SystemPermissionsToken", None)
+    assert health.status == "OK"

@@ -30,6 +30,7 @@ from orchestrator.client.types import (
     LegacyAlert,
     LookupFile,
     LookupRows,
+    QueryShape,
     RepositoryFacts,
     Retention,
     SavedQuery,
@@ -509,6 +510,43 @@ async def test_query_is_analyzed_by_the_server(
     assert found.is_valid is not any(problem.severity == "Error" for problem in found.problems)
     if codes is not None:
         assert [problem.code for problem in found.problems] == codes
+
+
+@pytest.mark.parametrize(
+    ("query", "shape"),
+    [
+        (
+            "a=b | c=d",
+            QueryShape(
+                is_aggregate=False,
+                is_single_phase=True,
+                filter_part="a=b | c=d",
+                suits_filter_alert=True,
+            ),
+        ),
+        (
+            "a=b | count()",
+            QueryShape(
+                is_aggregate=True,
+                is_single_phase=True,
+                filter_part="a=b",
+                suits_filter_alert=False,
+            ),
+        ),
+    ],
+)
+async def test_query_has_a_shape(app: Any, query: str, shape: QueryShape) -> None:
+    async with client_of(app) as scale:
+        assert await scale.views().shape(query, view="falcon") == shape
+
+
+async def test_query_with_another_before_it_has_two_phases(app: Any) -> None:
+    async with client_of(app) as scale:
+        found = await scale.views().shape("join({a=b}, field=x)", view="falcon")
+        with pytest.raises(GraphqlError):
+            await scale.views().shape("x = | count(", view="falcon")
+
+    assert (found.is_single_phase, found.suits_filter_alert) == (False, False)
 
 
 async def test_query_is_analyzed_without_a_view(app: Any) -> None:

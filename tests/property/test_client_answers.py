@@ -92,6 +92,7 @@ LOGSCALE: dict[str, Do] = {
     "views": lambda s: s.views().list(),
     "view": lambda s: s.views().get("r"),
     "viewer": lambda s: s.views().viewer(),
+    "shape": lambda s: s.views().shape("a=b", view="r"),
     "ingest-tokens": lambda s: s.ingest_tokens("r").list(),
     "validate": lambda s: s.views().validate("a=b"),
     "files": lambda s: s.files("r").list(),

@@ -13,6 +13,7 @@ from orchestrator.client.http.members import Members
 from orchestrator.client.types import (
     QueryAnalysis,
     QueryProblem,
+    QueryShape,
     Retention,
     View,
     ViewConnection,
@@ -240,6 +241,30 @@ class Views:
             if suggested is None
             else found.member("suggestedAlertType").text("alertType"),
         )
+
+    async def shape(self, query: str, *, view: str, is_live: bool = False) -> QueryShape:
+        """Return how the server would run a query; one that it would not run is an error.
+
+        Args:
+            query: The text.
+            view: Where it would run.
+            is_live: Whether it is meant as a live query.
+
+        Raises:
+            GraphqlError: The query is wrong, or no such view, or no right to see it.
+        """
+        content = {"query": query, "version": LANGUAGE, "isLive": is_live, "view": view}
+        data = await self._graphql.execute("ReadQueryShape", content)
+        return _shape(data.member("queryAnalysis"))
+
+
+def _shape(members: Members) -> QueryShape:
+    return QueryShape(
+        is_aggregate=members.flag("isAggregate"),
+        is_single_phase=members.flag("isSinglePhase"),
+        filter_part=members.text("filterPart"),
+        suits_filter_alert=members.flag("isValidFilterAlertQuery"),
+    )
 
 
 def _problems(validation: Members) -> tuple[QueryProblem, ...]:

@@ -130,6 +130,18 @@ class QueryAnalysis:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueryShape:
+    """How a server would run a query."""
+
+    is_aggregate: bool
+    is_single_phase: bool
+    """False where it has a join, or anything else that runs a query before it."""
+    filter_part: str
+    """All of it that comes before its first aggregate."""
+    suits_filter_alert: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunningQuery:
     """A query that a server is busy with."""
 

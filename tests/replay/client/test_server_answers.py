@@ -14,6 +14,7 @@ from orchestrator.client import (
     IngestToken,
     LogScale,
     LookupFile,
+    QueryShape,
     ReplayTransport,
     RepositoryFacts,
     Retention,
@@ -147,3 +148,11 @@ async def test_rows_of_a_file_page_by_page() -> None:
         {"host": "db-1", "role": "store"},
     ]
     assert transport.left == ()
+
+
+async def test_query_shape() -> None:
+    client, _ = make_client("graphql/server/query_shape.yaml")
+
+    assert await client.views().shape("a=b | count()", view="fdr") == QueryShape(
+        is_aggregate=True, is_single_phase=True, filter_part="a=b", suits_filter_alert=False
+    )
