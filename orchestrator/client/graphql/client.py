@@ -7,15 +7,21 @@ Source: humio/cli issue 75; GraphQL specification, section 7.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from orchestrator.client.graphql.documents import holds_mutation, load_document
 from orchestrator.client.http.members import Members, json_object
-from orchestrator.client.http.problems import excerpt, request_id_of, unknown_repository
+from orchestrator.client.http.problems import (
+    excerpt,
+    request_id_of,
+    unknown_repository,
+    without_secrets,
+)
 from orchestrator.client.http.session import Session, json_request
 from orchestrator.client.http.transport import Response
 from orchestrator.client.wire import WireGraphqlRequest
 from orchestrator.errors import ClientError, GraphqlError, GraphqlProblem
+from orchestrator.secret import SecretText
 
 _PATH = "graphql"
 # Where an operation asks for its repository or view, and the variables that may name it.
@@ -63,7 +69,7 @@ class Graphql:
             document: Its text, with the fragments that it uses. One with a mutation in it counts as
                 a mutation, whichever operation is run.
             variables: Values, in the types that the document declares; those called `view` and
-                `repository` are taken for names.
+                `repository` are taken for names. A `SecretText` is sent, and is in no error.
             operation: Which of its operations to run, where it has several.
 
         Raises:
@@ -71,7 +77,8 @@ class Graphql:
             GraphqlError: The envelope holds other errors, even if it holds data too.
             ClientError: The call itself failed.
         """
-        given = dict(variables or {})
+        secrets: list[SecretText] = []
+        given = {name: _revealed(value, secrets) for name, value in (variables or {}).items()}
         body: WireGraphqlRequest = {"query": document, "variables": given}
         if operation:
             body = {"query": document, "operationName": operation, "variables": given}
@@ -80,20 +87,34 @@ class Graphql:
         envelope = json_object(response, where=operation or _UNNAMED)
         errors = envelope.members("errors")
         if errors:
-            raise _error(operation or _UNNAMED, errors, response, given)
+            problems = tuple(_problem(error, secrets) for error in errors[:_MOST_PROBLEMS])
+            more = len(errors) - len(problems)
+            said = [str(problem) for problem in problems] + ([f"{more} more"] if more else [])
+            text = f"{operation or _UNNAMED}: {'; and '.join(said)}"
+            raise _error(text, problems, response, given)
         return envelope.member("data")
 
 
+def _revealed(value: object, secrets: list[SecretText]) -> object:
+    """Return what goes onto the wire for a value; its secrets are added to `secrets`."""
+    match value:
+        case SecretText():
+            secrets.append(value)
+            return value.reveal()
+        case Mapping():
+            return {name: _revealed(inner, secrets) for name, inner in value.items()}
+        case list() | tuple():
+            return [_revealed(inner, secrets) for inner in value]
+        case _:
+            return value
+
+
 def _error(
-    operation: str,
-    errors: tuple[Members, ...],
+    text: str,
+    problems: tuple[GraphqlProblem, ...],
     response: Response,
     variables: Mapping[str, object],
 ) -> ClientError:
-    problems = tuple(map(_problem, errors[:_MOST_PROBLEMS]))
-    more = len(errors) - len(problems)
-    said = [str(problem) for problem in problems] + ([f"{more} more"] if more else [])
-    text = f"{operation}: {'; and '.join(said)}"
     request_id = request_id_of(response)
     name = next((str(variables[name]) for name in _NAMES if name in variables), None)
     if name is not None and problems[0].path in _DOMAINS:
@@ -101,14 +122,18 @@ def _error(
     return GraphqlError(text, problems=problems, method="POST", path=_PATH, request_id=request_id)
 
 
-def _problem(error: Members) -> GraphqlProblem:
+def _problem(error: Members, secrets: Sequence[SecretText]) -> GraphqlProblem:
     state, path = error.raw.get("state"), error.raw.get("path")
+
+    def shown(text: object) -> str:
+        return excerpt(without_secrets(secrets, str(text)))
+
     return GraphqlProblem(
-        message=excerpt(error.text("message", "an error without a message")),
-        state={excerpt(name): excerpt(str(reason)) for name, reason in state.items()}
+        message=shown(error.text("message", "an error without a message")),
+        state={shown(name): shown(reason) for name, reason in state.items()}
         if isinstance(state, dict)
         else {},
-        path=tuple(step if isinstance(step, int) else excerpt(str(step)) for step in path)
+        path=tuple(step if isinstance(step, int) else shown(step) for step in path)
         if isinstance(path, list)
         else (),
     )

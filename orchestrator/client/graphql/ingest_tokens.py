@@ -45,11 +45,11 @@ class IngestTokens:
         Raises:
             GraphqlError: The name or the secret is taken, there is no such parser, or no right.
         """
-        given = {"repositoryName": self._repository, "name": name}
+        given: dict[str, object] = {"repositoryName": self._repository, "name": name}
         if parser:
             given["parser"] = parser
         if secret is not None:
-            given["customToken"] = secret.reveal()
+            given["customToken"] = secret
         data = await self._graphql.execute("AddIngestToken", {"input": given})
         return _read(data.member("addIngestTokenV3"))
 

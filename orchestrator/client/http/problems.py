@@ -98,8 +98,8 @@ def error_for(
     request_id = request_id_of(response)
     if is_page(response) and 400 <= response.status < 500 and response.status not in {407, 429}:
         return _page(response, **where)
-    text = _without(secrets, problem_text(response)) or _status_text(response)
-    problems = tuple(_without(secrets, problem) for problem in package_problems(response))
+    text = without_secrets(secrets, problem_text(response)) or _status_text(response)
+    problems = tuple(without_secrets(secrets, problem) for problem in package_problems(response))
     if problems and response.status in range(400, 500):
         text = "; ".join(problems)
         return RequestRejected(
@@ -125,7 +125,7 @@ def error_for(
         case status if 400 <= status < 500:
             return RequestRejected(text, method=method, path=path, request_id=request_id)
         case status if status >= 500:
-            said = _without(secrets, _down_text(response))
+            said = without_secrets(secrets, _down_text(response))
             failed = ServerDown if said else ServerFailed
             return failed(
                 said or text,
@@ -324,7 +324,8 @@ def _from_json(body: bytes) -> str:
     return ""
 
 
-def _without(secrets: Sequence[SecretText], text: str) -> str:
+def without_secrets(secrets: Sequence[SecretText], text: str) -> str:
+    """Return `text` with stars in the place of secrets that a server put into it."""
     for secret in secrets:
         # Anything shorter is no token of these servers, and would only mangle the text.
         if len(secret.reveal()) >= _SHORTEST_SECRET:

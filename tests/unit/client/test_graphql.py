@@ -207,6 +207,26 @@ async def test_execute_tells_every_reason_however_long_the_others_are() -> None:
     assert str(caught.value).endswith("; and error 498; and 101 more")
 
 
+async def test_secret_in_the_variables_is_sent_and_in_no_error() -> None:
+    secret = SecretText("canary-7f3a-secret")
+    state = {"customToken": f"the token {secret.reveal()} is in use"}
+    refused = [{"message": f"no {secret.reveal()}", "path": [secret.reveal(), 0], "state": state}]
+    transport = ScriptedTransport(json_response({"data": None, "errors": refused}))
+    given = {"input": {"name": "n", "customToken": secret, "others": [secret, 1]}}
+
+    with pytest.raises(GraphqlError) as caught:
+        await make_graphql(transport).execute("AddIngestToken", given)
+
+    sent = json.loads(transport.requests[0].content)["variables"]["input"]
+    assert sent == {"name": "n", "customToken": secret.reveal(), "others": [secret.reveal(), 1]}
+    assert caught.value.problems == (
+        GraphqlProblem(
+            message="no ***", state={"customToken": "the token *** is in use"}, path=("***", 0)
+        ),
+    )
+    assert secret.reveal() not in f"{caught.value} {vars(caught.value)}"
+
+
 @pytest.mark.parametrize(
     ("path", "variables", "name"),
     [
