@@ -46,7 +46,7 @@ from orchestrator.client.http.auth import ClientCredentials
 from orchestrator.client.http.limits import Gate, Lane, Timeouts
 from orchestrator.client.http.retry import RetryPolicy
 from orchestrator.client.http.transport import HttpTransport, Request, Response, Transport
-from orchestrator.client.ingest import Ingest
+from orchestrator.client.ingest import BatchSize, Ingest
 from orchestrator.client.logscale import LogScale
 from orchestrator.client.search.options import DoneCriteria, SearchOptions
 from orchestrator.client.search.query_jobs import QueryJobs
@@ -101,6 +101,7 @@ __all__ = [
     "ApiToken",
     "Asset",
     "Assets",
+    "BatchSize",
     "Cassette",
     "CassetteMismatch",
     "ClientCredentials",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -28,6 +28,18 @@ COMPRESS_BYTES = 1024
 _JSON, _TEXT = "application/json", "text/plain"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSize:
+    """How much one request holds at most; a larger event goes alone."""
+
+    events: int = BATCH_EVENTS
+    size_bytes: int = BATCH_BYTES
+    """Before compression."""
+
+
+_USUAL = BatchSize()
+
+
 class Ingest:
     """Sends events, into the repository that its ingest token belongs to.
 
@@ -36,10 +48,13 @@ class Ingest:
     Args:
         session: Who sends.
         views: Asked whether a name that took no events is a view; None leaves that open.
+        batch: How much goes into one request.
     """
 
-    def __init__(self, session: Session, *, views: Views | None = None) -> None:
-        self._session, self._views = session, views
+    def __init__(
+        self, session: Session, *, views: Views | None = None, batch: BatchSize = _USUAL
+    ) -> None:
+        self._session, self._views, self._batch = session, views, batch
 
     async def structured(
         self, batches: Sequence[WireStructuredBatch], *, repository: str | None = None
@@ -79,15 +94,13 @@ class Ingest:
     async def hec(self, events: Iterable[WireHecEvent]) -> int:
         """Store events in batches and return how many were taken.
 
-        Batches hold at most `BATCH_EVENTS` events and, unless one event is larger, `BATCH_BYTES`.
-
         Raises:
             ClientError: `events_taken` says how many are stored, unless the last ones are too.
         """
         lines = (json.dumps(event, ensure_ascii=False) for event in events)
         return await self._send(
             (_body("ingest/hec", "\n".join(batch), kind=_JSON), len(batch))
-            for batch in batched_lines(lines)
+            for batch in batched_lines(lines, self._batch)
         )
 
     async def hec_raw(self, lines: Iterable[str], *, source_type: str = "") -> int:
@@ -106,7 +119,7 @@ class Ingest:
                 replace(_body("ingest/hec/raw", "\n".join(batch), kind=_TEXT), query=query),
                 len(batch),
             )
-            for batch in batched_lines(line for line in lines if line.strip())
+            for batch in batched_lines((line for line in lines if line.strip()), self._batch)
         )
 
     async def json(self, events: Iterable[Mapping[str, object]]) -> int:
@@ -118,7 +131,7 @@ class Ingest:
         lines = (json.dumps(event, ensure_ascii=False) for event in events)
         return await self._send(
             (_body("ingest/json", f"[{','.join(batch)}]", kind=_JSON), len(batch))
-            for batch in batched_lines(lines)
+            for batch in batched_lines(lines, self._batch)
         )
 
     async def raw(self, text: str) -> None:
@@ -136,7 +149,7 @@ class Ingest:
         return await self._send(
             (
                 (_body(path, text, kind=_JSON), count)
-                for text, count in batched_groups(groups, member=member)
+                for text, count in batched_groups(groups, self._batch, member=member)
             ),
             repository=repository,
         )
@@ -184,13 +197,13 @@ class Ingest:
         check_accepted(await self._session.call(_compressed(request)))
 
 
-def batched_lines(lines: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    """Yield lines in order, in batches within `BATCH_EVENTS` and `BATCH_BYTES`."""
+def batched_lines(lines: Iterable[str], size: BatchSize = _USUAL) -> Iterator[tuple[str, ...]]:
+    """Yield lines in order, in batches of at most `size`."""
     batch: list[str] = []
     batch_bytes = 0
     for line in lines:
         line_bytes = len(line.encode()) + 1
-        if batch and (len(batch) >= BATCH_EVENTS or batch_bytes + line_bytes > BATCH_BYTES):
+        if batch and (len(batch) >= size.events or batch_bytes + line_bytes > size.size_bytes):
             yield tuple(batch)
             batch, batch_bytes = [], 0
         batch.append(line)
@@ -200,15 +213,16 @@ def batched_lines(lines: Iterable[str]) -> Iterator[tuple[str, ...]]:
 
 
 def batched_groups(
-    groups: Iterable[Mapping[str, Any]], *, member: str
+    groups: Iterable[Mapping[str, Any]], size: BatchSize = _USUAL, *, member: str
 ) -> Iterator[tuple[str, int]]:
     """Yield groups as the text of JSON lists, each with how many items it has.
 
-    Items stay in order, within `BATCH_EVENTS` and `BATCH_BYTES`. A group of more than that is in
-    several lists, each time with its other members; no group at all is one list of nothing.
+    Items stay in order. A group of more than a list may hold is in several, each time with its
+    other members; no group at all is one list of nothing.
 
     Args:
         groups: Objects.
+        size: The most that one list holds.
         member: The one that holds a group's items.
     """
     texts: list[str] = []
@@ -221,7 +235,7 @@ def batched_groups(
         for item in group[member]:
             text = json.dumps(item, ensure_ascii=False)
             item_bytes = len(text.encode("utf-8", "replace")) + 1
-            if count and (count >= BATCH_EVENTS or batch_bytes + item_bytes > BATCH_BYTES):
+            if count and (count >= size.events or batch_bytes + item_bytes > size.size_bytes):
                 if items:
                     texts.append(_group(head, items))
                 yield f"[{','.join(texts)}]", count

@@ -35,7 +35,7 @@ from orchestrator.client.http.retry import RetryPolicy
 from orchestrator.client.http.session import Session
 from orchestrator.client.http.skew import ClockReading, read_clock
 from orchestrator.client.http.transport import HttpTransport, Transport
-from orchestrator.client.ingest import Ingest
+from orchestrator.client.ingest import BatchSize, Ingest
 from orchestrator.client.rest import (
     STATUS_PATH,
     StreamProgress,
@@ -176,15 +176,17 @@ class LogScale(Searching):
             on_progress=on_progress,
         )
 
-    def ingest(self, token: SecretText | None = None) -> Ingest:
+    def ingest(self, token: SecretText | None = None, *, batch: BatchSize | None = None) -> Ingest:
         """Return the ingest endpoints.
 
         Args:
             token: An ingest token; None sends this client's own.
+            batch: How much goes into one request; None is what suits a server that is far away.
         """
+        size = batch or BatchSize()
         if token is not None:
-            return Ingest(self._session_as(StaticToken(token)))
-        return Ingest(self._session, views=self.views())
+            return Ingest(self._session_as(StaticToken(token)), batch=size)
+        return Ingest(self._session, views=self.views(), batch=size)
 
     def assets(self, view: str) -> Assets:
         """Return the alerts, scheduled searches and saved queries of a view or repository."""

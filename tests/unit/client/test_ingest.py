@@ -13,7 +13,7 @@ import pytest
 from orchestrator.client.cassettes.scripted import ScriptedTransport, json_response, text_response
 from orchestrator.client.http.retry import RetryPolicy
 from orchestrator.client.http.transport import Request, Response
-from orchestrator.client.ingest import BATCH_BYTES, BATCH_EVENTS, Ingest, batched_lines
+from orchestrator.client.ingest import BATCH_BYTES, BATCH_EVENTS, BatchSize, Ingest, batched_lines
 from orchestrator.client.logscale import LogScale
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import RequestRejected, RequestTimedOut, ServerFailed, UnexpectedResponse
@@ -190,6 +190,18 @@ async def test_unstructured_goes_out_in_batches_with_their_parser() -> None:
     assert body_of(first) == [groups[0]]
     assert body_of(second) == [groups[1]]
     assert first.path == "api/v1/repositories/r/ingest-messages"
+
+
+async def test_batches_are_as_large_as_they_are_wanted() -> None:
+    client, transport = make_client(*[ACCEPTED] * 5)
+    ingest = client.ingest(batch=BatchSize(events=2000, size_bytes=10 * BATCH_BYTES))
+
+    await ingest.structured([{"tags": {}, "events": [EVENT] * 2001}])
+    await client.ingest(INGEST_TOKEN, batch=BatchSize(size_bytes=20)).json([{"n": 1}] * 5)
+
+    sizes = [len(body_of(request)) for request in transport.requests[2:]]
+    assert [len(body_of(request)[0]["events"]) for request in transport.requests[:2]] == [2000, 1]
+    assert sizes == [2, 2, 1]
 
 
 @pytest.mark.parametrize("groups", [[], [{"tags": {}, "events": []}]])
