@@ -32,6 +32,7 @@ from humiolib.HumioClient import HumioClient
 
 from benchmarks.stored_events import QUERY, START_MS, frame
 from orchestrator.client.http.transport import HttpTransport, Request, Response
+from orchestrator.client.ingest import BatchSize
 from orchestrator.client.logscale import LogScale
 from orchestrator.client.wire import WireStructuredBatch
 from orchestrator.clock import SystemClock
@@ -45,6 +46,8 @@ from orchestrator.units import from_epoch_ms
 
 TOKEN = "bench-token"
 REPOSITORY = "falcon"
+_LARGE = 1024**3
+"""More bytes than any batch has: it is measured by its events."""
 SMALL_QUERY = "#event_simpleName=FileOpenInfo | groupBy(ComputerName)"
 POLL_AFTER_MS = 2_800
 """What a real server asks for while a job runs."""
@@ -125,7 +128,7 @@ def send_share(
 
     async def send() -> None:
         async with client(url) as scale:
-            ingest = scale.ingest()
+            ingest = scale.ingest(batch=BatchSize(events=batch, size_bytes=_LARGE))
             for events in batches:
                 await ingest.structured([events], repository=REPOSITORY)
 

@@ -203,7 +203,7 @@ def _described(view: View | None, name: str) -> str:
         return f"{name} is known under another name"
     if view.is_repository:
         return f"{name} is a repository"
-    behind = ", ".join(sorted(view.connections)) or "nothing"
+    behind = ", ".join(view.repositories) or "nothing"
     return f"{name} is a view over {behind}: searched like a repository, and takes no events"
 
 

@@ -15,7 +15,8 @@
     ├─ ClientError                 the remote or the way to it                       exit 6
     │  ├─ ConnectionFailed         NameNotResolved  RequestTimedOut
     │  ├─ TlsFailed  ProxyRefused
-    │  ├─ Unauthorized  Forbidden  RateLimited  ServerFailed
+    │  ├─ Unauthorized  Forbidden  RateLimited
+    │  ├─ ServerFailed             ServerDown
     │  ├─ NotFound                 UnknownRepository
     │  ├─ RequestRejected          NotARepository
     │  ├─ UnexpectedResponse       the shape is not one that we know
@@ -41,6 +42,8 @@ No message holds a secret or a raw response body.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
@@ -202,13 +205,16 @@ class ClientError(OrchestratorError):
         self.request_id, self.advice = request_id, advice
         self.server = ""
         """Base address of the server, once somebody knows it who may name it."""
+        self.events_taken = 0
+        """Of events sent in several requests: how many the server took before this happened."""
         super().__init__(problem)
 
     def __str__(self) -> str:
         place = f"{self.server}/{self.path}" if self.server else self.path
         where = " ".join(part for part in (self.method, place) if part)
         tail = f" (request {self.request_id})" if self.request_id else ""
-        return _sentence(where, self.problem + tail, self.advice)
+        taken = f"; {self.events_taken} events before were taken" if self.events_taken else ""
+        return _sentence(where, self.problem + tail + taken, self.advice)
 
 
 class ConnectionFailed(ClientError):
@@ -301,6 +307,10 @@ class ServerFailed(ClientError):
         super().__init__(problem, method=method, path=path, request_id=request_id, advice=advice)
 
 
+class ServerDown(ServerFailed):
+    """503 with the server's own word that it is down, and not a proxy's that it is not there."""
+
+
 class RequestRejected(ClientError):
     """Another 4xx: the request itself is wrong and will stay wrong.
 
@@ -357,8 +367,36 @@ class ClockSkewed(ClientError):
         super().__init__(problem, advice=advice)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphqlProblem:
+    """One entry of `errors` in a GraphQL answer; texts are on one line and cut."""
+
+    message: str
+    state: Mapping[str, str] = field(default_factory=dict)
+    """LogScale's reasons, by the member of the input that each is about."""
+    path: tuple[str | int, ...] = ()
+    """Where in the answer's data it happened: names, and places in lists."""
+
+    def __str__(self) -> str:
+        at = (f"at {'.'.join(map(str, self.path))}",) if self.path else ()
+        return "; ".join((self.message, *map(": ".join, self.state.items()), *at))
+
+
 class GraphqlError(ClientError):
-    """GraphQL answered 200 with `errors`; the problem is the first one's message."""
+    """GraphQL answered 200 with `errors`; `problems` has each of them by itself."""
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        problems: tuple[GraphqlProblem, ...] = (),
+        method: str = "",
+        path: str = "",
+        request_id: str | None = None,
+        advice: str | None = None,
+    ) -> None:
+        self.problems = problems
+        super().__init__(problem, method=method, path=path, request_id=request_id, advice=advice)
 
 
 class QueryJobError(ClientError):

@@ -36,6 +36,7 @@ from orchestrator.client.graphql.actions import Actions
 from orchestrator.client.graphql.asset_wire import QueryOwnership
 from orchestrator.client.graphql.assets import Assets
 from orchestrator.client.graphql.files import LookupFiles
+from orchestrator.client.graphql.ingest_tokens import IngestTokens
 from orchestrator.client.graphql.packages import Packages, archive_of
 from orchestrator.client.graphql.running import RunningQueries
 from orchestrator.client.graphql.tokens import Tokens
@@ -45,8 +46,8 @@ from orchestrator.client.http.auth import ClientCredentials
 from orchestrator.client.http.limits import Gate, Lane, Timeouts
 from orchestrator.client.http.retry import RetryPolicy
 from orchestrator.client.http.transport import HttpTransport, Request, Response, Transport
+from orchestrator.client.ingest import BatchSize, Ingest
 from orchestrator.client.logscale import LogScale
-from orchestrator.client.rest import Ingest
 from orchestrator.client.search.options import DoneCriteria, SearchOptions
 from orchestrator.client.search.query_jobs import QueryJobs
 from orchestrator.client.types import (
@@ -62,24 +63,31 @@ from orchestrator.client.types import (
     FilterAlert,
     HealthCheck,
     Host,
+    IngestToken,
     InstalledPackage,
     JobProgress,
     JobStats,
     LegacyAlert,
     LookupFile,
+    LookupRows,
     NewToken,
     QueryAnalysis,
     QueryProblem,
     QueryResult,
+    QueryShape,
     QuotaUsage,
+    RepositoryFacts,
+    Retention,
     RunningQuery,
     SavedQuery,
     ScheduledSearch,
+    ServerFacts,
     ServerHealth,
     ServerStatus,
     TimestampType,
     UsedFile,
     View,
+    ViewConnection,
     Viewer,
 )
 
@@ -93,6 +101,7 @@ __all__ = [
     "ApiToken",
     "Asset",
     "Assets",
+    "BatchSize",
     "Cassette",
     "CassetteMismatch",
     "ClientCredentials",
@@ -113,6 +122,8 @@ __all__ = [
     "HttpTransport",
     "HumioRepoContent",
     "Ingest",
+    "IngestToken",
+    "IngestTokens",
     "InstalledPackage",
     "JobProgress",
     "JobStats",
@@ -121,6 +132,7 @@ __all__ = [
     "LogScale",
     "LookupFile",
     "LookupFiles",
+    "LookupRows",
     "NewToken",
     "OpsGenieContent",
     "Origin",
@@ -131,10 +143,13 @@ __all__ = [
     "QueryOwnership",
     "QueryProblem",
     "QueryResult",
+    "QueryShape",
     "QuotaUsage",
     "ReplayTransport",
+    "RepositoryFacts",
     "Request",
     "Response",
+    "Retention",
     "RetryPolicy",
     "RuleVersion",
     "RuleVersions",
@@ -145,6 +160,7 @@ __all__ = [
     "ScheduledSearch",
     "ScriptedTransport",
     "SearchOptions",
+    "ServerFacts",
     "ServerHealth",
     "ServerStatus",
     "SlackContent",
@@ -157,6 +173,7 @@ __all__ = [
     "UsedFile",
     "VictorOpsContent",
     "View",
+    "ViewConnection",
     "Viewer",
     "Views",
     "WebhookContent",

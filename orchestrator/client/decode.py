@@ -21,10 +21,16 @@ from orchestrator.client.http.members import (
     ends_early,
     json_object,
 )
-from orchestrator.client.http.problems import ADVICE_PAGE, excerpt, one_line
+from orchestrator.client.http.problems import ADVICE_PAGE, excerpt, is_page, one_line
 from orchestrator.client.http.transport import Response
 from orchestrator.client.types import FieldStats, HealthCheck, ServerHealth, ServerStatus, UsedFile
-from orchestrator.errors import AnswerCutOff, NotTheApi, RequestRejected, UnexpectedResponse
+from orchestrator.errors import (
+    BODY_EXCERPT_CHARS,
+    AnswerCutOff,
+    NotTheApi,
+    RequestRejected,
+    UnexpectedResponse,
+)
 from orchestrator.units import from_epoch_ms
 
 
@@ -53,6 +59,17 @@ def decode_health(response: Response) -> ServerHealth:
             for check in checks
         ),
     )
+
+
+def is_health(response: Response) -> bool:
+    """Return whether this is a server's word on itself: 200, or 503 from one that is down."""
+    if response.status != 503:
+        return 200 <= response.status < 300
+    try:
+        decode_health(response)
+    except UnexpectedResponse:
+        return False
+    return True
 
 
 # Lists of checks by their outcome, the worst first.
@@ -245,10 +262,27 @@ def stream_row(line: bytes, *, number: int) -> dict[str, str]:
 
 
 def check_accepted(response: Response) -> None:
-    """Check that ingest answered with its own success, not with some page.
+    """Check that ingest answered with its own success, not with something else.
 
-    Structured ingest answers `{}`, HEC `{}` or `{"text": "Success", "code": 0}`.
+    Structured ingest answers `{}`, HEC `{}` or `{"text": "Success", "code": 0}`. What the other
+    paths answer is not published: the events are stored by then, so nothing at all, or a short
+    text, is a success too, or whoever sends would send them twice. JSON that is announced and does
+    not come is none.
     """
-    members = json_object(response, where="ingest answer")
+    is_short = len(response.body) <= BODY_EXCERPT_CHARS and not is_page(response)
+    if response.content_type == "text/plain" and is_short:
+        members = Members(_object_in(response.body), where="ingest answer", source=response)
+    elif response.content_type or response.body:
+        members = json_object(response, where="ingest answer")
+    else:
+        return
     if members.raw.get("code", 0) != 0:
         raise RequestRejected(members.text("text", "the server refused the events"))
+
+
+def _object_in(body: bytes) -> dict[str, object]:
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}

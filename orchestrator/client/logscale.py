@@ -19,8 +19,10 @@ from orchestrator.client.graphql.asset_wire import QueryOwnership
 from orchestrator.client.graphql.assets import Assets
 from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.graphql.files import LookupFiles
+from orchestrator.client.graphql.ingest_tokens import IngestTokens
 from orchestrator.client.graphql.packages import Packages
 from orchestrator.client.graphql.running import RunningQueries
+from orchestrator.client.graphql.server import read_facts, read_feature
 from orchestrator.client.graphql.tokens import Tokens
 from orchestrator.client.graphql.versions import ServerVersion, parse_version
 from orchestrator.client.graphql.views import Views
@@ -33,9 +35,9 @@ from orchestrator.client.http.retry import RetryPolicy
 from orchestrator.client.http.session import Session
 from orchestrator.client.http.skew import ClockReading, read_clock
 from orchestrator.client.http.transport import HttpTransport, Transport
+from orchestrator.client.ingest import BatchSize, Ingest
 from orchestrator.client.rest import (
     STATUS_PATH,
-    Ingest,
     StreamProgress,
     fetch_health,
     fetch_status,
@@ -44,7 +46,7 @@ from orchestrator.client.rest import (
 from orchestrator.client.search.options import PLAIN, SearchOptions
 from orchestrator.client.search.query_jobs import QueryJobs
 from orchestrator.client.search.searching import Searching
-from orchestrator.client.types import ServerHealth, ServerStatus
+from orchestrator.client.types import ServerFacts, ServerHealth, ServerStatus
 from orchestrator.clock import Clock
 from orchestrator.secret import SecretText
 
@@ -110,18 +112,34 @@ class LogScale(Searching):
         """Return the server's state and version; proves nothing about the token.
 
         Raises:
-            ClientError: The server could not be asked.
+            ServerDown: The server answers that it is down.
+            ClientError: It could not be asked.
         """
         return await fetch_status(self._session)
 
     async def health(self) -> ServerHealth:
-        """Return what the server says about itself, check by check; see `rest.fetch_health`.
+        """Return what the server says about itself, check by check, also where it is down.
 
         Raises:
-            ServerFailed: It is down.
             ClientError: It could not be asked, or the token is no administrator's.
         """
         return await fetch_health(self._session)
+
+    async def facts(self) -> ServerFacts:
+        """Return how the server is set up, and how much it takes.
+
+        Raises:
+            ClientError: The server could not be asked.
+        """
+        return await read_facts(self.graphql())
+
+    async def has_feature(self, name: str) -> bool:
+        """Return whether a feature of the server is on for this client, such as `FlightControl`.
+
+        Raises:
+            GraphqlError: The server has no feature of this name.
+        """
+        return await read_feature(self.graphql(), name)
 
     async def clocks(self) -> ClockReading | None:
         """Return the server's time beside this machine's, None if the server does not tell it.
@@ -158,15 +176,17 @@ class LogScale(Searching):
             on_progress=on_progress,
         )
 
-    def ingest(self, token: SecretText | None = None) -> Ingest:
+    def ingest(self, token: SecretText | None = None, *, batch: BatchSize | None = None) -> Ingest:
         """Return the ingest endpoints.
 
         Args:
             token: An ingest token; None sends this client's own.
+            batch: How much goes into one request; None is what suits a server that is far away.
         """
+        size = batch or BatchSize()
         if token is not None:
-            return Ingest(self._session_as(StaticToken(token)))
-        return Ingest(self._session, views=self.views())
+            return Ingest(self._session_as(StaticToken(token)), batch=size)
+        return Ingest(self._session, views=self.views(), batch=size)
 
     def assets(self, view: str) -> Assets:
         """Return the alerts, scheduled searches and saved queries of a view or repository."""
@@ -174,7 +194,7 @@ class LogScale(Searching):
 
     def files(self, view: str) -> LookupFiles:
         """Return the lookup files of a view or repository."""
-        return LookupFiles(self._session, graphql=self.graphql(), view=view)
+        return LookupFiles(self._session, graphql=self.graphql(), view=view, version=self.version)
 
     def packages(self, view: str) -> Packages:
         """Return the packages of a view or repository."""
@@ -189,15 +209,19 @@ class LogScale(Searching):
         return Views(self.graphql())
 
     def tokens(self) -> Tokens:
-        """Return the server's API tokens; ingest tokens are none of them."""
+        """Return the server's API tokens; `ingest_tokens` are none of them."""
         return Tokens(self.graphql())
+
+    def ingest_tokens(self, repository: str) -> IngestTokens:
+        """Return the ingest tokens of a repository."""
+        return IngestTokens(self.graphql(), repository=repository)
 
     def running(self) -> RunningQueries:
         """Return the queries that the server is busy with."""
         return RunningQueries(self.graphql())
 
     def graphql(self) -> Graphql:
-        """Return the GraphQL endpoint, for operations that this client has no method for."""
+        """Return the GraphQL endpoint, for documents that this client has no method for."""
         return Graphql(self._session)
 
     async def version(self) -> ServerVersion:

@@ -98,6 +98,7 @@ class WireHecEvent(TypedDict):
 
     event: str | Mapping[str, object]
     time: NotRequired[float]
+    timezone: NotRequired[str]
     sourcetype: NotRequired[str]
     source: NotRequired[str]
     host: NotRequired[str]
@@ -109,7 +110,7 @@ class WireGraphqlRequest(TypedDict):
     """Body of a GraphQL call."""
 
     query: str
-    operationName: str
+    operationName: NotRequired[str]
     variables: Mapping[str, object]
 
 

@@ -119,7 +119,7 @@ class Sandbox:
         """Return the logs of the repositories that a search in `domain` reads."""
         if not domain.is_view:
             return [domain.log]
-        names = [c.repository for c in domain.connections or ()]
+        names = list(domain.behind())
         if domain.name in _TENANT_VIEWS and not names:
             names = [d.name for d in self.domains.values() if not d.is_view]
         return [self.domains[name].log for name in names if name in self.domains]
@@ -242,8 +242,19 @@ class Sandbox:
             pl.lit(domain.name).alias("#repo"),
         )
 
-    def put_file(self, domain: Domain, name: str, content: bytes, *, by: str) -> StoredFile:
-        """Store a lookup file, in place of the one that has `name` as its path."""
+    def put_file(
+        self,
+        domain: Domain,
+        name: str,
+        content: bytes,
+        *,
+        by: str,
+        labels: Sequence[str] | None = None,
+    ) -> StoredFile:
+        """Store a lookup file, in place of the one that has `name` as its path.
+
+        Without `labels` it keeps those that it has.
+        """
         old = domain.files.get(name)
         now_ms = self.now_ms()
         new = StoredFile(
@@ -252,9 +263,12 @@ class Sandbox:
             content_hash=hashlib.sha256(content).hexdigest(),
             created_ms=now_ms,
             modified_ms=now_ms,
+            created_by=by,
             modified_by=by,
         )
         file = new if old is None else new.in_place_of(old)
+        if labels is not None:
+            file = replace(file, labels=tuple(labels))
         domain.files[file.path] = file
         self.save()
         return file

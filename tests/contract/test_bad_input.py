@@ -22,6 +22,7 @@ from orchestrator.client.falcon import Falcon
 from orchestrator.client.http.auth import ClientCredentials
 from orchestrator.client.http.retry import NO_RETRIES
 from orchestrator.client.logscale import LogScale
+from orchestrator.client.types import ViewConnection
 from orchestrator.clock import SystemClock
 from orchestrator.config import RepoSettings
 from orchestrator.errors import (
@@ -687,7 +688,7 @@ async def sandbox(
 ) -> AsyncIterator[LogScale]:
     app = create_app(SETTINGS, clock=SystemClock())
     async with serve_on_loopback(app) as url, scale_at(url) as admin:
-        await admin.views().create_view("all", {"falcon": "*"})
+        await admin.views().create_view("all", [ViewConnection(repository="falcon")])
         for pattern, kind in (faults or {}).items():
             app.state.sandbox.faults.set(pattern, [Fault(kind=kind, count=FOREVER)])
         async with scale_at(url, token) as scale:

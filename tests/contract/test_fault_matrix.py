@@ -29,9 +29,11 @@ from orchestrator.client.types import (
     CorrelationRule,
     FilterAlert,
     LegacyAlert,
+    Retention,
     SavedQuery,
     ScheduledSearch,
     TimestampType,
+    ViewConnection,
 )
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import (
@@ -239,12 +241,30 @@ async def know_views(stage: Stage) -> None:
     stage.kept["views"] = await stage.scale.views().list()
 
 
+def make_view(stage: Stage) -> Awaitable[Any]:
+    return stage.scale.views().create_view("new", [ViewConnection(repository="falcon")])
+
+
+async def know_view(stage: Stage) -> None:
+    await make_view(stage)
+    stage.kept["view"] = next(v for v in await stage.scale.views().list() if v.name == "new")
+
+
+def update_view(stage: Stage) -> Awaitable[Any]:
+    wanted = [ViewConnection(repository="falcon", filter="a=b")]
+    return stage.scale.views().update_view(stage.kept["view"], wanted)
+
+
 def make_view_token(stage: Stage) -> Awaitable[Any]:
     return stage.scale.tokens().create_for_views("ci", stage.kept["views"], {"ReadAccess"})
 
 
 async def make_token(stage: Stage) -> None:
     stage.kept["token"] = (await stage.scale.tokens().create_personal()).token
+
+
+async def make_ingest_token(stage: Stage) -> None:
+    stage.kept["sender"] = await stage.scale.ingest_tokens("falcon").create("sender", parser="json")
 
 
 async def kill_one(stage: Stage) -> None:
@@ -352,6 +372,21 @@ def make_package(stage: Stage) -> Awaitable[Any]:
     return stage.scale.packages("falcon").install(PACKAGE)
 
 
+async def read_rows(stage: Stage) -> None:
+    async for _ in stage.scale.files("falcon").rows("a.csv"):
+        pass
+
+
+async def know_rows(stage: Stage) -> None:
+    await make_file(stage)
+    stage.kept["rows"] = await stage.scale.files("falcon").page("a.csv")
+
+
+def replace_rows(stage: Stage) -> Awaitable[Any]:
+    files = stage.scale.files("falcon")
+    return files.replace_rows("a.csv", stage.kept["rows"], [["3", "4"]])
+
+
 async def make_gateway_file(stage: Stage) -> None:
     await stage.falcon.files().upload("g.csv", b"k,v\n1,2\n")
 
@@ -378,6 +413,8 @@ async def fetch_token(stage: Stage) -> None:
 OPERATIONS: Mapping[str, Operation] = {
     "status": Operation(run=lambda s: s.scale.status()),
     "health": Operation(run=lambda s: s.scale.health()),
+    "server facts": Operation(run=lambda s: s.scale.facts()),
+    "feature": Operation(run=lambda s: s.scale.has_feature("FlightControl")),
     "search": Operation(run=search),
     "stream": Operation(run=stream),
     "ingest structured": Operation(run=structured),
@@ -404,22 +441,55 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "list views": Operation(run=lambda s: s.scale.views().list()),
     "create repository": Operation(run=lambda s: s.scale.views().create_repository("new")),
-    "create view": Operation(run=lambda s: s.scale.views().create_view("new", {"falcon": "*"})),
+    "read view": Operation(run=lambda s: s.scale.views().get("falcon")),
+    "set retention": Operation(
+        run=lambda s: s.scale.views().set_retention("falcon", Retention(max_age=HOUR))
+    ),
+    "describe": Operation(run=lambda s: s.scale.views().describe("falcon", "events")),
+    "automatic search": Operation(
+        run=lambda s: s.scale.views().set_automatic_search("falcon", is_on=False)
+    ),
+    "create view": Operation(run=make_view),
+    "update view": Operation(run=update_view, prepare=know_view),
     "delete repository": Operation(
         run=lambda s: s.scale.views().delete("new", reason="over"),
         prepare=lambda s: s.scale.views().create_repository("new"),
     ),
     "read viewer": Operation(run=lambda s: s.scale.views().viewer()),
+    "own document": Operation(run=lambda s: s.scale.graphql().run("{ meta { version } }")),
     "validate": Operation(run=lambda s: s.scale.views().validate("a=b")),
     "analyze": Operation(run=lambda s: s.scale.views().analyze("a=b", view="falcon")),
+    "shape": Operation(run=lambda s: s.scale.views().shape("a=b", view="falcon")),
     "list tokens": Operation(run=lambda s: s.scale.tokens().list()),
     "create token": Operation(run=lambda s: s.scale.tokens().create_personal()),
     "create view token": Operation(run=make_view_token, prepare=know_views),
+    "create organization token": Operation(
+        run=lambda s: s.scale.tokens().create_for_organization("org", {"ManageUsers"})
+    ),
+    "create system token": Operation(
+        run=lambda s: s.scale.tokens().create_for_system("root", {"ManageCluster"})
+    ),
     "rotate token": Operation(
         run=lambda s: s.scale.tokens().rotate(s.kept["token"]), prepare=make_token
     ),
     "delete token": Operation(
         run=lambda s: s.scale.tokens().delete(s.kept["token"]), prepare=make_token
+    ),
+    "list ingest tokens": Operation(
+        run=lambda s: s.scale.ingest_tokens("falcon").list(), prepare=make_ingest_token
+    ),
+    "create ingest token": Operation(run=make_ingest_token),
+    "assign parser": Operation(
+        run=lambda s: s.scale.ingest_tokens("falcon").assign_parser(s.kept["sender"], "kv"),
+        prepare=make_ingest_token,
+    ),
+    "unassign parser": Operation(
+        run=lambda s: s.scale.ingest_tokens("falcon").assign_parser(s.kept["sender"], ""),
+        prepare=make_ingest_token,
+    ),
+    "delete ingest token": Operation(
+        run=lambda s: s.scale.ingest_tokens("falcon").delete(s.kept["sender"]),
+        prepare=make_ingest_token,
     ),
     "running queries": Operation(run=lambda s: s.scale.running().list()),
     "kill query": Operation(run=kill_one),
@@ -447,6 +517,12 @@ OPERATIONS: Mapping[str, Operation] = {
         prepare=make_file,
     ),
     "list files": Operation(run=lambda s: s.scale.files("falcon").list(), prepare=make_file),
+    "list labelled files": Operation(
+        run=lambda s: s.scale.files("falcon").list(with_labels=True), prepare=make_file
+    ),
+    "create file": Operation(run=lambda s: s.scale.files("falcon").create("new.csv")),
+    "file rows": Operation(run=read_rows, prepare=make_file),
+    "replace file rows": Operation(run=replace_rows, prepare=know_rows),
     "delete file": Operation(
         run=lambda s: s.scale.files("falcon").delete("a.csv"), prepare=make_file
     ),

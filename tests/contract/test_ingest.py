@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from orchestrator.client.http.transport import HttpTransport, Request, Response
+from orchestrator.client.ingest import BATCH_EVENTS, COMPRESS_BYTES
 from orchestrator.client.logscale import LogScale
-from orchestrator.client.rest import BATCH_EVENTS, COMPRESS_BYTES
 from orchestrator.clock import FrozenClock
 from orchestrator.sandbox.app import create_app
 from orchestrator.sandbox.settings import SandboxSettings, TokenRole
@@ -89,6 +89,17 @@ async def test_text_goes_in_whole_or_line_by_line(scale: LogScale) -> None:
     assert taken == 2
     assert [row["@rawstring"] for row in rows] == ["n=1 whole=yes\nand more", "n=2", '{"n": 3}']
     assert [row.get("n") for row in rows] == ["1", "2", None]
+
+
+async def test_hec_event_has_a_time_zone_of_its_own(scale: LogScale) -> None:
+    async with scale:
+        taken = await scale.ingest().hec(
+            [{"event": {"n": 1}, "timezone": "Europe/Oslo"}, {"event": {"n": 2}}]
+        )
+        rows = await stored(scale, "*")
+
+    assert taken == 2
+    assert [row["@timezone"] for row in rows] == ["Europe/Oslo", "Z"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from orchestrator.client import (
     ConflictResolution,
     InstalledPackage,
     LogScale,
-    LookupFile,
     SavedQuery,
     archive_of,
 )
@@ -67,7 +66,7 @@ async def test_package_is_installed_used_and_taken_out(clients: tuple[LogScale, 
     )
     assert (installed.name, installed.version) == (NAME, "1.2.0")
     (file,) = await scale.files("falcon").list()
-    assert file == LookupFile(name="owners.csv", package=NAME)
+    assert (file.name, file.package) == ("owners.csv", NAME)
     assert await scale.files("falcon").download(file.name, package=file.package) == OWNERS
 
     await packages.uninstall(NAME)

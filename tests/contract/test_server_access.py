@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,15 @@ import pytest
 
 from orchestrator.client.http.transport import HttpTransport, Request
 from orchestrator.client.logscale import LogScale
-from orchestrator.client.types import ApiToken, FilterAlert, QuotaUsage, SavedQuery, View
+from orchestrator.client.types import (
+    ApiToken,
+    FilterAlert,
+    IngestToken,
+    QuotaUsage,
+    SavedQuery,
+    View,
+    ViewConnection,
+)
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import (
     Forbidden,
@@ -22,6 +31,7 @@ from orchestrator.errors import (
     QueryIncomplete,
     RateLimited,
     Unauthorized,
+    UnknownRepository,
 )
 from orchestrator.sandbox.app import create_app
 from orchestrator.sandbox.quotas import QuotaInterval
@@ -170,9 +180,15 @@ async def test_personal_token_may_do_what_its_maker_may_until_it_ends(app: Any) 
     assert made.secret.reveal() not in repr(made)
 
 
+WINDOW = (
+    ViewConnection(repository="falcon", filter="a=b"),
+    ViewConnection(repository="other", filter="*"),
+)
+
+
 async def test_view_token_is_good_for_its_views_and_its_permissions(app: Any) -> None:
     async with client_of(app) as scale:
-        await scale.views().create_view("window", {"falcon": "a=b", "other": "*"})
+        await scale.views().create_view("window", WINDOW)
         views = await viewed(scale, "other", "window")
         made = await scale.tokens().create_for_views("ci", views, {"ReadAccess", "ChangeTriggers"})
     async with client_of(app, made.secret.reveal()) as holder:
@@ -191,7 +207,7 @@ async def test_view_token_is_good_for_its_views_and_its_permissions(app: Any) ->
         with pytest.raises(Forbidden):
             await holder.tokens().list()
 
-    assert seen == {"other": {}, "window": {"falcon": "a=b", "other": "*"}}
+    assert seen == {"other": (), "window": WINDOW}
     assert found.rows == ({"_count": "0"},)
 
 
@@ -199,7 +215,7 @@ async def test_view_token_sees_nothing_of_what_is_behind_its_view(app: Any) -> N
     text = """{ searchDomain(name: "window") { ... on View { connections { repository {
       name savedQueries { name } files { nameAndPath { name } } allowedViewActions } } } } }"""
     async with client_of(app) as scale:
-        await scale.views().create_view("window", {"falcon": "*"})
+        await scale.views().create_view("window", [ViewConnection(repository="falcon")])
         await scale.assets("falcon").create(SavedQuery(name="hidden", query="*"))
         await scale.files("falcon").upload("hidden.csv", b"a\n1\n")
         views = await viewed(scale, "window")
@@ -285,6 +301,12 @@ async def test_view_token_that_is_called_like_a_person_is_none(app: Any) -> None
             await holder.tokens().rotate(theirs.token)
 
 
+WINDOW = (
+    ViewConnection(repository="falcon", filter="a=b"),
+    ViewConnection(repository="other", filter="*"),
+)
+
+
 async def test_view_token_is_good_for_nothing_at_the_gateway(app: Any) -> None:
     async with client_of(app) as scale:
         views = await viewed(scale, "falcon")
@@ -354,3 +376,79 @@ async def test_tokens_survive_a_restart_and_still_end(tmp_path: Path) -> None:
 
     assert seen == ["falcon"]
     assert listed == (made.token,)
+
+
+async def test_ingest_token_lives_its_life(app: Any) -> None:
+    async with client_of(app) as scale:
+        tokens = scale.ingest_tokens("falcon")
+        made = await tokens.create("shipper", parser="json")
+        chosen = await tokens.create("chosen", secret=SecretText("a-chosen-canary"))
+        with pytest.raises(GraphqlError, match="name: the name 'shipper' is already in use"):
+            await tokens.create("shipper")
+        with pytest.raises(GraphqlError, match="customToken: is in use") as caught:
+            await tokens.create("other", secret=SecretText("a-chosen-canary"))
+        listed = await tokens.list()
+        changed = await tokens.assign_parser(made, "kv")
+        with pytest.raises(GraphqlError, match="the repository has no parser 'nowhere'"):
+            await tokens.assign_parser(made, "nowhere")
+        sender = scale.ingest(made.secret)
+        taken = await sender.hec([{"event": "n=1"}])
+        bare = await tokens.assign_parser(changed, "")
+        left = await tokens.list()
+        await tokens.delete(bare)
+        with pytest.raises(Unauthorized):
+            await sender.hec([{"event": "n=2"}])
+        with pytest.raises(GraphqlError, match="Could not find the ingest token 'shipper'"):
+            await tokens.delete(bare)
+        with pytest.raises(UnknownRepository, match="no repository or view 'void'"):
+            await scale.ingest_tokens("void").list()
+        start, end = NOW - HOUR, NOW + HOUR
+        found = await scale.search("falcon", "*", start=start, end=end, deadline=MINUTE)
+
+    assert (made.name, made.parser) == ("shipper", "json")
+    given = IngestToken(name="sender", secret=SecretText("sender-token"))
+    assert listed == (chosen, given, made)
+    assert chosen.secret == SecretText("a-chosen-canary")
+    assert "canary" not in f"{caught.value} {chosen!r}"
+    assert (changed.parser, taken) == ("kv", 1)
+    assert left == (chosen, given, replace(made, parser=""))
+    assert [row["#type"] for row in found.rows] == ["kv"]
+
+
+async def test_server_tells_how_it_is_set_up(app: Any) -> None:
+    async with client_of(app) as scale:
+        facts = await scale.facts()
+        off = await scale.has_feature("FlightControl")
+        await scale.graphql().run("mutation { enableFeature(feature: FlightControl) }")
+        on = await scale.has_feature("FlightControl")
+        with pytest.raises(GraphqlError, match="NoSuchFeature"):
+            await scale.has_feature("NoSuchFeature")
+
+    assert (facts.environment, facts.is_being_updated) == ("ON_PREM", False)
+    assert facts.oldest_version == app.state.sandbox.settings.version
+    assert (facts.max_backfill_runs, facts.max_csv_bytes) == (5, 200_000_000)
+    assert (off, on) == (False, True)
+
+
+async def test_tokens_of_organization_and_system_administer(app: Any) -> None:
+    async with client_of(app) as scale:
+        tokens = scale.tokens()
+        ends_at = NOW + HOUR
+        mine = await tokens.create_for_organization("org", {"ManageUsers"}, ends_at=ends_at)
+        root = await tokens.create_for_system("root", {"ManageCluster"})
+        with pytest.raises(GraphqlError, match="NoSuchPermission"):
+            await tokens.create_for_system("no", {"NoSuchPermission"})
+        listed = await tokens.list()
+    async with client_of(app, mine.secret.reveal()) as scale:
+        with pytest.raises(Forbidden):
+            await scale.search("falcon", "*", start=NOW - HOUR, end=NOW, deadline=MINUTE)
+    async with client_of(app, root.secret.reveal()) as scale:
+        health = await scale.health()
+    async with client_of(app, "reader-token") as scale:
+        with pytest.raises(Forbidden):
+            await scale.tokens().create_for_organization("org", {"ManageUsers"})
+
+    assert listed == (mine.token, root.token)
+    assert (mine.token.kind, mine.token.ends_at) == ("OrganizationPermissionsToken", ends_at)
+    assert (root.token.kind, root.token.ends_at) == ("SystemPermissionsToken", None)
+    assert health.status == "OK"

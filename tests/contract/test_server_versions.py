@@ -15,7 +15,12 @@ from graphql import parse, validate
 from orchestrator.client.graphql.action_kinds import WebhookContent
 from orchestrator.client.graphql.asset_kinds import KINDS, kind_of
 from orchestrator.client.graphql.documents import load_document, operation_names
-from orchestrator.client.graphql.versions import ALERT_LABELS, SAVED_QUERY_TEMPLATES, parse_version
+from orchestrator.client.graphql.versions import (
+    ALERT_LABELS,
+    FILE_LABELS,
+    SAVED_QUERY_TEMPLATES,
+    parse_version,
+)
 from orchestrator.client.http.transport import HttpTransport, Request, Response
 from orchestrator.client.logscale import LogScale
 from orchestrator.client.types import (
@@ -253,6 +258,23 @@ async def test_one_label_of_an_alert_needs_a_server_that_can(version: str) -> No
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+async def test_labels_of_a_file_need_a_server_that_has_them(version: str) -> None:
+    async with server(version) as (scale, _, _app):
+        files = scale.files("falcon")
+        await files.create("plain.csv")
+        if parse_version(version) < FILE_LABELS:
+            for ask in (files.list(with_labels=True), files.create("l.csv", labels={"l"})):
+                with pytest.raises(RequestRejected, match="no labels of lookup files"):
+                    await ask
+            (listed,) = await files.list()
+        else:
+            await files.create("labelled.csv", labels={"b", "a"})
+            listed, _ = await files.list(with_labels=True)
+
+    assert listed.labels == (("a", "b") if parse_version(version) >= FILE_LABELS else ())
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 def test_every_document_for_a_version_is_valid_there(version: str) -> None:
     number = parse_version(version)
     of_kinds = {name for kind in KINDS for name in operations(kind)}
@@ -267,6 +289,7 @@ def test_every_document_for_a_version_is_valid_there(version: str) -> None:
     }
 
     newer = set() if number >= SAVED_QUERY_TEMPLATES else {"CreateSavedQueryFromTemplate"}
+    newer |= set() if number >= FILE_LABELS else {"ListLabelledFiles", "CreateLabelledFile"}
 
     wrong = {
         name

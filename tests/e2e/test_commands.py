@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from orchestrator.client.types import ScheduledSearch, TimestampType
+from orchestrator.client.types import ScheduledSearch, TimestampType, ViewConnection
 from orchestrator.sandbox.receivers import Fault
 from orchestrator.sandbox.settings import Right, TokenRole
 from orchestrator.units import parse_duration
@@ -243,7 +243,9 @@ async def test_doctor_has_a_row_for_each_thing_about_a_server(ran: Bench) -> Non
 async def test_doctor_tells_a_view_from_a_repository(bench: Bench) -> None:
     await bench.begin()
     async with connected(bench) as client:
-        await client.views().create_view("both", {REPO: "*", "spare": "*"})
+        await client.views().create_view(
+            "both", [ViewConnection(repository=REPO), ViewConnection(repository="spare")]
+        )
         bench.edit(bench.config, 'repository = "spare"', 'repository = "both"')
         done = await bench.invoke("doctor", "--format", "json")
         await client.views().delete("both", reason="over")

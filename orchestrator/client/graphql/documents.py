@@ -11,6 +11,8 @@ from functools import cache
 from importlib.resources import files
 
 _SPREAD = re.compile(r"\.\.\.\s*([A-Z]\w*)")
+# Texts and comments first, so that nothing in them counts; variables and directives by their sign.
+_LEXEME = re.compile(r'"""(?:\\"""|.)*?"""|"(?:\\.|[^"\\\n])*"|#[^\n\r]*|[{}]|[$@]?\w+', re.DOTALL)
 _PACKAGE = "orchestrator.client.graphql"
 
 
@@ -28,6 +30,16 @@ def load_document(operation: str) -> str:
         text += "\n" + fragment
         wanted.extend(inner for inner in _SPREAD.findall(fragment) if inner not in wanted)
     return text
+
+
+def holds_mutation(document: str) -> bool:
+    """Return whether one of a document's operations is a mutation."""
+    depth = 0
+    for lexeme in _LEXEME.findall(document):
+        if lexeme == "mutation" and depth == 0:
+            return True
+        depth += (lexeme == "{") - (lexeme == "}")
+    return False
 
 
 def operation_names() -> tuple[str, ...]:

@@ -5,7 +5,7 @@ A secret is told once, when it is made. When a token ends cannot be changed afte
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from orchestrator.client.graphql.client import Graphql
@@ -60,8 +60,39 @@ class Tokens:
             "viewPermissions": sorted(permissions),
             **_ending(ends_at),
         }
-        data = await self._graphql.execute("CreateViewToken", {"input": given})
-        return _made(data.member("createViewPermissionsTokenV2"))
+        return await self._create("View", given)
+
+    async def create_for_organization(
+        self, name: str, permissions: Collection[str], *, ends_at: datetime | None = None
+    ) -> NewToken:
+        """Make a token that administers the organization; it cannot read events.
+
+        Args:
+            name: For people.
+            permissions: What it may do, such as `ManageUsers`.
+            ends_at: None for never.
+
+        Raises:
+            GraphqlError: A permission is not there, or no right.
+        """
+        given = {"organizationPermissions": sorted(permissions)}
+        return await self._create("Organization", {"name": name, **given, **_ending(ends_at)})
+
+    async def create_for_system(
+        self, name: str, permissions: Collection[str], *, ends_at: datetime | None = None
+    ) -> NewToken:
+        """Make a token that administers the cluster.
+
+        Args:
+            name: For people.
+            permissions: What it may do, such as `ManageCluster`.
+            ends_at: None for never.
+
+        Raises:
+            GraphqlError: A permission is not there, or no right.
+        """
+        given = {"systemPermissions": sorted(permissions)}
+        return await self._create("System", {"name": name, **given, **_ending(ends_at)})
 
     async def list(self) -> tuple[ApiToken, ...]:
         """Return the tokens of views, organization and system, by name; none that is personal.
@@ -97,6 +128,10 @@ class Tokens:
         data = await self._graphql.execute("DeleteToken", {"input": {"id": token.id}})
         if not data.flag("deleteToken"):
             raise RequestRejected(f"the token {token.name} was not deleted")
+
+    async def _create(self, kind: str, given: Mapping[str, object]) -> NewToken:
+        data = await self._graphql.execute(f"Create{kind}Token", {"input": given})
+        return _made(data.member(f"create{kind}PermissionsTokenV2"))
 
 
 def _ending(ends_at: datetime | None) -> dict[str, object]:

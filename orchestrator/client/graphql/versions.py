@@ -23,6 +23,8 @@ SAVED_QUERY_TEMPLATES: ServerVersion = (1, 204, 0)
 """Saved queries made from YAML; somewhere after 1.180, seen in 1.204."""
 ALERT_LABELS: ServerVersion = (1, 204, 0)
 """Labels of filter and aggregate alerts one by one; somewhere after 1.180, seen in 1.204."""
+FILE_LABELS: ServerVersion = (1, 204, 0)
+"""Labels of lookup files; somewhere after 1.180, seen in 1.204."""
 
 _VERSION = re.compile(r"(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?(?![\d.])")
 

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from orchestrator.client.graphql.assets import was_done
 from orchestrator.client.graphql.client import Graphql
+from orchestrator.client.graphql.view_wire import read_view, write_connections
 from orchestrator.client.http.members import Members
-from orchestrator.client.types import QueryAnalysis, QueryProblem, View, Viewer
-from orchestrator.errors import RequestRejected
+from orchestrator.client.types import (
+    QueryAnalysis,
+    QueryProblem,
+    QueryShape,
+    Retention,
+    View,
+    ViewConnection,
+    Viewer,
+)
+from orchestrator.errors import NotFound, RequestRejected
 
+_DAY, _MILLISECOND = timedelta(days=1), timedelta(milliseconds=1)
 LANGUAGE = "legacy"
 """The query language's version, by the schema's name for the one that everybody uses."""
 
@@ -27,24 +39,91 @@ class Views:
             ClientError: The server could not be asked.
         """
         data = await self._graphql.execute("ListViews", {})
-        return tuple(sorted(map(_read, data.members("searchDomains")), key=lambda view: view.name))
+        return tuple(
+            sorted(map(read_view, data.members("searchDomains")), key=lambda view: view.name)
+        )
 
-    async def create_repository(self, name: str, *, description: str = "") -> None:
-        """Create a repository.
+    async def get(self, name: str) -> View:
+        """Return one repository or view.
 
         Raises:
-            GraphqlError: The name is taken, or no right.
+            UnknownRepository: No such repository or view, or no right to see it.
         """
-        await self._graphql.execute("CreateRepository", {"name": name, "description": description})
+        data = await self._graphql.execute("ReadView", {"view": name})
+        return read_view(data.member("searchDomain"))
+
+    async def create_repository(
+        self,
+        name: str,
+        *,
+        description: str = "",
+        max_age: timedelta | None = None,
+        max_ingest_bytes: int | None = None,
+        max_storage_bytes: int | None = None,
+    ) -> None:
+        """Create a repository.
+
+        Args:
+            name: Unique among repositories and views.
+            description: For people.
+            max_age: How long it keeps events; None for ever.
+            max_ingest_bytes: How many it keeps, by their size as they come in; None for any.
+            max_storage_bytes: The same, by their size as they are stored.
+
+        Raises:
+            GraphqlError: The name is taken, a limit is none, or no right.
+        """
+        content = {
+            "name": name,
+            "description": description,
+            "ageMillis": None if max_age is None else max_age // _MILLISECOND,
+            "ingestBytes": max_ingest_bytes,
+            "storageBytes": max_storage_bytes,
+        }
+        given = {member: value for member, value in content.items() if value is not None}
+        await self._graphql.execute("CreateRepository", given)
+
+    async def set_retention(self, name: str, retention: Retention) -> None:
+        """Put other limits in the place of a repository's; the server deletes what they leave out.
+
+        Raises:
+            GraphqlError: No such repository, a limit is none, or no right.
+        """
+        age = retention.max_age
+        content = {
+            "repository": name,
+            # Null takes a limit away, other than a member that is left out.
+            "days": None if age is None else age / _DAY,
+            "ingest": retention.ingest_gb,
+            "storage": retention.storage_gb,
+        }
+        await self._graphql.execute("UpdateRetention", content)
+
+    async def describe(self, name: str, description: str) -> None:
+        """Put another description in the place of a repository's or view's.
+
+        Raises:
+            GraphqlError: No such name, or no right.
+        """
+        content = {"name": name, "description": description}
+        await self._graphql.execute("UpdateDescription", content)
+
+    async def set_automatic_search(self, name: str, *, is_on: bool) -> None:
+        """Say whether the web page of a repository or view searches as soon as it is opened.
+
+        Raises:
+            GraphqlError: No such name, or no right.
+        """
+        await self._graphql.execute("SetAutomaticSearch", {"name": name, "isOn": is_on})
 
     async def create_view(
-        self, name: str, connections: Mapping[str, str], *, description: str = ""
+        self, name: str, connections: Sequence[ViewConnection], *, description: str = ""
     ) -> None:
         """Create a view over repositories.
 
         Args:
             name: Unique among repositories and views.
-            connections: Repository to the filter that is put before each query; `*` for all.
+            connections: What it shows.
             description: For people.
 
         Raises:
@@ -53,17 +132,30 @@ class Views:
         content = {
             "name": name,
             "description": description,
-            "connections": _connections(connections),
+            "connections": write_connections(connections),
         }
         await self._graphql.execute("CreateView", content)
 
-    async def update_view(self, name: str, connections: Mapping[str, str]) -> None:
-        """Replace a view's connections.
+    async def update_view(self, view: View, connections: Sequence[ViewConnection]) -> None:
+        """Replace a view's connections, if they still are as they were read.
+
+        Args:
+            view: As it was listed.
+            connections: All that it shows from now on.
 
         Raises:
-            GraphqlError: No such view, or no right.
+            NotFound: The view is gone.
+            RequestRejected: Its connections changed since it was read.
+            GraphqlError: A repository is not there, or no right.
         """
-        content = {"name": name, "connections": _connections(connections)}
+        current = next((found for found in await self.list() if found.id == view.id), None)
+        if current is None:
+            raise NotFound(f"{view.name} is gone")
+        if Counter(current.connections) != Counter(view.connections):
+            raise RequestRejected(
+                f"the connections of {view.name} changed since it was read", advice="Read it again."
+            )
+        content = {"name": current.name, "connections": write_connections(connections)}
         await self._graphql.execute("UpdateView", content)
 
     async def delete(self, name: str, *, reason: str) -> None:
@@ -150,18 +242,28 @@ class Views:
             else found.member("suggestedAlertType").text("alertType"),
         )
 
+    async def shape(self, query: str, *, view: str, is_live: bool = False) -> QueryShape:
+        """Return how the server would run a query; one that it would not run is an error.
 
-def _read(members: Members) -> View:
-    connections = {
-        item.member("repository").text("name"): item.text("filter")
-        for item in members.members("connections")
-    }
-    return View(
-        id=members.text("id"),
-        name=members.text("name"),
-        description=members.text("description", ""),
-        is_repository=members.text("__typename") == "Repository",
-        connections=connections,
+        Args:
+            query: The text.
+            view: Where it would run.
+            is_live: Whether it is meant as a live query.
+
+        Raises:
+            GraphqlError: The query is wrong, or no such view, or no right to see it.
+        """
+        content = {"query": query, "version": LANGUAGE, "isLive": is_live, "view": view}
+        data = await self._graphql.execute("ReadQueryShape", content)
+        return _shape(data.member("queryAnalysis"))
+
+
+def _shape(members: Members) -> QueryShape:
+    return QueryShape(
+        is_aggregate=members.flag("isAggregate"),
+        is_single_phase=members.flag("isSinglePhase"),
+        filter_part=members.text("filterPart"),
+        suits_filter_alert=members.flag("isValidFilterAlertQuery"),
     )
 
 
@@ -177,9 +279,3 @@ def _problems(validation: Members) -> tuple[QueryProblem, ...]:
     if not validation.flag("isValid") and not problems:
         return (QueryProblem(message="the query is not valid", code="", severity="Error"),)
     return problems
-
-
-def _connections(connections: Mapping[str, str]) -> list[dict[str, str]]:
-    return [
-        {"repositoryName": repository, "filter": text} for repository, text in connections.items()
-    ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from math import isfinite
 
 from orchestrator.client.http.problems import ADVICE_PAGE, excerpt, request_id_of
 from orchestrator.client.http.transport import Response
@@ -72,6 +73,15 @@ class Members:
     def optional_number(self, name: str) -> int | None:
         """Return a whole-number member, or None for an absent or null one."""
         return self.number(name) if name in self else None
+
+    def optional_fraction(self, name: str) -> float | None:
+        """Return a number member, or None for an absent or null one."""
+        value = self.raw.get(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            raise self.wrong(name, "a number")
+        return float(value)
 
     def span(self, name: str, *, unit: timedelta, default: int | None = None) -> timedelta:
         """Return a whole number of `unit`s as the time it stands for."""

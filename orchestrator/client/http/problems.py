@@ -2,9 +2,9 @@
 
 Only the known error shapes are quoted, at most 256 characters of them: LogScale's plain text
 (a message and a Markdown fence with the query excerpt), and the JSON forms `{"detail"}`,
-`{"message"}`, the gateway's `{"errors": [{"message"}]}` and the two lists of a report on a package,
-of which each entry counts by itself. A page of HTML is named, never quoted:
-whatever status it has, it does not come from the API.
+`{"message"}`, the gateway's `{"errors": [{"message"}]}`, a server's `{"status", "version"}` that is
+down, and the two lists of a report on a package, of which each entry counts by itself. A page of
+HTML is named, never quoted: whatever status it has, it does not come from the API.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from orchestrator.errors import (
     QueryRejected,
     RateLimited,
     RequestRejected,
+    ServerDown,
     ServerFailed,
     Unauthorized,
     UnknownRepository,
@@ -97,8 +98,8 @@ def error_for(
     request_id = request_id_of(response)
     if is_page(response) and 400 <= response.status < 500 and response.status not in {407, 429}:
         return _page(response, **where)
-    text = _without(secrets, problem_text(response)) or _status_text(response)
-    problems = tuple(_without(secrets, problem) for problem in package_problems(response))
+    text = without_secrets(secrets, problem_text(response)) or _status_text(response)
+    problems = tuple(without_secrets(secrets, problem) for problem in package_problems(response))
     if problems and response.status in range(400, 500):
         text = "; ".join(problems)
         return RequestRejected(
@@ -124,8 +125,10 @@ def error_for(
         case status if 400 <= status < 500:
             return RequestRejected(text, method=method, path=path, request_id=request_id)
         case status if status >= 500:
-            return ServerFailed(
-                text,
+            said = without_secrets(secrets, _down_text(response))
+            failed = ServerDown if said else ServerFailed
+            return failed(
+                said or text,
                 status=status,
                 request_id=request_id,
                 advice=_ADVICE_GATEWAY if is_page(response) else _ADVICE_5XX,
@@ -279,6 +282,17 @@ def one_line(text: str) -> str:
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
+def _down_text(response: Response) -> str:
+    """Return what a server says of itself that is down; empty for any other answer."""
+    report = _object(response.body) if response.content_type == "application/json" else {}
+    status, version = report.get("status"), report.get("version")
+    if not isinstance(status, str) or status.upper() != "DOWN" or not isinstance(version, str):
+        return ""
+    message = report.get("statusMessage")
+    text = f"the server, version {version}, says that it is {status.upper()}"
+    return excerpt(f"{text}: {message}" if isinstance(message, str) and message else text)
+
+
 def _plain(body: str) -> str:
     message, fence, rest = body.partition("```")
     quoted = rest.partition("```")[0].strip()
@@ -310,7 +324,8 @@ def _from_json(body: bytes) -> str:
     return ""
 
 
-def _without(secrets: Sequence[SecretText], text: str) -> str:
+def without_secrets(secrets: Sequence[SecretText], text: str) -> str:
+    """Return `text` with stars in the place of secrets that a server put into it."""
     for secret in secrets:
         # Anything shorter is no token of these servers, and would only mangle the text.
         if len(secret.reveal()) >= _SHORTEST_SECRET:

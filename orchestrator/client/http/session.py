@@ -26,6 +26,10 @@ T = TypeVar("T")
 _ERROR_BYTES = 64 * 1024
 
 
+def _is_success(response: Response) -> bool:
+    return 200 <= response.status < 300
+
+
 class Session:
     """Sends requests as one identity.
 
@@ -64,13 +68,15 @@ class Session:
         *,
         policy: RetryPolicy | None = None,
         bad_request: type[RequestRejected | QueryRejected] = RequestRejected,
+        is_answer: Callable[[Response], bool] = _is_success,
     ) -> Response:
-        """Return the 2xx answer to `request`.
+        """Return the answer to `request`.
 
         Args:
             request: What to send; its token is put in here. Its `timeout` limits all attempts.
             policy: Other retries than the session's own.
             bad_request: What a 400 means for this request.
+            is_answer: What is returned rather than raised; the default is 2xx.
 
         Raises:
             ClientError: The subclass that the status or the failure calls for.
@@ -84,7 +90,7 @@ class Session:
             return replace(request, timeout=max(request.timeout - spent, timedelta(0)))
 
         return await call_with_retries(
-            lambda: self._once(left(), bad_request=bad_request),
+            lambda: self._once(left(), bad_request=bad_request, is_answer=is_answer),
             policy=policy or self._policy,
             idempotent=request.idempotent,
             clock=self._clock,
@@ -124,11 +130,15 @@ class Session:
             raise self._error(request, await response.read(_ERROR_BYTES))
 
     async def _once(
-        self, request: Request, *, bad_request: type[RequestRejected | QueryRejected]
+        self,
+        request: Request,
+        *,
+        bad_request: type[RequestRejected | QueryRejected],
+        is_answer: Callable[[Response], bool],
     ) -> Response:
         async def exchange(signed: Request) -> Response:
             response = await self._transport.send(signed)
-            if 200 <= response.status < 300:
+            if is_answer(response):
                 refuse_page(response, signed)
                 return response
             raise self._error(signed, response, bad_request=bad_request)

@@ -153,7 +153,29 @@ class LookupFile:
     name: str
     package: str = ""
     """The package that brought it, `scope/name`; queries call it `scope/name/file.csv`."""
+    labels: tuple[str, ...] = ()
+    """Sorted; read where they are asked for."""
+    size_bytes: int | None = None
+    """None where the server does not tell."""
+    created_by: str = ""
+    created_at: datetime | None = None
+    modified_by: str = ""
+    modified_at: datetime | None = None
     raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookupRows:
+    """Some of a lookup file's rows, as text, under the names of its columns."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    offset: int
+    """The place of the first of them; the names of the columns are no row."""
+    total: int
+    """Of all rows that the file has, or that have `containing` in them."""
+    containing: str = ""
+    """What was looked for; empty for any row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,43 @@ from orchestrator.secret import SecretText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ViewConnection:
+    """One of the things that a view shows; several may be of one repository."""
+
+    repository: str
+    filter: str = "*"
+    """Put before each query; `*` for all."""
+    language: str = "legacy"
+    """The query language of the filter, by the schema's name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long a repository keeps events, and how many: whichever limit is reached first."""
+
+    max_age: timedelta | None = None
+    """None is without limit, as in the two below."""
+    ingest_gb: float | None = None
+    """Of events as they came in; gigabytes as the server counts them."""
+    storage_gb: float | None = None
+    """Of events as they are stored, compressed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryFacts:
+    """What a repository is for, and what it holds at the moment."""
+
+    kind: str
+    """DEFAULT, PERSONAL, TRIAL, SYSTEM, MANAGED, or what a newer server adds."""
+    data: str
+    """ANYDATA, FALCON, or what a newer server adds."""
+    compressed_bytes: int
+    uncompressed_bytes: int
+    latest_ingest_at: datetime | None
+    """None where it is empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """A repository, or a view over some."""
 
@@ -17,8 +54,19 @@ class View:
     name: str
     description: str = ""
     is_repository: bool
-    connections: Mapping[str, str] = field(default_factory=dict)
-    """Of a view: repository to the filter that is put before each query."""
+    connections: tuple[ViewConnection, ...] = ()
+    """Of a view, in the server's order."""
+    has_automatic_search: bool = True
+    """Whether the web page searches as soon as it is opened."""
+    retention: Retention = Retention()
+    """Of a repository; a view keeps nothing."""
+    facts: RepositoryFacts | None = field(default=None, compare=False)
+    """Of a repository; outside equality, since they change by themselves."""
+
+    @property
+    def repositories(self) -> tuple[str, ...]:
+        """Return the names of the repositories behind a view, each once, sorted."""
+        return tuple(sorted({connection.repository for connection in self.connections}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +99,16 @@ class NewToken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IngestToken:
+    """Whoever has its secret may send events into one repository, and do nothing else."""
+
+    name: str
+    secret: SecretText
+    parser: str = ""
+    """What reads the events; empty where each says so itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueryProblem:
     """What a server says about a query's text."""
 
@@ -69,6 +127,18 @@ class QueryAnalysis:
     """False where the server would not run it; there is a problem then."""
     alert_type: str = ""
     """What it suits: FilterAlert, AggregateAlert or LegacyAlert; empty where nothing is said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryShape:
+    """How a server would run a query."""
+
+    is_aggregate: bool
+    is_single_phase: bool
+    """False where it has a join, or anything else that runs a query before it."""
+    filter_part: str
+    """All of it that comes before its first aggregate."""
+    suits_filter_alert: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +175,24 @@ class ServerStatus:
 
     status: str
     version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFacts:
+    """How a server is set up, and how much it takes."""
+
+    environment: str
+    """ON_PREM, ON_CLOUD, ON_COMMUNITY, or what a newer server adds."""
+    cluster_id: str
+    is_being_updated: bool
+    """Whether its nodes are not all of one version at the moment."""
+    oldest_version: str
+    """Of its nodes."""
+    max_backfill_runs: int | None
+    """The most missed runs that a scheduled search may make up for; None for any number."""
+    max_csv_bytes: int
+    """Of one lookup file; JSON has a limit of its own."""
+    max_json_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

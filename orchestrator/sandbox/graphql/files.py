@@ -52,8 +52,7 @@ def file_mutations(caller: Caller) -> dict[str, Callable[..., Any]]:
         domain = writable(name)
         if fileName in domain.files:
             raise InputRefused(f"The file '{fileName}' already exists")
-        del labels
-        file = caller.sandbox.put_file(domain, fileName, b"", by=caller.role.name)
+        file = caller.sandbox.put_file(domain, fileName, b"", by=caller.role.name, labels=labels)
         return _snapshot(file, domain)
 
     def update_file(
@@ -67,13 +66,15 @@ def file_mutations(caller: Caller) -> dict[str, Callable[..., Any]]:
         offset: int | None = None,
         labels: Sequence[str] | None = None,
     ) -> dict[str, Any]:
-        del labels, columnChanges
+        del columnChanges
         domain = writable(name)
         _, rows = cells(_found(domain, fileName).content)
         first = offset or 0
         rows[first : first + (limit if limit is not None else len(rows))] = changedRows
         content = _to_csv([headers, *rows])
-        file = caller.sandbox.put_file(domain, fileName, content, by=caller.role.name)
+        file = caller.sandbox.put_file(
+            domain, fileName, content, by=caller.role.name, labels=labels
+        )
         return _snapshot(file, domain, offset=offset, limit=limit)
 
     def remove_file(

@@ -6,13 +6,15 @@ from typing import Any
 
 Node = dict[str, Any]
 
-LEGACY: Node = {
-    "name": "legacy",
-    "futureName": None,
-    "version": {"name": "legacy"},
-    "isKnown": True,
-}
 ORGANIZATION: Node = {"id": "sandbox", "name": "sandbox", "cid": None}
+
+
+def language_node(name: str) -> Node:
+    """Return a version of the query language, one of the schema's own."""
+    return {"name": name, "futureName": None, "version": {"name": name}, "isKnown": True}
+
+
+LEGACY = language_node("legacy")
 
 
 def user_node(name: str) -> Node:

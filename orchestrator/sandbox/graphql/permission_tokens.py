@@ -91,12 +91,12 @@ def permission_token_mutations(caller: Caller) -> dict[str, Resolver]:
     found: dict[str, Resolver] = {
         "createPersonalUserToken": lambda _info, input: change.personal(input)["token"],  # noqa: A006 -- the schema's name
         "createPersonalUserTokenV2": _of_input(change.personal),
-        "createViewPermissionsTokenV2": _of_input(change.for_views),
         "rotateToken": _of_input(change.rotate),
         "deleteToken": _of_input(change.delete),
     }
     for kind in _KINDS:
         found[f"create{kind}PermissionsToken"] = _of_input(change.create, kind)
+        found[f"create{kind}PermissionsTokenV2"] = _of_input(change.create_told, kind)
         found[f"update{kind}PermissionsTokenPermissions"] = _of_input(change.update, kind)
     return found
 
@@ -117,12 +117,13 @@ class _Change:
             raise _refused("viewIds", "must not be empty")
         return self._issue(made | {"views": views})
 
-    def for_views(self, given: Input) -> Node:
-        """Make a token for some search domains; its text, and what else is told of it."""
+    def create_told(self, given: Input, kind: str) -> Node:
+        """Make a token with permissions; its text, and what else is told of it."""
         if given.get("assetPermissionAssignments"):
             reason = "the sandbox knows no permissions on single assets"
             raise _refused("assetPermissionAssignments", reason)
-        return self._told(self.create({**given, "permissions": given["viewPermissions"]}, "View"))
+        permissions = given[f"{kind.lower()}Permissions"]
+        return self._told(self.create({**given, "permissions": permissions}, kind))
 
     def personal(self, given: Input) -> Node:
         """Make a token that may do what its maker may."""

@@ -61,7 +61,7 @@ def _analysis(caller: Caller, text: str) -> Node:
         raise InputRefused(exc.text.split("\n", 1)[0]) from exc
     return {
         "isAggregate": checked.is_aggregate,
-        "isSinglePhase": True,
+        "isSinglePhase": not _has_subquery(checked),
         "filterPart": checked.filter_text,
         "isValidFilterAlertQuery": lambda _info, **_view: _alert_type(checked) == "FilterAlert",
     }
@@ -92,9 +92,13 @@ def _analyzed(caller: Caller, given: Mapping[str, Any]) -> Node:
 
 def _alert_type(checked: Checked) -> str:
     """Return the kind of alert that takes the query: the older one alone takes joins."""
-    if any(isinstance(node, nodes.Subquery) for node in walk(checked.query)):
+    if _has_subquery(checked):
         return "LegacyAlert"
     return "AggregateAlert" if checked.is_aggregate else "FilterAlert"
+
+
+def _has_subquery(checked: Checked) -> bool:
+    return any(isinstance(node, nodes.Subquery) for node in walk(checked.query))
 
 
 def _error(code: str, message: str) -> Node:

@@ -16,6 +16,7 @@ from orchestrator.sandbox.graphql.nodes import (
     ORGANIZATION,
     Node,
     author_node,
+    language_node,
     user_node,
 )
 from orchestrator.sandbox.graphql.package_nodes import installation_node, package_fields
@@ -96,7 +97,7 @@ def file_node(file: StoredFile, domain: Domain) -> Node:
         "contentHash": file.content_hash,
         "fileSizeBytes": len(file.content),
         "createdAt": format_instant(from_epoch_ms(file.created_ms)),
-        "createdBy": file.modified_by,
+        "createdBy": file.created_by or file.modified_by,
         "modifiedAt": format_instant(from_epoch_ms(file.modified_ms)),
         "modifiedBy": file.modified_by,
         **package_fields(domain, file.package),
@@ -297,7 +298,7 @@ def _view(domain: Domain, caller: Caller) -> Node:
         {
             "repository": domain_node(_reached(c.repository, caller), caller),
             "filter": c.filter,
-            "languageVersion": LEGACY,
+            "languageVersion": language_node(c.language),
         }
         for c in domain.connections or ()
         if c.repository in caller.sandbox.domains

@@ -143,7 +143,14 @@ def _domain_mutations(caller: Caller) -> dict[str, Resolver]:
             found = sandbox.domains.get(entry["repositoryName"])
             if found is None or found.is_view:
                 raise InputRefused(f"Could not find the repository '{entry['repositoryName']}'")
-        return tuple(Connection(repository=e["repositoryName"], filter=e["filter"]) for e in given)
+        return tuple(
+            Connection(
+                repository=entry["repositoryName"],
+                filter=entry["filter"],
+                language=entry.get("languageVersion") or "legacy",
+            )
+            for entry in given
+        )
 
     def update_view(name: str, given: Sequence[Mapping[str, Any]]) -> Node:
         demand(caller.role, Right.ADMIN)

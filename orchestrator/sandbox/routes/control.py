@@ -23,6 +23,7 @@ from orchestrator.sandbox.answers import Refusal, forbidden, json_answer
 from orchestrator.sandbox.auth import caller_of, demand, sandbox_of
 from orchestrator.sandbox.faults.kinds import fault_from_json
 from orchestrator.sandbox.quotas import quotas_from_json
+from orchestrator.sandbox.routes.health import health_checks, http_status, worst
 from orchestrator.sandbox.routes.overview import overview, pending_faults
 from orchestrator.sandbox.routes.query_body import body_of
 from orchestrator.sandbox.settings import Right
@@ -30,8 +31,11 @@ from orchestrator.sandbox.state import Sandbox
 
 
 async def status(request: Request) -> Response:
-    """`GET /api/v1/status`: needs no token."""
-    return json_answer({"status": "OK", "version": sandbox_of(request).settings.version})
+    """`GET /api/v1/status`: the worst of the checks of `health-json`; needs no token."""
+    sandbox = sandbox_of(request)
+    found = worst(health_checks(sandbox))
+    content = {"status": found.value, "version": sandbox.settings.version}
+    return json_answer(content, status=http_status(found))
 
 
 async def show_overview(request: Request) -> Response:

@@ -73,7 +73,7 @@ async def health_json(request: Request) -> Response:
         "warnings": of(HealthStatus.WARN),
         "down": of(HealthStatus.DOWN),
     }
-    return json_answer(content, status=_http_status(status))
+    return json_answer(content, status=http_status(status))
 
 
 async def health_text(request: Request) -> Response:
@@ -83,7 +83,7 @@ async def health_text(request: Request) -> Response:
     ordered = sorted(checks, key=lambda check: -_BY_BADNESS.index(check.status))
     lines = [f"{check.status}: {check.name}: {check.message}" for check in ordered]
     text = "\n".join([f"{status}: {_message(checks)}", *lines]) + "\n"
-    return text_answer(_http_status(status), text)
+    return text_answer(http_status(status), text)
 
 
 def health_checks(sandbox: Sandbox) -> list[HealthCheck]:
@@ -137,7 +137,8 @@ def _message(checks: Sequence[HealthCheck]) -> str:
     return "; ".join(check.message for check in bad) or "everything is fine"
 
 
-def _http_status(status: HealthStatus) -> int:
+def http_status(status: HealthStatus) -> int:
+    """Return the HTTP status of an answer that tells this one."""
     return 503 if status is HealthStatus.DOWN else 200
 
 

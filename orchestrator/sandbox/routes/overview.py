@@ -15,8 +15,6 @@ Instants are ISO 8601 in UTC. An action's settings are left out: they hold secre
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from orchestrator.sandbox.faults.kinds import fault_to_json
 from orchestrator.sandbox.search.job_history import JobSummary
 from orchestrator.sandbox.state import Sandbox
@@ -55,7 +53,10 @@ def _domain(sandbox: Sandbox, domain: Domain) -> Json:
         "name": domain.name,
         "kind": "view" if domain.is_view else "repository",
         "description": domain.description,
-        "connections": [asdict(connection) for connection in domain.connections or ()],
+        "connections": [
+            {"repository": connection.repository, "filter": connection.filter}
+            for connection in domain.connections or ()
+        ],
         # A view's filters are not applied here: these are the events that it draws from.
         "events": sum(snapshot.count for snapshot in snapshots),
         "oldest_event": _instant(min((oldest for oldest, _ in bounds), default=None)),

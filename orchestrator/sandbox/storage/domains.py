@@ -44,6 +44,8 @@ class Connection:
 
     repository: str
     filter: str
+    language: str = "legacy"
+    """The version of the query language that the filter is in; kept, and read as any other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,8 @@ class StoredFile:
     created_ms: int
     modified_ms: int
     modified_by: str
+    created_by: str = ""
+    """Empty where that was not noted."""
     labels: tuple[str, ...] = ()
     package: str = ""
     """Name of the package that brought it."""
@@ -147,6 +151,10 @@ class Domain:
         """Return whether events come from elsewhere."""
         return self.connections is not None
 
+    def behind(self) -> tuple[str, ...]:
+        """Return the names of the repositories of a view, each once, in order."""
+        return tuple(dict.fromkeys(c.repository for c in self.connections or ()))
+
     def prefix(self) -> str:
         """Return the filter that a view puts in front of each query, empty for none."""
         if not self.connections:
@@ -163,6 +171,7 @@ class Domain:
                 "created_ms": file.created_ms,
                 "modified_ms": file.modified_ms,
                 "modified_by": file.modified_by,
+                "created_by": file.created_by,
                 "labels": list(file.labels),
                 "package": file.package,
                 "packaged_ms": file.packaged_ms,
@@ -203,7 +212,7 @@ def domain_from_json(raw: Record, blobs: dict[str, bytes]) -> Domain:
         description=raw["description"],
         connections=None
         if connections is None
-        else tuple(Connection(repository=c["repository"], filter=c["filter"]) for c in connections),
+        else tuple(Connection(**connection) for connection in connections),
     )
     for kind in AssetKind:
         domain.assets[kind] = {record["id"]: record for record in raw["assets"].get(kind, [])}
@@ -218,6 +227,7 @@ def domain_from_json(raw: Record, blobs: dict[str, bytes]) -> Domain:
             created_ms=entry["created_ms"],
             modified_ms=entry["modified_ms"],
             modified_by=entry["modified_by"],
+            created_by=entry.get("created_by", ""),
             labels=tuple(entry["labels"]),
             package=entry.get("package", ""),
             packaged_ms=entry.get("packaged_ms", 0),

@@ -216,7 +216,8 @@ async def test_files_list() -> None:
 
     (file,) = await client.files("fdr").list()
 
-    assert file == LookupFile(name="runners.csv")
+    modified_at = datetime.fromisoformat("2026-03-10T02:00:00Z")
+    assert file == LookupFile(name="runners.csv", size_bytes=10, modified_at=modified_at)
     assert file.raw["contentHash"] == "placeholder"
 
 

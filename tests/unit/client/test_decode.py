@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.client.cassettes.scripted import json_response, text_response
 from orchestrator.client.decode import decode_job_id, decode_poll, decode_status
+from orchestrator.client.graphql.view_wire import read_view
 from orchestrator.client.http.members import Members, json_object
 from orchestrator.client.http.transport import Response
 from orchestrator.errors import UnexpectedResponse
@@ -146,3 +147,19 @@ def test_members_names_nested_places() -> None:
 
     with pytest.raises(UnexpectedResponse, match=r"top\.list\[0\]\.deep\.flag should be true"):
         members.members("list")[0].member("deep").flag("flag")
+
+
+@pytest.mark.parametrize("value", ["1", True, float("nan"), float("inf"), [1]])
+def test_members_fraction_is_a_number(value: object) -> None:
+    with pytest.raises(UnexpectedResponse, match=r"x\.f should be a number"):
+        Members({"f": value}, where="x").optional_fraction("f")
+
+    assert Members({"f": 3}, where="x").optional_fraction("f") == 3.0
+    assert Members({"f": None}, where="x").optional_fraction("f") is None
+
+
+def test_retention_beyond_a_calendar_names_the_member() -> None:
+    view = {"__typename": "Repository", "id": "1", "name": "r", "automaticSearch": True}
+
+    with pytest.raises(UnexpectedResponse, match=r"timeBasedRetention should be a time that a cal"):
+        read_view(Members({**view, "timeBasedRetention": 1e300}, where="x"))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from orchestrator.client.cassettes.scripted import ScriptedTransport, json_response, text_response
+from orchestrator.client.graphql.files import SURELY_TAKEN_BYTES
 from orchestrator.client.http.retry import NO_RETRIES
 from orchestrator.client.http.transport import Response
 from orchestrator.client.logscale import LogScale
@@ -100,6 +101,47 @@ async def test_upload_that_is_too_large_is_rejected() -> None:
         await client.files("v").upload("hosts.csv", CONTENT)
 
 
+LARGE = bytes(SURELY_TAKEN_BYTES + 1)
+
+
+def limits(*, csv_bytes: int = 10**9, json_bytes: int = 10**9) -> Response:
+    meta = {
+        "environment": "ON_PREM",
+        "clusterId": "c",
+        "isClusterBeingUpdated": False,
+        "minimumNodeVersion": "1.204.0",
+        "maxCsvFileUploadSizeBytes": csv_bytes,
+        "maxJsonFileUploadSizeBytes": json_bytes,
+    }
+    return json_response({"data": {"meta": meta}})
+
+
+@pytest.mark.parametrize("name", ["hosts.csv", "hosts.json"])
+async def test_upload_of_more_than_the_server_takes_is_not_sent(name: str) -> None:
+    small = {"json_bytes" if name.endswith(".json") else "csv_bytes": 1000}
+    client, transport = make_client(listed(), limits(**small))
+
+    with pytest.raises(RequestRejected, match=rf"{name} has 16777217 bytes, and the server takes"):
+        await client.files("v").upload(name, LARGE)
+
+    assert [request.path for request in transport.requests] == ["graphql", "graphql"]
+
+
+async def test_upload_of_a_large_file_that_is_taken_is_sent() -> None:
+    client, transport = make_client(listed(), limits(), text_response("id"))
+
+    assert await client.files("v").upload("hosts.csv", LARGE) is True
+    assert transport.left == 0
+
+
+async def test_upload_to_a_server_that_tells_no_limit_is_sent() -> None:
+    unknown = json_response({"errors": [{"message": "Cannot query field"}]})
+    client, transport = make_client(listed(), unknown, text_response("id"))
+
+    assert await client.files("v").upload("hosts.csv", LARGE) is True
+    assert transport.left == 0
+
+
 async def test_list_is_sorted() -> None:
     client, _ = make_client(listed(("b.csv", 1), ("a.csv", 2)))
 
@@ -132,3 +174,43 @@ async def test_delete_that_did_nothing_is_rejected() -> None:
 
     with pytest.raises(RequestRejected, match=r"a\.csv in v was not deleted"):
         await client.files("v").delete("a.csv")
+
+
+def page(*lines: list[str], total: int, offset: int = 0, columns: str = "host") -> Response:
+    content = {"headers": [columns], "lines": lines, "totalLinesCount": total, "offset": offset}
+    return json_response({"data": {"getFileContent": content}})
+
+
+@pytest.mark.parametrize(
+    ("second", "problem"),
+    [
+        (page(["b"], total=3, offset=1), r"a\.csv in v changed while it was read"),
+        (page(["b"], total=2, offset=1, columns="name"), "changed while it was read"),
+        (page(total=2, offset=1), r"a\.csv in v ends after 1 of 2 rows"),
+    ],
+)
+async def test_rows_that_are_not_the_whole_file_are_an_error(
+    second: Response, problem: str
+) -> None:
+    client, _ = make_client(page(["a"], total=2), second)
+
+    with pytest.raises(UnexpectedResponse, match=problem):
+        _ = [row async for row in client.files("v").rows("a.csv")]
+
+
+@pytest.mark.parametrize("lines", [None, "x", ["x"], [[1]], [["a"], None]])
+async def test_page_of_another_shape_names_the_member(lines: object) -> None:
+    content = {"headers": ["host"], "lines": lines, "totalLinesCount": 1, "offset": 0}
+    client, _ = make_client(json_response({"data": {"getFileContent": content}}))
+
+    with pytest.raises(UnexpectedResponse, match=r"lines should be a list of lists of text"):
+        await client.files("v").page("a.csv")
+
+
+async def test_chosen_rows_cannot_be_replaced() -> None:
+    client, _ = make_client(page(["a"], total=1))
+    files = client.files("v")
+    seen = await files.page("a.csv", containing="a")
+
+    with pytest.raises(ValueError, match="rows with 'a' in them"):
+        await files.replace_rows("a.csv", seen, [])

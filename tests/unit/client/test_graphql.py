@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -26,7 +27,15 @@ from orchestrator.client.types import (
     TimestampType,
 )
 from orchestrator.clock import FrozenClock
-from orchestrator.errors import GraphqlError, ServerFailed, Unauthorized, UnexpectedResponse
+from orchestrator.errors import (
+    ClientError,
+    GraphqlError,
+    GraphqlProblem,
+    ServerFailed,
+    Unauthorized,
+    UnexpectedResponse,
+    UnknownRepository,
+)
 from orchestrator.sandbox.graphql.sdl import schema_text
 from orchestrator.secret import SecretText
 
@@ -167,8 +176,128 @@ async def test_execute_errors_with_200_carry_message_state_and_path() -> None:
 
     assert caught.value.problem == (
         "CreateAggregateAlert: There were errors in the input.; throttleTimeSeconds: must be at "
-        "least 60; at createAggregateAlert; and 1 more"
+        "least 60; at createAggregateAlert; and second"
     )
+    assert caught.value.problems == (
+        GraphqlProblem(
+            message="There were errors in the input.",
+            state={"throttleTimeSeconds": "must be at least 60"},
+            path=("createAggregateAlert",),
+        ),
+        GraphqlProblem(message="second"),
+    )
+
+
+async def test_execute_tells_every_reason_however_long_the_others_are() -> None:
+    state = {"queryString": "x" * 300, "schedule": "not a cron expression"}
+    errors = [
+        {"message": "m" * 300, "path": ["files", 0, "name"], "state": state},
+        *({"message": f"error {n}"} for n in range(600)),
+    ]
+    transport = ScriptedTransport(json_response({"data": None, "errors": errors}))
+
+    with pytest.raises(GraphqlError) as caught:
+        await make_graphql(transport).execute("CreateScheduledSearch", {"input": {}})
+
+    first, *rest = caught.value.problems
+    assert first.message == "m" * 255 + "…"
+    assert first.state == {"queryString": "x" * 255 + "…", "schedule": "not a cron expression"}
+    assert "; schedule: not a cron expression; at files.0.name; and error 0" in str(caught.value)
+    assert [problem.message for problem in rest] == [f"error {n}" for n in range(499)]
+    assert str(caught.value).endswith("; and error 498; and 101 more")
+
+
+async def test_secret_in_the_variables_is_sent_and_in_no_error() -> None:
+    secret = SecretText("canary-7f3a-secret")
+    state = {"customToken": f"the token {secret.reveal()} is in use"}
+    refused = [{"message": f"no {secret.reveal()}", "path": [secret.reveal(), 0], "state": state}]
+    transport = ScriptedTransport(json_response({"data": None, "errors": refused}))
+    given = {"input": {"name": "n", "customToken": secret, "others": [secret, 1]}}
+
+    with pytest.raises(GraphqlError) as caught:
+        await make_graphql(transport).execute("AddIngestToken", given)
+
+    sent = json.loads(transport.requests[0].content)["variables"]["input"]
+    assert sent == {"name": "n", "customToken": secret.reveal(), "others": [secret.reveal(), 1]}
+    assert caught.value.problems == (
+        GraphqlProblem(
+            message="no ***", state={"customToken": "the token *** is in use"}, path=("***", 0)
+        ),
+    )
+    assert secret.reveal() not in f"{caught.value} {vars(caught.value)}"
+
+
+@pytest.mark.parametrize(
+    ("path", "variables", "name"),
+    [
+        (["searchDomain"], {"view": "gone"}, "gone"),
+        (["repository"], {"repository": "gone"}, "gone"),
+        (["searchDomain", "files"], {"view": "there"}, None),
+        (["searchDomain"], {}, None),
+    ],
+)
+async def test_error_at_the_domain_itself_names_it(
+    path: list[str], variables: dict[str, object], name: str | None
+) -> None:
+    envelope = {"data": None, "errors": [{"message": "no", "path": path}]}
+    transport = ScriptedTransport(json_response(envelope))
+
+    with pytest.raises(ClientError) as caught:
+        await make_graphql(transport).run("{ x }", variables)
+
+    if name is None:
+        assert type(caught.value) is GraphqlError
+    else:
+        assert isinstance(caught.value, UnknownRepository)
+        assert caught.value.problem.startswith(f"there is no repository or view '{name}'")
+
+
+async def test_run_sends_a_document_of_the_callers_own() -> None:
+    data = {"meta": {"version": "1.204.0"}}
+    transport = ScriptedTransport(*[json_response({"data": data})] * 2)
+    graphql = make_graphql(transport)
+    text = "query A { meta { version } } query B($f: FeatureFlag!) { featureFlags { flag } }"
+
+    plain = await graphql.run("{ meta { version } }")
+    named = await graphql.run(text, {"f": "SleepFunction"}, operation="A")
+
+    assert (plain.raw, named.raw) == (data, data)
+    assert [json.loads(request.content) for request in transport.requests] == [
+        {"query": "{ meta { version } }", "variables": {}},
+        {"query": text, "operationName": "A", "variables": {"f": "SleepFunction"}},
+    ]
+
+
+async def test_run_reads_the_envelope_as_execute_does() -> None:
+    refused = json_response({"data": None, "errors": [{"message": "no such field"}]})
+
+    with pytest.raises(GraphqlError, match="the document: no such field"):
+        await make_graphql(ScriptedTransport(refused)).run("{ nonsense }")
+
+
+@pytest.mark.parametrize(
+    ("document", "is_repeated"),
+    [
+        ("{ a }", True),
+        ("query Q { mutation }", True),
+        ('{ a(x: "}") mutation(y: """ } mutation " """) }', True),
+        ("# mutation\n{ a }", True),
+        ("query Q($mutation: String) { a(b: $mutation) }", True),
+        ("mutation { a }", False),
+        ("mutation M($i: I! = {a: 1}) { a(i: $i) { b } }", False),
+        ("fragment F on T { a } mutation M { a { ...F } }", False),
+        ('query Q { a(x: "{") } mutation M { a }', False),
+        ("query Q { a } # }\nmutation M { a }", False),
+    ],
+)
+async def test_run_repeats_only_what_holds_no_mutation(document: str, is_repeated: bool) -> None:
+    transport = ScriptedTransport(text_response("x", status=500), json_response({"data": {}}))
+
+    if is_repeated:
+        assert (await make_graphql(transport).run(document)).raw == {}
+    else:
+        with pytest.raises(ServerFailed):
+            await make_graphql(transport).run(document)
 
 
 async def test_execute_partial_data_with_errors_is_a_failure() -> None:

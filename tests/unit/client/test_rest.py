@@ -1,9 +1,7 @@
-"""Status, streaming and ingest."""
+"""Status, health and streaming."""
 
 from __future__ import annotations
 
-import gzip
-import json
 from datetime import UTC, datetime
 
 import pytest
@@ -12,24 +10,20 @@ from orchestrator.client.cassettes.scripted import ScriptedTransport, json_respo
 from orchestrator.client.http.retry import RetryPolicy
 from orchestrator.client.http.transport import Response
 from orchestrator.client.logscale import LogScale
-from orchestrator.client.rest import BATCH_BYTES, BATCH_EVENTS, StreamProgress, batched_lines
+from orchestrator.client.rest import StreamProgress
 from orchestrator.client.types import ServerStatus
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import (
-    RequestRejected,
-    RequestTimedOut,
+    ServerDown,
     ServerFailed,
     UnexpectedResponse,
 )
 from orchestrator.secret import SecretText
 
 NOW = datetime(2026, 3, 10, tzinfo=UTC)
-INGEST_TOKEN = SecretText("ingest-canary")
 
 
-def make_client(
-    *steps: Response | RequestTimedOut, attempts: int = 1
-) -> tuple[LogScale, ScriptedTransport]:
+def make_client(*steps: Response, attempts: int = 1) -> tuple[LogScale, ScriptedTransport]:
     transport = ScriptedTransport(*steps)
     client = LogScale(
         "https://logscale.example/",
@@ -54,6 +48,50 @@ async def test_status_down_comes_with_503() -> None:
         await client.status()
 
     assert caught.value.status == 503
+    assert isinstance(caught.value, ServerDown)
+    assert caught.value.problem == "the server, version 1, says that it is DOWN"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        text_response("starting", status=503),
+        json_response({"status": "DOWN"}, status=503),
+        json_response({"status": ["DOWN"], "version": "1"}, status=503),
+        json_response({"status": "OK", "version": "1"}, status=503),
+        json_response({"status": "DOWN", "version": 1}, status=503),
+        text_response("<html>", status=503, content_type="text/html"),
+    ],
+)
+async def test_503_without_the_servers_own_word_is_a_failure(answer: Response) -> None:
+    client, _ = make_client(answer)
+
+    with pytest.raises(ServerFailed) as caught:
+        await client.status()
+
+    assert type(caught.value) is ServerFailed
+
+
+async def test_status_of_a_server_that_comes_up_is_asked_again() -> None:
+    down = json_response({"status": "DOWN", "version": "1"}, status=503)
+    client, _ = make_client(down, json_response({"status": "OK", "version": "1"}), attempts=2)
+
+    assert (await client.status()).status == "OK"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        text_response("starting", status=503),
+        json_response({"status": "DOWN", "down": "disk"}, status=503),
+        json_response({"status": "DOWN", "down": []}, status=500),
+    ],
+)
+async def test_health_that_is_not_told_is_a_failure(answer: Response) -> None:
+    client, _ = make_client(answer)
+
+    with pytest.raises(ServerFailed):
+        await client.health()
 
 
 async def test_status_of_another_shape_is_unexpected() -> None:
@@ -97,72 +135,3 @@ async def test_stream_of_another_shape_is_unexpected(answer: Response, problem: 
 
     with pytest.raises(UnexpectedResponse, match=problem):
         await anext(client.stream("fdr", "", start=NOW, end=NOW))
-
-
-async def test_structured_ingest_uses_the_ingest_token() -> None:
-    client, transport = make_client(json_response({}))
-    batch = {"tags": {"host": "a"}, "events": [{"timestamp": 1, "attributes": {"k": "v"}}]}
-
-    await client.ingest(INGEST_TOKEN).structured([batch])  # type: ignore[list-item]  # as a dict
-
-    request = transport.requests[0]
-    assert request.path == "api/v1/ingest/humio-structured"
-    assert request.bearer == INGEST_TOKEN
-    assert json.loads(request.content) == [batch]
-
-
-async def test_ingest_of_unknown_fate_is_not_repeated() -> None:
-    client, transport = make_client(RequestTimedOut("x"), json_response({}), attempts=3)
-
-    with pytest.raises(RequestTimedOut):
-        await client.ingest().structured([])
-
-    assert transport.left == 1
-
-
-async def test_ingest_under_back_pressure_is_repeated() -> None:
-    client, _ = make_client(text_response("busy", status=503), json_response({}), attempts=2)
-
-    await client.ingest().structured([])
-
-
-async def test_ingest_answered_by_a_login_page_is_not_a_success() -> None:
-    client, _ = make_client(text_response("<html>", content_type="text/html"))
-
-    with pytest.raises(UnexpectedResponse):
-        await client.ingest().structured([])
-
-
-async def test_hec_sends_batches_and_counts() -> None:
-    success = json_response({"text": "Success", "code": 0})
-    client, transport = make_client(success, json_response({}))
-    events = [{"event": f"e{n}"} for n in range(BATCH_EVENTS + 1)]
-
-    assert await client.ingest(INGEST_TOKEN).hec(events) == BATCH_EVENTS + 1  # type: ignore[arg-type]  # as dicts
-
-    first, second = transport.requests
-    assert first.headers["Content-Encoding"] == "gzip"
-    assert len(gzip.decompress(first.content).split(b"\n")) == 500
-    assert second.content == b'{"event": "e500"}'
-
-
-async def test_hec_refusal_in_a_200_is_an_error() -> None:
-    client, _ = make_client(json_response({"text": "Invalid data format", "code": 6}))
-
-    with pytest.raises(RequestRejected, match="Invalid data format"):
-        await client.ingest().hec([{"event": "e"}])
-
-
-async def test_hec_of_nothing_sends_nothing() -> None:
-    client, transport = make_client()
-
-    assert await client.ingest().hec([]) == 0
-    assert transport.requests == []
-
-
-def test_batches_are_bounded_by_bytes_and_a_large_event_goes_alone() -> None:
-    half, huge = "x" * (BATCH_BYTES // 2), "y" * (BATCH_BYTES + 1)
-
-    batches = [[len(line) for line in batch] for batch in batched_lines([half, half, huge, "z"])]
-
-    assert batches == [[len(half)], [len(half)], [len(huge)], [1]]

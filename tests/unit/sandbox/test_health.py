@@ -77,9 +77,11 @@ async def test_health_follows_the_disk(
     async with open_client(data_dir=tmp_path) as client:
         told = await client.call("GET", "/api/v1/health-json")
         text = await client.call("GET", "/api/v1/health")
+        plain = await client.call("GET", "/api/v1/status", token=None)
 
     checks = {check["name"]: check for check in told.json()[member]}
     assert (told.status_code, text.status_code, told.json()["status"]) == (code, code, status)
+    assert (plain.status_code, plain.json()) == (code, {"status": status, "version": VERSION})
     assert checks["primary-disk-usage"]["fields"] == {"used_percent": f"{100 - free:.1f}"}
     assert text.headers["content-type"] == "text/plain; charset=UTF-8"
     assert text.text.startswith(f"{status}: ")

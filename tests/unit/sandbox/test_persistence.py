@@ -80,6 +80,43 @@ async def test_users_hosts_and_correlation_rules_survive_a_restart(
     assert host == [{"device_id": "a1", "hostname": "h"}]
 
 
+async def test_view_survives_a_restart_with_each_of_its_connections(
+    open_client: Any, tmp_path: Path
+) -> None:
+    create = """mutation { createView(name: "both", connections: [
+      {repositoryName: "falcon", filter: "a=b", languageVersion: xdr1},
+      {repositoryName: "falcon", filter: "c=d"}]) { name } }"""
+    read = """{ searchDomain(name: "both") { ... on View { connections {
+      filter repository { name } languageVersion { name futureName } } } } }"""
+    async with open_client(data_dir=tmp_path) as client:
+        await client.graphql(create)
+        made = await client.graphql(read)
+    async with open_client(data_dir=tmp_path) as client:
+        kept = await client.graphql(read)
+
+    first, second = kept["data"]["searchDomain"]["connections"]
+    assert kept == made
+    assert (first["filter"], first["languageVersion"]["name"]) == ("a=b", "xdr1")
+    assert (second["filter"], second["languageVersion"]["name"]) == ("c=d", "legacy")
+
+
+async def test_file_survives_a_restart_with_its_labels_and_who_made_it(
+    open_client: Any, tmp_path: Path
+) -> None:
+    create = 'mutation { newFile(fileName: "a.csv", name: "falcon", labels: ["l"]) { limit } }'
+    read = """{ searchDomain(name: "falcon") { files {
+      labels createdBy createdAt modifiedBy modifiedAt } } }"""
+    async with open_client(data_dir=tmp_path) as client:
+        await client.graphql(create)
+        made = await client.graphql(read)
+    async with open_client(data_dir=tmp_path) as client:
+        kept = await client.graphql(read)
+
+    (file,) = kept["data"]["searchDomain"]["files"]
+    assert kept == made
+    assert (file["labels"], file["createdBy"]) == (["l"], "admin")
+
+
 async def test_memory_only_sandbox_keeps_nothing(open_client: Any) -> None:
     async with open_client() as client:
         await client.ingest({"n": "1"})
