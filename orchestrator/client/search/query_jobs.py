@@ -8,6 +8,7 @@ Source: library.humio.com, logscale-api/api-search-query; cassettes/query_jobs/.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -17,7 +18,7 @@ from urllib.parse import quote
 
 from orchestrator.client.decode import PollAnswer, decode_job_id, decode_poll
 from orchestrator.client.http.limits import Lane
-from orchestrator.client.http.retry import NO_RETRIES
+from orchestrator.client.http.retry import RetryPolicy
 from orchestrator.client.http.session import Session, json_request
 from orchestrator.client.http.transport import Request
 from orchestrator.client.search.job_machine import (
@@ -35,6 +36,10 @@ from orchestrator.errors import ClientError, NotFound, QueryRejected
 
 PAGE_ROWS = 5_000
 _DELETE_GRACE_S = 5.0
+"""Longest that a caller waits for a deletion, which goes on behind him."""
+_DELETE_RETRIES = RetryPolicy(attempts=4)
+"""Of its own: a job that is left costs the server work, whatever the session repeats."""
+logger = logging.getLogger(__name__)
 
 
 class QueryJobs:
@@ -196,10 +201,14 @@ class QueryJobs:
         await self._session.call(self._keeping("GET", repository, job_id, query=query))
 
     async def delete(self, repository: str, job_id: str) -> None:
-        """Stop and forget the job; one that is gone already is fine."""
+        """Stop and forget the job; one that is gone already is fine.
+
+        Raises:
+            ClientError: It could not be told so, several times.
+        """
         try:
             request = self._keeping("DELETE", repository, job_id)
-            await self._session.call(request, policy=NO_RETRIES)
+            await self._session.call(request, policy=_DELETE_RETRIES)
         except NotFound:
             return
 
@@ -252,9 +261,11 @@ class QueryJobs:
     async def _forget(self, repository: str, job_id: str) -> None:
         try:
             await self.delete(repository, job_id)
-        except ClientError:
-            # The result or the error in hand matters more; the server drops the job in 90 s.
-            return
+        except ClientError as exc:
+            # The result or the error in hand matters more. The server drops a job that nobody
+            # polls, after 90 s, a live one after an hour.
+            left = {"repository": repository, "job_id": job_id, "reason": str(exc)}
+            logger.warning("query-job-left", extra=left)
 
     async def _finally(self, work: Coroutine[None, None, None]) -> None:
         """Run `work` to its end and wait a little, even if the caller is cancelled again."""

@@ -32,7 +32,6 @@ from orchestrator.client.search.query_jobs import QueryJobs
 from orchestrator.client.types import JobProgress
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import (
-    ClientError,
     NotFound,
     QueryIncomplete,
     QueryJobExpired,
@@ -424,12 +423,38 @@ async def test_search_failing_poll_still_deletes() -> None:
 
 
 async def test_search_survives_a_failing_delete() -> None:
-    transport = ScriptedTransport(
-        STARTED, json_response(wire_poll()), text_response("oops", status=500)
-    )
+    oops = text_response("oops", status=500)
+    transport = ScriptedTransport(STARTED, json_response(wire_poll()), oops, oops, oops, oops)
     jobs, _ = make_jobs(transport)
 
     assert await run(jobs) == ()
+    assert transport.left == 0
+
+
+async def test_search_deletes_again_where_the_server_was_busy() -> None:
+    busy = text_response("busy", status=503)
+    transport = ScriptedTransport(STARTED, json_response(wire_poll()), busy, busy, GONE)
+    jobs, _ = make_jobs(transport)
+
+    assert await run(jobs) == ()
+    assert [request.method for request in transport.requests[-3:]] == ["DELETE"] * 3
+    assert transport.left == 0
+
+
+async def test_job_that_stays_on_the_server_is_told_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    transport = ScriptedTransport(
+        STARTED, json_response(wire_poll()), text_response("no right", status=403)
+    )
+    jobs, _ = make_jobs(transport)
+
+    await run(jobs)
+
+    (record,) = caplog.records
+    assert record.getMessage() == "query-job-left"
+    assert (record.__dict__["repository"], record.__dict__["job_id"]) == ("fdr", "1-a")
+    assert "no right" in record.__dict__["reason"]
 
 
 async def test_search_retries_a_poll_that_failed() -> None:
@@ -541,9 +566,9 @@ async def test_delete_of_a_job_that_is_gone_is_fine() -> None:
 
 
 async def test_delete_that_fails_says_so_to_its_caller() -> None:
-    jobs, _ = make_jobs(ScriptedTransport(text_response("oops", status=500)))
+    jobs, _ = make_jobs(ScriptedTransport(*[text_response("oops", status=500)] * 4))
 
-    with pytest.raises(ClientError):
+    with pytest.raises(ServerFailed):
         await jobs.delete("fdr", "1-a")
 
 
