@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from orchestrator.client.graphql.actions import Actions
@@ -35,6 +35,7 @@ from orchestrator.client.http.skew import ClockReading, read_clock
 from orchestrator.client.http.transport import HttpTransport, Transport
 from orchestrator.client.rest import (
     STATUS_PATH,
+    STREAM_SILENCE,
     Ingest,
     StreamProgress,
     fetch_health,
@@ -138,13 +139,17 @@ class LogScale(Searching):
         *,
         start: datetime,
         end: datetime,
+        use_ingest_time: bool = False,
         arguments: Mapping[str, str] | None = None,
         options: SearchOptions = PLAIN,
+        silence: timedelta = STREAM_SILENCE,
         on_progress: Callable[[StreamProgress], None] | None = None,
     ) -> AsyncGenerator[dict[str, str]]:
         """Yield rows without any word on completeness; see `rest.stream_rows`.
 
         Raises:
+            QueryRejected: The server refused the query.
+            RequestTimedOut: No row came for `silence`.
             ClientError: The server could not be asked, or the connection broke on the way.
         """
         return stream_rows(
@@ -153,8 +158,10 @@ class LogScale(Searching):
             query=query,
             start=start,
             end=end,
+            use_ingest_time=use_ingest_time,
             arguments=arguments,
             options=options,
+            silence=silence,
             on_progress=on_progress,
         )
 

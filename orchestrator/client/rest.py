@@ -11,7 +11,7 @@ import gzip
 import json
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from orchestrator.client.decode import (
@@ -32,7 +32,13 @@ from orchestrator.client.wire import (
     WireMessages,
     WireStructuredBatch,
 )
-from orchestrator.errors import ClientError, NotARepository, NotFound, RequestRejected
+from orchestrator.errors import (
+    ClientError,
+    NotARepository,
+    NotFound,
+    QueryRejected,
+    RequestRejected,
+)
 from orchestrator.units import to_epoch_ms
 
 STATUS_PATH = "api/v1/status"
@@ -40,6 +46,8 @@ BATCH_EVENTS = 500
 """As the vendor's own command line does."""
 BATCH_BYTES = 1024 * 1024
 COMPRESS_BYTES = 1024
+STREAM_SILENCE = timedelta(minutes=10)
+"""A stream sends nothing until a row is found, one of an aggregate nothing until all are."""
 
 
 async def fetch_status(session: Session) -> ServerStatus:
@@ -74,8 +82,10 @@ async def stream_rows(
     query: str,
     start: datetime,
     end: datetime,
+    use_ingest_time: bool = False,
     arguments: Mapping[str, str] | None = None,
     options: SearchOptions = PLAIN,
+    silence: timedelta = STREAM_SILENCE,
     on_progress: Callable[[StreamProgress], None] | None = None,
 ) -> AsyncGenerator[dict[str, str]]:
     """Yield the rows of a streaming search over `[start, end)`, in no promised order.
@@ -84,7 +94,22 @@ async def stream_rows(
     no completeness signal: an early close looks like a short result. For exports and for looking at
     events by hand; rules use query jobs.
 
+    Args:
+        session: Who asks.
+        repository: Repository or view.
+        query: CQL.
+        start: Aware, inclusive, cut to the millisecond.
+        end: Aware, exclusive, cut to the millisecond.
+        use_ingest_time: Bound the ingest time rather than the event time.
+        arguments: Values of the query's `?name` parameters.
+        options: What else the search is asked.
+        silence: Longest time without a row; an aggregate has to be finished in it. A search that
+            took longer is not started again.
+        on_progress: Told of every piece of the answer; must not block.
+
     Raises:
+        QueryRejected: The server refused the query.
+        RequestTimedOut: Nothing came for `silence`.
         UnexpectedResponse: A page instead of a stream, or a line that is not an object.
         ClientError: The server could not be asked, or the connection broke on the way.
     """
@@ -92,6 +117,7 @@ async def stream_rows(
         query=query,
         start_ms=to_epoch_ms(start),
         end_ms=to_epoch_ms(end),
+        use_ingest_time=use_ingest_time,
         arguments=arguments or {},
         options=options,
     )
@@ -99,7 +125,8 @@ async def stream_rows(
     request = json_request(
         "POST", path, spec.to_wire(), idempotent=True, headers={"Accept": "application/x-ndjson"}
     )
-    async with session.open(request) as response:
+    request = replace(request, silence=silence)
+    async with session.open(request, bad_request=QueryRejected) as response:
         require_ndjson(response.content_type)
         rows, received, rest = 0, 0, b""
         async for chunk in response.chunks:

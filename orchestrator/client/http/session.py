@@ -83,9 +83,12 @@ class Session:
             spent = timedelta(seconds=self._clock.monotonic() - began)
             return replace(request, timeout=max(request.timeout - spent, timedelta(0)))
 
+        policy = policy or self._policy
+        if request.is_upload:
+            policy = replace(policy, repeats_late=False)
         return await call_with_retries(
             lambda: self._once(left(), bad_request=bad_request),
-            policy=policy or self._policy,
+            policy=policy,
             idempotent=request.idempotent,
             clock=self._clock,
             jitter=self._jitter,
@@ -93,10 +96,20 @@ class Session:
         )
 
     @asynccontextmanager
-    async def open(self, request: Request) -> AsyncIterator[OpenResponse]:
+    async def open(
+        self,
+        request: Request,
+        *,
+        bad_request: type[RequestRejected | QueryRejected] = RequestRejected,
+    ) -> AsyncIterator[OpenResponse]:
         """Yield the 2xx answer to `request` while it arrives; leaving the block ends it.
 
-        Until its head is there the call is repeated as others are, after that never.
+        Until its head is there the call is repeated as others are, though not because the head
+        stayed out; after that never.
+
+        Args:
+            request: What to send; its token is put in here.
+            bad_request: What a 400 means for this request.
 
         Raises:
             ClientError: The subclass that the status or the failure calls for.
@@ -104,24 +117,33 @@ class Session:
         async with AsyncExitStack() as stack:
 
             async def opened() -> OpenResponse:
-                return await self._with_token(request, lambda signed: self._head(signed, stack))
+                return await self._with_token(
+                    request, lambda signed: self._head(signed, stack, bad_request=bad_request)
+                )
 
             yield await call_with_retries(
                 opened,
-                policy=self._policy,
+                policy=replace(self._policy, repeats_late=False),
                 idempotent=request.idempotent,
                 clock=self._clock,
                 jitter=self._jitter,
             )
 
-    async def _head(self, request: Request, stack: AsyncExitStack) -> OpenResponse:
+    async def _head(
+        self,
+        request: Request,
+        stack: AsyncExitStack,
+        *,
+        bad_request: type[RequestRejected | QueryRejected],
+    ) -> OpenResponse:
         async with AsyncExitStack() as own:
             response = await own.enter_async_context(self._transport.open(request))
             if 200 <= response.status < 300:
                 refuse_page(Response(status=response.status, headers=response.headers), request)
                 stack.push_async_exit(own.pop_all())
                 return response
-            raise self._error(request, await response.read(_ERROR_BYTES))
+            refused = await response.read(_ERROR_BYTES)
+            raise self._error(request, refused, bad_request=bad_request)
 
     async def _once(
         self, request: Request, *, bad_request: type[RequestRejected | QueryRejected]
@@ -155,7 +177,7 @@ class Session:
         request: Request,
         response: Response,
         *,
-        bad_request: type[RequestRejected | QueryRejected] = RequestRejected,
+        bad_request: type[RequestRejected | QueryRejected],
     ) -> ClientError:
         return error_for(
             request,
