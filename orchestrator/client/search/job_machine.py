@@ -3,8 +3,8 @@
 `JobMachine.next_step` says what to do, the `on_…` methods are told what happened, and time comes in
 as the span since the start. Rules it keeps: poll at once, then after the server's own `pollAfter`;
 a job unpolled for 90 s is dropped by the server, so long pauses carry heartbeats; a lost job is
-submitted once more with the same absolute times; a finished job is read to its last page; the
-result says whether it is the whole answer.
+submitted once more with the same absolute times; a finished job is read to its last page, or to one
+that was there already; the result says whether it is the whole answer.
 Source: library.humio.com, logscale-api/api-search-query; cassettes/query_jobs/.
 """
 
@@ -115,7 +115,7 @@ class JobMachine:
         self._next_poll = self._last_contact = timedelta(0)
         self._rows: list[dict[str, str]] = []
         self._last: PollAnswer | None = None
-        self._is_whole = False
+        self._is_whole = self._has_repeats = False
 
     def next_step(self, elapsed: timedelta) -> Step:
         """Return what to do now, `elapsed` after the start.
@@ -149,9 +149,12 @@ class JobMachine:
         self._last, self._polls = answer, self._polls + 1
         self._last_contact = elapsed
         if answer.is_done and not answer.is_cancelled:
-            self._rows.extend(answer.rows)
+            self._has_repeats = _is_repeated(answer, self._rows)
+            if not self._has_repeats:
+                self._rows.extend(answer.rows)
             # An empty page ends it too: the server then holds fewer rows than it counted.
-            self._is_whole = not answer.rows or len(self._rows) >= answer.row_count
+            is_last = not answer.rows or len(self._rows) >= answer.row_count
+            self._is_whole = is_last or self._has_repeats
             self._next_poll = elapsed
             return
         pause = min(max(answer.poll_after, SHORTEST_PAUSE), LONGEST_PAUSE)
@@ -186,14 +189,30 @@ class JobMachine:
         )
 
     def _result(self, last: PollAnswer, elapsed: timedelta) -> QueryResult:
+        completeness = verdict(last, spec=self._spec, received_rows=len(self._rows))
+        if self._has_repeats:
+            reason = "the server sent its first rows again: it does not page"
+            completeness = Completeness(reasons=(*completeness.reasons, reason))
         return result_of(
             last,
             rows=self._rows,
-            completeness=verdict(last, spec=self._spec, received_rows=len(self._rows)),
+            completeness=completeness,
             job_id=self.job_id,
             polls=self._polls,
             elapsed=elapsed,
         )
+
+
+def _is_repeated(page: PollAnswer, rows: Sequence[Mapping[str, str]]) -> bool:
+    """Return whether a page holds the first rows again, since nobody looked at its offset.
+
+    Whether paging works behind the Falcon gateway is not documented. Rows that are all alike are
+    taken as they are, unless they are more than were counted.
+    """
+    if not rows or not page.rows or any(a != b for a, b in zip(page.rows, rows, strict=False)):
+        return False
+    is_too_much = len(rows) + len(page.rows) > page.row_count
+    return is_too_much or any(row != page.rows[0] for row in page.rows)
 
 
 def result_of(

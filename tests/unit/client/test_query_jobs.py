@@ -29,7 +29,7 @@ from orchestrator.client.search.job_machine import (
     verdict,
 )
 from orchestrator.client.search.query_jobs import QueryJobs
-from orchestrator.client.types import JobProgress
+from orchestrator.client.types import JobProgress, QueryResult
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import (
     NotFound,
@@ -209,6 +209,43 @@ def test_machine_an_empty_page_ends_paging_and_is_told() -> None:
 
     assert isinstance(step, Finish)
     assert step.result.completeness.reasons == ("1 of 5 rows were returned",)
+
+
+def paged_machine(*pages: list[Mapping[str, object]], count: int) -> QueryResult:
+    machine = JobMachine(SPEC, deadline=seconds(60))
+    machine.on_submitted("1-a", ZERO)
+    for page in pages:
+        assert isinstance(machine.next_step(ZERO), Poll)
+        machine.on_polled(polled(events=page, eventCount=count), ZERO)
+    step = machine.next_step(ZERO)
+    assert isinstance(step, Finish)
+    return step.result
+
+
+def test_machine_a_page_that_comes_again_ends_paging_and_is_told() -> None:
+    first: list[Mapping[str, object]] = [{"n": "1"}, {"n": "2"}]
+
+    result = paged_machine(first, first, count=4)
+
+    assert [row["n"] for row in result.rows] == ["1", "2"]
+    assert result.completeness.reasons == (
+        "2 of 4 rows were returned",
+        "the server sent its first rows again: it does not page",
+    )
+
+
+def test_machine_one_row_again_that_is_more_than_was_counted_is_told() -> None:
+    result = paged_machine([{"n": "1"}, {"n": "1"}], [{"n": "1"}, {"n": "1"}], count=3)
+
+    assert len(result.rows) == 2
+    assert not result.completeness.is_complete
+
+
+def test_machine_rows_that_are_all_alike_are_pages_of_their_own() -> None:
+    result = paged_machine([{"n": "1"}, {"n": "1"}], [{"n": "1"}], count=3)
+
+    assert len(result.rows) == 3
+    assert result.completeness.is_complete
 
 
 # --- completeness
