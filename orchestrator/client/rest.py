@@ -24,8 +24,8 @@ from orchestrator.client.decode import (
 from orchestrator.client.graphql.views import Views
 from orchestrator.client.http.session import Session, json_request
 from orchestrator.client.http.transport import Request
-from orchestrator.client.search.job_machine import QuerySpec
 from orchestrator.client.search.options import PLAIN, SearchOptions
+from orchestrator.client.search.spec import QuerySpec
 from orchestrator.client.types import ServerHealth, ServerStatus
 from orchestrator.client.wire import (
     WireHecEvent,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from orchestrator.client.logscale import LogScale
-from orchestrator.client.search.job_machine import QuerySpec
 from orchestrator.client.search.options import DoneCriteria, SearchOptions
+from orchestrator.client.search.spec import QuerySpec
 from orchestrator.client.types import FieldStats, QueryResult, UsedFile
 from orchestrator.client.wire import WireStructuredBatch
 from orchestrator.clock import FrozenClock

@@ -10,13 +10,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
 
-from orchestrator.client.search.job_machine import (
-    LONGEST_PAUSE,
-    SHORTEST_PAUSE,
-    result_of,
-    shortfalls,
-)
+from orchestrator.client.search.job_machine import LONGEST_PAUSE, SHORTEST_PAUSE
 from orchestrator.client.search.query_jobs import QueryJobs
+from orchestrator.client.search.verdict import result_of, shortfalls
 from orchestrator.client.types import Completeness, QueryResult
 from orchestrator.client.wire import WireQueryJobInput
 from orchestrator.clock import Clock

@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import assert_never
 from urllib.parse import quote
 
-from orchestrator.client.decode import PollAnswer, decode_job_id, decode_poll
+from orchestrator.client.decode import decode_job_id
 from orchestrator.client.http.limits import Lane
 from orchestrator.client.http.retry import RetryPolicy
 from orchestrator.client.http.session import Session, json_request
@@ -27,9 +27,10 @@ from orchestrator.client.search.job_machine import (
     JobMachine,
     Pause,
     Poll,
-    QuerySpec,
     Submit,
 )
+from orchestrator.client.search.polls import PollAnswer, decode_poll
+from orchestrator.client.search.spec import QuerySpec
 from orchestrator.client.types import JobProgress, QueryResult
 from orchestrator.client.wire import WireQueryJobInput
 from orchestrator.errors import ClientError, NotFound, QueryRejected

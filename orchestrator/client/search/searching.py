@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import datetime, timedelta
 
-from orchestrator.client.search.job_machine import QuerySpec
 from orchestrator.client.search.live import live_snapshots
 from orchestrator.client.search.options import PLAIN, SearchOptions
 from orchestrator.client.search.query_jobs import QueryJobs
+from orchestrator.client.search.spec import QuerySpec
 from orchestrator.client.search.walk import walk_events
 from orchestrator.client.types import JobProgress, QueryResult
 from orchestrator.clock import Clock

@@ -11,8 +11,8 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from orchestrator.client.search.job_machine import QuerySpec
 from orchestrator.client.search.query_jobs import QueryJobs
+from orchestrator.client.search.spec import QuerySpec
 from orchestrator.client.types import QueryResult
 from orchestrator.client.wire import WireAround
 from orchestrator.errors import QueryIncomplete, QueryRejected, UnexpectedResponse

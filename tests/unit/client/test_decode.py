@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.client.cassettes.scripted import json_response, text_response
-from orchestrator.client.decode import decode_job_id, decode_poll, decode_status
+from orchestrator.client.decode import decode_job_id, decode_status
 from orchestrator.client.http.members import Members, json_object
 from orchestrator.client.http.transport import Response
+from orchestrator.client.search.polls import decode_poll
 from orchestrator.errors import UnexpectedResponse
 
 META: dict[str, object] = {

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from orchestrator.client.cassettes.scripted import ScriptedTransport, json_response, text_response
-from orchestrator.client.decode import PollAnswer, decode_poll
 from orchestrator.client.http.auth import StaticToken
 from orchestrator.client.http.limits import Lane
 from orchestrator.client.http.retry import RetryPolicy
@@ -23,12 +22,12 @@ from orchestrator.client.search.job_machine import (
     JobMachine,
     Pause,
     Poll,
-    QuerySpec,
     Submit,
-    columns,
-    verdict,
 )
+from orchestrator.client.search.polls import PollAnswer, decode_poll
 from orchestrator.client.search.query_jobs import QueryJobs
+from orchestrator.client.search.spec import QuerySpec
+from orchestrator.client.search.verdict import columns, verdict
 from orchestrator.client.types import JobProgress, QueryResult
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import (
