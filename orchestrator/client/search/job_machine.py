@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from orchestrator.client.search.polls import PollAnswer
 from orchestrator.client.search.spec import QuerySpec
-from orchestrator.client.search.verdict import is_repeated, result_of, verdict
+from orchestrator.client.search.verdict import cancelled, is_repeated, result_of, verdict
 from orchestrator.client.types import Completeness, JobProgress, QueryResult
 from orchestrator.errors import QueryIncomplete, QueryJobExpired
 
@@ -95,7 +95,7 @@ class JobMachine:
         """
         last = self._last
         if last is not None and last.is_cancelled:
-            raise QueryIncomplete(("the server cancelled the job", *last.warnings))
+            raise QueryIncomplete(cancelled(last))
         if last is not None and self._is_whole:
             return Finish(self._result(last, elapsed))
         if elapsed >= self._deadline:

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from orchestrator.client.search.job_machine import LONGEST_PAUSE, SHORTEST_PAUSE
 from orchestrator.client.search.query_jobs import QueryJobs
-from orchestrator.client.search.verdict import result_of, shortfalls
+from orchestrator.client.search.verdict import cancelled, result_of, shortfalls
 from orchestrator.client.types import Completeness, QueryResult
 from orchestrator.client.wire import WireQueryJobInput
 from orchestrator.clock import Clock
@@ -66,7 +66,7 @@ async def _snapshots(
         answer = await jobs.poll(repository, job_id)
         polls += 1
         if answer.is_cancelled:
-            raise QueryIncomplete(("the server cancelled the job", *answer.warnings))
+            raise QueryIncomplete(cancelled(answer))
         if answer.is_done:
             reasons = shortfalls(answer, received_rows=len(answer.rows))
             yield result_of(

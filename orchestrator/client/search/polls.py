@@ -13,7 +13,7 @@ from orchestrator.client.decode import row_of
 from orchestrator.client.http.members import MILLISECOND, Members, json_object
 from orchestrator.client.http.problems import one_line
 from orchestrator.client.http.transport import Response
-from orchestrator.client.types import FieldStats, UsedFile
+from orchestrator.client.types import FieldStats, Freshness, QueryCost, QueryWarning, UsedFile
 from orchestrator.units import from_epoch_ms
 
 
@@ -24,7 +24,7 @@ class PollAnswer:
     is_done: bool
     is_cancelled: bool
     rows: tuple[dict[str, str], ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[QueryWarning, ...]
     poll_after: timedelta
     work_done: int
     total_work: int
@@ -43,10 +43,20 @@ class PollAnswer:
     distribution: Mapping[datetime, int] = field(default_factory=dict)
     field_stats: tuple[FieldStats, ...] = ()
     files: tuple[UsedFile, ...] = ()
+    age: timedelta | None = None
+    queued: timedelta | None = None
+    buffer_rows: int | None = None
+    cost: QueryCost | None = None
+    freshness: Freshness | None = None
+    bucket_span: timedelta | None = None
+    raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+    """All of it but the rows."""
 
 
 # A server that names no pace is polled once a second.
 _DEFAULT_POLL_AFTER_MS = 1_000
+# Three hundred years; what is longer is no span.
+_SPAN_DIGITS = 13
 
 
 def decode_poll(response: Response) -> PollAnswer:
@@ -80,7 +90,65 @@ def decode_poll(response: Response) -> PollAnswer:
             UsedFile(name=item.text("name"), content_hash=item.text("contentHash", ""))
             for item in top.members("filesUsed")
         ),
+        age=_span(meta, "timeMillis"),
+        queued=_span(meta, "queuedMillis"),
+        buffer_rows=meta.optional_number("resultBufferSize"),
+        cost=_cost(meta.member("costs")) if "costs" in meta else None,
+        freshness=_freshness(meta.member("digestFlow")) if "digestFlow" in meta else None,
+        bucket_span=_bucket_span(extra),
+        raw={name: value for name, value in top.raw.items() if name != "events"},
     )
+
+
+def _span(members: Members, name: str) -> timedelta | None:
+    return members.span(name, unit=MILLISECOND) if name in members else None
+
+
+def _cost(costs: Members) -> QueryCost:
+    return QueryCost(
+        static=_points(costs, "staticCost"),
+        live=_points(costs, "liveCost"),
+        static_rate=_points(costs, "staticCostRate"),
+        live_rate=_points(costs, "liveCostRate"),
+    )
+
+
+def _points(costs: Members, name: str) -> float:
+    # Fractions are read as the text they were written as.
+    value = costs.raw.get(name)
+    try:
+        return 0.0 if value is None else float(str(value))
+    except ValueError as exc:
+        raise costs.wrong(name, "a number") from exc
+
+
+def _freshness(flow: Members) -> Freshness:
+    return Freshness(
+        lag=_span(flow, "maxIngestLatency"),
+        known_good_until=_instant(flow, "ingestTimeKnownGood"),
+        included_from=_instant(flow, "minIngestTimeIncluded"),
+    )
+
+
+def _instant(members: Members, name: str) -> datetime | None:
+    epoch_ms = members.optional_number(name)
+    return None if epoch_ms is None else instant_of(epoch_ms)
+
+
+def instant_of(epoch_ms: int) -> datetime | None:
+    """Return the instant that a server means, None for what is no date."""
+    try:
+        return from_epoch_ms(epoch_ms)
+    except ValueError:
+        return None
+
+
+def _bucket_span(extra: Members) -> timedelta | None:
+    # A text, as all that a function says of its result; no reason to refuse the rows.
+    text = extra.raw.get("bucket_span_millis")
+    if not isinstance(text, str) or not text.isdecimal() or len(text) > _SPAN_DIGITS:
+        return None
+    return int(text) * MILLISECOND
 
 
 def _distribution(members: Members) -> dict[datetime, int]:
@@ -122,12 +190,16 @@ def _rows(top: Members) -> tuple[dict[str, str], ...]:
 _TEXT_ALONE = frozenset({str})
 
 
-def _warnings(top: Members, meta: Members) -> tuple[str, ...]:
-    """Return each warning once: the server repeats them in up to three places."""
-    found = [_warning_text(value) for value in _as_list(top.raw.get("warnings"))]
-    found += [_warning_text(value) for value in _as_list(meta.raw.get("warnings"))]
-    found += [_warning_text(value) for value in _as_list(meta.raw.get("warning"))]
-    return tuple(dict.fromkeys(text for text in found if text))
+def _warnings(top: Members, meta: Members) -> tuple[QueryWarning, ...]:
+    """Return each warning once: the server repeats their texts in up to two more places."""
+    found = [_warning(value) for value in _as_list(top.raw.get("warnings"))]
+    known = {warning.message for warning in found}
+    texts = [_warning(value) for name in _TEXTS for value in _as_list(meta.raw.get(name))]
+    found += [warning for warning in texts if warning.message not in known]
+    return tuple(dict.fromkeys(warning for warning in found if warning.message))
+
+
+_TEXTS = ("warnings", "warning")
 
 
 def _as_list(value: object) -> Sequence[object]:
@@ -136,8 +208,15 @@ def _as_list(value: object) -> Sequence[object]:
     return value if isinstance(value, list) else (value,)
 
 
-def _warning_text(value: object) -> str:
-    if isinstance(value, dict):
-        message = value.get("message")
-        return one_line(str(message or value.get("code", "unnamed warning")))
-    return one_line(str(value))
+def _warning(value: object) -> QueryWarning:
+    if not isinstance(value, dict):
+        return QueryWarning(message=one_line(str(value)))
+    code, category, classification = (
+        one_line(str(value.get(name) or "")) for name in ("code", "category", "classification")
+    )
+    return QueryWarning(
+        message=one_line(str(value.get("message") or code or "unnamed warning")),
+        code=code,
+        category=category,
+        classification=classification,
+    )

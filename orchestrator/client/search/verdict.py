@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from orchestrator.client.search.polls import PollAnswer
+from orchestrator.client.search.polls import PollAnswer, instant_of
 from orchestrator.client.search.spec import QuerySpec
 from orchestrator.client.types import Completeness, JobStats, QueryResult
-from orchestrator.units import from_epoch_ms
 
 
 def is_repeated(page: PollAnswer, rows: Sequence[Mapping[str, str]]) -> bool:
@@ -46,11 +45,20 @@ def result_of(
             event_count=answer.row_count,
             processed_bytes=answer.processed_bytes,
             processed_events=answer.processed_events,
+            age=answer.age,
+            queued=answer.queued,
+            buffer_rows=answer.buffer_rows,
+            cost=answer.cost,
         ),
+        start=instant_of(answer.start_ms),
+        end=instant_of(answer.end_ms),
         has_more_events=answer.has_more_events,
         distribution=answer.distribution,
         field_stats=answer.field_stats,
         files=answer.files,
+        freshness=answer.freshness,
+        bucket_span=answer.bucket_span,
+        raw=answer.raw,
     )
 
 
@@ -85,9 +93,14 @@ def verdict(answer: PollAnswer, *, spec: QuerySpec, received_rows: int) -> Compl
     return Completeness(reasons=tuple(reasons))
 
 
+def cancelled(answer: PollAnswer) -> tuple[str, ...]:
+    """Return why a job that the server cancelled has no result."""
+    return ("the server cancelled the job", *(warning.message for warning in answer.warnings))
+
+
 def shortfalls(answer: PollAnswer, *, received_rows: int) -> list[str]:
     """Return what a poll itself says is missing, whatever span was asked for."""
-    reasons = [f"warning: {text}" for text in answer.warnings]
+    reasons = [f"warning: {warning.message}" for warning in answer.warnings]
     if answer.is_cancelled:
         reasons.append("the server cancelled the job")
     if not answer.is_done:
@@ -100,7 +113,7 @@ def shortfalls(answer: PollAnswer, *, received_rows: int) -> list[str]:
 
 
 def _span(start_ms: int, end_ms: int) -> str:
-    try:
-        return f"[{from_epoch_ms(start_ms).isoformat()}, {from_epoch_ms(end_ms).isoformat()})"
-    except ValueError:
+    start, end = instant_of(start_ms), instant_of(end_ms)
+    if start is None or end is None:
         return f"[{start_ms} ms, {end_ms} ms)"
+    return f"[{start.isoformat()}, {end.isoformat()})"

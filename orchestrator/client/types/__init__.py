@@ -28,9 +28,12 @@ from orchestrator.client.types.hosts import (
 from orchestrator.client.types.results import (
     Completeness,
     FieldStats,
+    Freshness,
     JobProgress,
     JobStats,
+    QueryCost,
     QueryResult,
+    QueryWarning,
     UsedFile,
 )
 from orchestrator.client.types.server import (
@@ -58,6 +61,7 @@ __all__ = [
     "CorrelationRule",
     "FieldStats",
     "FilterAlert",
+    "Freshness",
     "HealthCheck",
     "Host",
     "InstalledPackage",
@@ -67,8 +71,10 @@ __all__ = [
     "LookupFile",
     "NewToken",
     "QueryAnalysis",
+    "QueryCost",
     "QueryProblem",
     "QueryResult",
+    "QueryWarning",
     "QuotaUsage",
     "RunningQuery",
     "SavedQuery",

@@ -18,8 +18,11 @@ from orchestrator.client import (
     CorrelationRule,
     Falcon,
     FilterAlert,
+    Freshness,
     LogScale,
     LookupFile,
+    QueryCost,
+    QueryWarning,
     ReplayTransport,
     SavedQuery,
     ScheduledSearch,
@@ -151,10 +154,43 @@ async def test_newer_server_warns_and_orders_columns() -> None:
     )
 
     assert transport.left == ()
-    assert result.warnings == ("Ingest is behind by 130 seconds.",)
-    assert not result.completeness.is_complete
+    assert result.warnings == (
+        QueryWarning(
+            message="Ingest is behind by 130 seconds.",
+            code="IngestDelay",
+            category="CLUSTER",
+            classification="Warning",
+        ),
+    )
+    assert result.completeness.reasons == ("warning: Ingest is behind by 130 seconds.",)
     assert result.fields == ("_count", "host", "@timestamp")
     assert [row["@timestamp"] for row in result.rows] == ["1773108000500", "1773108000501"]
+
+
+async def test_newer_server_says_what_a_query_cost_and_how_fresh_its_events_are() -> None:
+    client, _ = make_client("query_jobs/poll/newer_server.yaml")
+
+    result = await client.search(
+        "fdr", "groupBy(host)", start=START, end=END, deadline=MINUTE, use_ingest_time=True
+    )
+
+    assert result.stats.cost == QueryCost(static=1.5, static_rate=0.1)
+    assert result.stats.queued == timedelta(milliseconds=7)
+    assert result.stats.age == timedelta(milliseconds=12)
+    assert result.stats.buffer_rows == 2
+    assert (result.start, result.end) == (START, END)
+    assert result.freshness == Freshness(
+        lag=timedelta(seconds=130),
+        known_good_until=from_epoch_ms(1773111471000),
+        included_from=from_epoch_ms(1773111470000),
+    )
+    assert result.bucket_span is None
+    meta = result.raw["metaData"]
+    assert isinstance(meta, dict)
+    assert meta["querySpent"]["hour"] == {"queryCount": 1, "staticCost": 1, "liveCost": 0}
+    assert meta["extraData"]["sortOrder"] == [{"field": "host", "type": "string", "order": "asc"}]
+    assert "events" not in result.raw
+    assert "sortOrder" not in repr(result)
 
 
 async def test_lost_job_is_searched_again_over_the_same_span() -> None:

@@ -11,6 +11,7 @@ from orchestrator.client.decode import decode_job_id, decode_status
 from orchestrator.client.http.members import Members, json_object
 from orchestrator.client.http.transport import Response
 from orchestrator.client.search.polls import decode_poll
+from orchestrator.client.types import Freshness, QueryWarning
 from orchestrator.errors import UnexpectedResponse
 
 META: dict[str, object] = {
@@ -68,6 +69,54 @@ def test_poll_rows_of_text_alone_and_others_keep_their_order() -> None:
     assert answer.rows == ({"a": "1"}, {"a": "2"}, {}, {"a": "3"})
 
 
+def test_poll_warnings_keep_their_codes_and_come_once() -> None:
+    top: dict[str, object] = {
+        "warnings": [
+            {"code": "IngestDelay", "message": "behind", "category": "CLUSTER"},
+            {"code": "GroupLimit", "message": "cut", "category": "NEW", "classification": "Error"},
+            {"code": "Bare", "message": ""},
+            {},
+        ]
+    }
+    answer = decode_poll(poll([], top=top, warnings=["behind", "older"], warning="cut"))
+
+    assert answer.warnings == (
+        QueryWarning(message="behind", code="IngestDelay", category="CLUSTER"),
+        QueryWarning(message="cut", code="GroupLimit", category="NEW", classification="Error"),
+        QueryWarning(message="Bare", code="Bare"),
+        QueryWarning(message="unnamed warning"),
+        QueryWarning(message="older"),
+    )
+    assert str(answer.warnings[0]) == "behind"
+
+
+def test_poll_of_an_old_server_tells_neither_cost_nor_freshness() -> None:
+    answer = decode_poll(poll([]))
+
+    assert (answer.cost, answer.freshness, answer.age, answer.queued) == (None, None, None, None)
+    assert (answer.buffer_rows, answer.bucket_span) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("900000", timedelta(minutes=15)),
+        ("", None),
+        ("15 minutes", None),
+        (900_000, None),
+        ("9" * 14, None),
+    ],
+)
+def test_poll_bucket_span_is_read_where_it_is_one(text: object, span: timedelta | None) -> None:
+    assert decode_poll(poll([], extraData={"bucket_span_millis": text})).bucket_span == span
+
+
+def test_poll_freshness_that_is_no_date_is_not_told() -> None:
+    flow = {"ingestTimeKnownGood": 10**18, "minIngestTimeIncluded": None}
+
+    assert decode_poll(poll([], digestFlow=flow)).freshness == Freshness()
+
+
 @pytest.mark.parametrize(
     "response",
     [
@@ -96,6 +145,14 @@ def test_answer_of_another_shape_keeps_the_servers_id(response: Response) -> Non
         (poll([], eventCount=True), r"poll\.metaData\.eventCount should be a whole number"),
         (poll([], fieldOrder=[1]), r"poll\.metaData\.fieldOrder should be a list of text"),
         (poll([], workDone=None), r"poll\.metaData\.workDone should be a whole number"),
+        (
+            poll([], costs={"liveCost": "much"}),
+            r"poll\.metaData\.costs\.liveCost should be a number",
+        ),
+        (
+            poll([], digestFlow={"maxIngestLatency": "1"}),
+            r"poll\.metaData\.digestFlow\.maxIngestLatency should be a whole number",
+        ),
     ],
 )
 def test_poll_of_another_shape_names_the_member(response: Response, problem: str) -> None:
