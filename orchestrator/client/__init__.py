@@ -49,6 +49,7 @@ from orchestrator.client.logscale import LogScale
 from orchestrator.client.rest import Ingest
 from orchestrator.client.search.options import DoneCriteria, SearchOptions
 from orchestrator.client.search.query_jobs import QueryJobs
+from orchestrator.client.search.spec import QuerySpec
 from orchestrator.client.types import (
     Action,
     ActionTest,
@@ -136,6 +137,7 @@ __all__ = [
     "QueryOwnership",
     "QueryProblem",
     "QueryResult",
+    "QuerySpec",
     "QueryWarning",
     "QuotaUsage",
     "ReplayTransport",

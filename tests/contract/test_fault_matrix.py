@@ -180,6 +180,17 @@ def gateway_search(stage: Stage) -> Awaitable[Any]:
     return stage.falcon.search("search-all", "count()", start=NOW - HOUR, end=NOW, deadline=MINUTE)
 
 
+def around(stage: Stage) -> Awaitable[Any]:
+    event = {"@id": "x_0_0_1", "@timestamp": str(int(NOW.timestamp() * 1000))}
+    return stage.scale.around("falcon", event, deadline=MINUTE)
+
+
+async def events(stage: Stage) -> None:
+    span: dict[str, Any] = {"start": NOW - HOUR, "end": NOW}
+    async for _ in stage.scale.events("falcon", "a=b", deadline=MINUTE, **span):
+        pass
+
+
 async def stream(stage: Stage) -> None:
     async for _ in stage.scale.stream("falcon", "a=b", start=NOW - HOUR, end=NOW):
         pass
@@ -344,6 +355,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "status": Operation(run=lambda s: s.scale.status()),
     "health": Operation(run=lambda s: s.scale.health()),
     "search": Operation(run=search),
+    "around": Operation(run=around),
+    "events": Operation(run=events),
     "stream": Operation(run=stream),
     "ingest structured": Operation(run=structured),
     "ingest unstructured": Operation(run=unstructured),
@@ -627,7 +640,7 @@ async def test_fault_has_its_named_outcome(name: str, fault: FaultKind) -> None:
     ],
     ids=lambda value: getattr(value, "value", str(value)),
 )
-@pytest.mark.parametrize("name", ["search", "gateway search"])
+@pytest.mark.parametrize("name", ["search", "around", "events", "gateway search"])
 async def test_fault_of_a_job_has_its_named_outcome(
     name: str, fault: FaultKind, count: int, outcome: Outcome
 ) -> None:
