@@ -48,6 +48,7 @@ from orchestrator.client.http.transport import HttpTransport, Request, Response,
 from orchestrator.client.logscale import LogScale
 from orchestrator.client.rest import Ingest
 from orchestrator.client.search.options import DoneCriteria, SearchOptions
+from orchestrator.client.search.paging import Export, ExportForm, Paging
 from orchestrator.client.search.query_jobs import QueryJobs
 from orchestrator.client.search.spec import QuerySpec
 from orchestrator.client.types import (
@@ -106,6 +107,8 @@ __all__ = [
     "CorrelationRules",
     "DoneCriteria",
     "EmailContent",
+    "Export",
+    "ExportForm",
     "Falcon",
     "FieldStats",
     "FilterAlert",
@@ -131,6 +134,7 @@ __all__ = [
     "Origin",
     "Packages",
     "PagerDutyContent",
+    "Paging",
     "QueryAnalysis",
     "QueryCost",
     "QueryJobs",

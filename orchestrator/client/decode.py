@@ -90,6 +90,18 @@ def require_ndjson(content_type: str) -> None:
         raise NotTheApi(f"stream should be NDJSON, is {kind}", advice=ADVICE_PAGE)
 
 
+def require_form(content_type: str, wanted: str) -> None:
+    """Check that exported rows come in the form that was asked for.
+
+    Raises:
+        UnexpectedResponse: Another content type: a page, or a poll's answer of a server that
+            exports nothing.
+    """
+    if content_type != wanted:
+        kind = excerpt(content_type) or "of no named type"
+        raise NotTheApi(f"export should be {wanted}, is {kind}", advice=ADVICE_PAGE)
+
+
 def stream_row(line: bytes, *, number: int) -> dict[str, str]:
     """Return the row of one line of a streaming search.
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from orchestrator.client.search.paging import PLAIN_PAGING, Paging
 from orchestrator.client.search.polls import PollAnswer
 from orchestrator.client.search.spec import QuerySpec
 from orchestrator.client.search.verdict import cancelled, is_repeated, result_of, verdict
@@ -42,6 +43,7 @@ class Poll:
     within: timedelta
     """As for `Submit`."""
     offset: int = 0
+    paging: Paging = PLAIN_PAGING
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,8 @@ class JobMachine:
         if not self.job_id:
             return Submit(self._deadline - elapsed)
         if elapsed >= self._next_poll:
-            return Poll(self.job_id, self._deadline - elapsed, offset=len(self._rows))
+            within, paging = self._deadline - elapsed, self._spec.paging
+            return Poll(self.job_id, within, offset=len(self._rows), paging=paging)
         beat_at = self._last_contact + HEARTBEAT_EVERY
         if elapsed >= beat_at:
             return Heartbeat(self.job_id)
@@ -159,7 +162,9 @@ class JobMachine:
         )
 
     def _result(self, last: PollAnswer, elapsed: timedelta) -> QueryResult:
-        completeness = verdict(last, spec=self._spec, received_rows=len(self._rows))
+        # Of a result that is wanted without its rows none is missing.
+        received = last.row_count if self._spec.paging.rows == 0 else len(self._rows)
+        completeness = verdict(last, spec=self._spec, received_rows=received)
         if self._has_repeats:
             reason = "the server sent its first rows again: it does not page"
             completeness = Completeness(reasons=(*completeness.reasons, reason))

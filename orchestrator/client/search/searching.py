@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from orchestrator.client.http.members import MILLISECOND
 from orchestrator.client.search.live import live_snapshots
 from orchestrator.client.search.options import PLAIN, SearchOptions
+from orchestrator.client.search.paging import PLAIN_PAGING, Paging
 from orchestrator.client.search.query_jobs import QueryJobs
 from orchestrator.client.search.spec import QuerySpec, around_of, time_ms_of
 from orchestrator.client.search.walk import walk_events
@@ -47,6 +48,7 @@ class Searching:
         use_ingest_time: bool = False,
         arguments: Mapping[str, str] | None = None,
         options: SearchOptions = PLAIN,
+        paging: Paging = PLAIN_PAGING,
         on_progress: Callable[[JobProgress], None] | None = None,
     ) -> QueryResult:
         """Return the result of `query` over `[start, end)`; see `QueryJobs.run`.
@@ -62,6 +64,7 @@ class Searching:
             use_ingest_time: Bound the ingest time rather than the event time.
             arguments: Values of the query's `?name` parameters.
             options: What else the job is asked, and what else is asked of it.
+            paging: In which order its rows are read, and how many at once.
             on_progress: Told of every poll; must not block.
 
         Raises:
@@ -77,6 +80,7 @@ class Searching:
             use_ingest_time=use_ingest_time,
             arguments=arguments or {},
             options=options,
+            paging=paging,
         )
         return await self._jobs.run(repository, spec, deadline=deadline, on_progress=on_progress)
 

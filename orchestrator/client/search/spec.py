@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.client.search.options import PLAIN, SearchOptions
+from orchestrator.client.search.paging import PLAIN_PAGING, Paging
 from orchestrator.client.wire import WireAround, WireQueryJobInput
 from orchestrator.errors import UnexpectedResponse
 
@@ -28,6 +29,7 @@ class QuerySpec:
     around: WireAround | None = None
     """Read the events next to this one, rather than the newest."""
     options: SearchOptions = PLAIN
+    paging: Paging = PLAIN_PAGING
 
     def to_wire(self) -> WireQueryJobInput:
         """Return the body of the submit; members that do not apply are left out."""

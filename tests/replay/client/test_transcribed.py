@@ -16,6 +16,7 @@ from orchestrator.client import (
     Asset,
     ClientCredentials,
     CorrelationRule,
+    ExportForm,
     Falcon,
     FilterAlert,
     Freshness,
@@ -191,6 +192,26 @@ async def test_newer_server_says_what_a_query_cost_and_how_fresh_its_events_are(
     assert meta["extraData"]["sortOrder"] == [{"field": "host", "type": "string", "order": "asc"}]
     assert "events" not in result.raw
     assert "sortOrder" not in repr(result)
+
+
+async def test_rows_are_exported_as_a_file_beside_what_is_known_of_them() -> None:
+    client, transport = make_client("query_jobs/export/csv.yaml")
+
+    async with client.export(
+        "fdr",
+        "groupBy(host)",
+        start=START,
+        end=END,
+        deadline=MINUTE,
+        form=ExportForm.CSV,
+        fields=["host", "_count"],
+    ) as export:
+        content = b"".join([chunk async for chunk in export.chunks])
+
+    assert content == b'host,_count\nweb-1,3\n"web-2, old",1\n'
+    assert export.result.completeness.is_complete
+    assert (export.result.rows, export.result.stats.event_count) == ((), 2)
+    assert transport.left == ()
 
 
 async def test_lost_job_is_searched_again_over_the_same_span() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -24,6 +25,7 @@ from orchestrator.client.search.job_machine import (
     Poll,
     Submit,
 )
+from orchestrator.client.search.paging import ExportForm, Paging, export_parameters
 from orchestrator.client.search.polls import PollAnswer, decode_poll
 from orchestrator.client.search.query_jobs import QueryJobs
 from orchestrator.client.search.spec import QuerySpec
@@ -32,6 +34,7 @@ from orchestrator.client.types import JobProgress, QueryResult
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import (
     NotFound,
+    NotTheApi,
     QueryIncomplete,
     QueryJobExpired,
     QueryRejected,
@@ -593,6 +596,90 @@ async def test_search_cancelled_twice_still_deletes_in_the_background() -> None:
     await jobs.drain()
 
     assert transport.left == 0
+
+
+@pytest.mark.parametrize(
+    ("paging", "offset", "query"),
+    [
+        (Paging(), 0, ()),
+        (Paging(), 7, (("paginationOffset", "7"), ("paginationLimit", "5000"))),
+        (Paging(rows=10), 0, (("paginationOffset", "0"), ("paginationLimit", "10"))),
+        (Paging(sort_by="n"), 0, (("sortBy", "n"), ("sortOrder", "asc"))),
+        (
+            Paging(sort_by="n", descending=True, rows=2),
+            4,
+            (
+                ("paginationOffset", "4"),
+                ("paginationLimit", "2"),
+                ("sortBy", "n"),
+                ("sortOrder", "desc"),
+            ),
+        ),
+    ],
+)
+def test_paging_says_in_the_address_what_is_wanted(
+    paging: Paging, offset: int, query: tuple[tuple[str, str], ...]
+) -> None:
+    assert paging.parameters(offset) == query
+
+
+async def test_search_reads_every_page_in_the_order_that_is_wanted() -> None:
+    transport = ScriptedTransport(
+        STARTED,
+        json_response(wire_poll(events=[{"n": "3"}, {"n": "2"}], eventCount=3)),
+        json_response(wire_poll(events=[{"n": "1"}], eventCount=3)),
+        GONE,
+    )
+    jobs, _ = make_jobs(transport)
+    paging = Paging(sort_by="n", descending=True, rows=2)
+
+    result = await jobs.run("fdr", replace(SPEC, paging=paging), deadline=seconds(60))
+
+    assert [row["n"] for row in result.rows] == ["3", "2", "1"]
+    assert [request.query for request in transport.requests[1:3]] == [
+        paging.parameters(0),
+        paging.parameters(2),
+    ]
+
+
+async def test_search_without_its_rows_misses_none() -> None:
+    transport = ScriptedTransport(STARTED, json_response(wire_poll(events=[], eventCount=9)), GONE)
+    jobs, _ = make_jobs(transport)
+
+    result = await jobs.run("fdr", replace(SPEC, paging=Paging(rows=0)), deadline=seconds(60))
+
+    assert (result.rows, result.stats.event_count) == ((), 9)
+    assert result.completeness.is_complete
+
+
+@pytest.mark.parametrize(
+    ("form", "fields", "query"),
+    [
+        (ExportForm.NDJSON, (), (("mimeType", "application/x-ndjson"),)),
+        (
+            ExportForm.CSV,
+            ("a", "b,c", 'd"'),
+            (("mimeType", "text/csv"), ("fieldsToExport", 'a,"b,c","d"""')),
+        ),
+    ],
+)
+def test_export_names_its_form_and_its_columns(
+    form: ExportForm, fields: tuple[str, ...], query: tuple[tuple[str, str], ...]
+) -> None:
+    assert export_parameters(form, fields) == query
+
+
+def test_export_of_csv_needs_columns() -> None:
+    with pytest.raises(ValueError, match="names of its columns"):
+        export_parameters(ExportForm.CSV, ())
+
+
+async def test_rows_of_a_server_that_exports_nothing_are_no_file() -> None:
+    jobs, _ = make_jobs(ScriptedTransport(json_response(wire_poll())))
+
+    with pytest.raises(NotTheApi, match="export should be text/plain, is application/json"):
+        async with jobs.rows("fdr", "1-a", form=ExportForm.TEXT):
+            pass
 
 
 async def test_delete_of_a_job_that_is_gone_is_fine() -> None:
