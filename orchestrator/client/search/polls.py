@@ -106,20 +106,11 @@ def _span(members: Members, name: str) -> timedelta | None:
 
 def _cost(costs: Members) -> QueryCost:
     return QueryCost(
-        static=_points(costs, "staticCost"),
-        live=_points(costs, "liveCost"),
-        static_rate=_points(costs, "staticCostRate"),
-        live_rate=_points(costs, "liveCostRate"),
+        static=costs.decimal("staticCost", 0.0),
+        live=costs.decimal("liveCost", 0.0),
+        static_rate=costs.decimal("staticCostRate", 0.0),
+        live_rate=costs.decimal("liveCostRate", 0.0),
     )
-
-
-def _points(costs: Members, name: str) -> float:
-    # Fractions are read as the text they were written as.
-    value = costs.raw.get(name)
-    try:
-        return 0.0 if value is None else float(str(value))
-    except ValueError as exc:
-        raise costs.wrong(name, "a number") from exc
 
 
 def _freshness(flow: Members) -> Freshness:

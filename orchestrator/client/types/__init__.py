@@ -38,6 +38,7 @@ from orchestrator.client.types.results import (
 )
 from orchestrator.client.types.server import (
     ApiToken,
+    ExceededQuota,
     HealthCheck,
     NewToken,
     QueryAnalysis,
@@ -59,6 +60,7 @@ __all__ = [
     "Completeness",
     "ConflictResolution",
     "CorrelationRule",
+    "ExceededQuota",
     "FieldStats",
     "FilterAlert",
     "Freshness",

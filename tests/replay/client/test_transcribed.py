@@ -16,6 +16,7 @@ from orchestrator.client import (
     Asset,
     ClientCredentials,
     CorrelationRule,
+    ExceededQuota,
     ExportForm,
     Falcon,
     FilterAlert,
@@ -227,6 +228,26 @@ async def test_lost_job_is_searched_again_over_the_same_span() -> None:
 @pytest.mark.parametrize(("name", "version", "asset"), LISTS)
 async def test_assets_list(name: str, version: ServerVersion, asset: Asset) -> None:
     assert await make_assets(name, version=version).list(type(asset)) == (asset,)
+
+
+async def test_running_queries_say_how_long_they_waited_and_what_they_cost() -> None:
+    client, _ = make_client("graphql/running_queries/list.yaml")
+
+    old, young = await client.running().list()
+
+    assert (old.id, old.started_by, old.status) == ("P1-old", "ada", "Queued")
+    assert (old.age, old.queued) == (MINUTE, timedelta(seconds=20))
+    assert (old.cost, young.cost) == (QueryCost(static=12.5), QueryCost(static=3.0, live=0.25))
+    assert (young.started_by, young.is_live) == ("", True)
+
+
+async def test_exceeded_quotas_say_when_they_begin_anew() -> None:
+    client, _ = make_client("graphql/quotas/exceeded.yaml")
+
+    assert await client.running().exceeded("ada") == (
+        ExceededQuota(kind="NewKind", resets_at=END),
+        ExceededQuota(kind="StaticCost", resets_at=START),
+    )
 
 
 async def test_scheduled_search_create() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -197,6 +197,27 @@ def test_members_null_is_absent() -> None:
     assert members.texts("a") == ()
     assert members.members("a") == ()
     assert members.optional_member("a").raw == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "number"), [(2, 2.0), (0.5, 0.5), ("0.5", 0.5), ("1e3", 1000.0), (None, 7.0)]
+)
+def test_members_decimal_is_a_number_in_any_form(value: object, number: float) -> None:
+    assert Members({"a": value}, where="x").decimal("a", 7.0) == number
+
+
+@pytest.mark.parametrize("value", [True, "much", [1], None])
+def test_members_decimal_of_something_else_is_unexpected(value: object) -> None:
+    with pytest.raises(UnexpectedResponse, match=r"x\.a should be a number"):
+        Members({"a": value}, where="x").decimal("a")
+
+
+def test_members_epoch_ms_is_an_instant() -> None:
+    members = Members({"a": 1_773_108_000_000, "b": 10**18}, where="x")
+
+    assert members.epoch_ms("a") == datetime(2026, 3, 10, 2, 0, tzinfo=UTC)
+    with pytest.raises(UnexpectedResponse, match=r"x\.b should be an instant in epoch"):
+        members.epoch_ms("b")
 
 
 def test_members_names_nested_places() -> None:
