@@ -77,17 +77,17 @@ class Session:
         """
         began = self._clock.monotonic()
 
-        def left() -> Request:
+        def left() -> timedelta | None:
             if request.timeout is None:
-                return request
+                return None
             spent = timedelta(seconds=self._clock.monotonic() - began)
-            return replace(request, timeout=max(request.timeout - spent, timedelta(0)))
+            return max(request.timeout - spent, timedelta(0))
 
         policy = policy or self._policy
         if request.is_upload:
             policy = replace(policy, repeats_late=False)
         return await call_with_retries(
-            lambda: self._once(left(), bad_request=bad_request),
+            lambda: self._once(request, within=left(), bad_request=bad_request),
             policy=policy,
             idempotent=request.idempotent,
             clock=self._clock,
@@ -118,7 +118,9 @@ class Session:
 
             async def opened() -> OpenResponse:
                 return await self._with_token(
-                    request, lambda signed: self._head(signed, stack, bad_request=bad_request)
+                    request,
+                    lambda signed: self._head(signed, stack, bad_request=bad_request),
+                    within=request.timeout,
                 )
 
             yield await call_with_retries(
@@ -146,7 +148,11 @@ class Session:
             raise self._error(request, refused, bad_request=bad_request)
 
     async def _once(
-        self, request: Request, *, bad_request: type[RequestRejected | QueryRejected]
+        self,
+        request: Request,
+        *,
+        within: timedelta | None,
+        bad_request: type[RequestRejected | QueryRejected],
     ) -> Response:
         async def exchange(signed: Request) -> Response:
             response = await self._transport.send(signed)
@@ -155,19 +161,25 @@ class Session:
                 return response
             raise self._error(signed, response, bad_request=bad_request)
 
-        return await self._with_token(request, exchange)
+        return await self._with_token(request, exchange, within=within)
 
-    async def _with_token(self, request: Request, exchange: Callable[[Request], Awaitable[T]]) -> T:
+    async def _with_token(
+        self,
+        request: Request,
+        exchange: Callable[[Request], Awaitable[T]],
+        *,
+        within: timedelta | None,
+    ) -> T:
         """Send with the token in hand; refused, once more with a new one where there can be one."""
         try:
             token = await self._auth.token()
             try:
-                return await exchange(replace(request, bearer=token or None))
+                return await exchange(replace(request, bearer=token or None, timeout=within))
             except Unauthorized:
                 if not await self._auth.renew(token):
                     raise
             token = await self._auth.token()
-            return await exchange(replace(request, bearer=token or None))
+            return await exchange(replace(request, bearer=token or None, timeout=within))
         except ClientError as exc:
             exc.server = self._server
             raise

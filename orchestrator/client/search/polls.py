@@ -18,6 +18,18 @@ from orchestrator.units import from_epoch_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a job that is done says of itself and its events; None is not told."""
+
+    age: timedelta | None = None
+    queued: timedelta | None = None
+    buffer_rows: int | None = None
+    cost: QueryCost | None = None
+    freshness: Freshness | None = None
+    bucket_span: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PollAnswer:
     """What one poll says."""
 
@@ -43,12 +55,8 @@ class PollAnswer:
     distribution: Mapping[datetime, int] = field(default_factory=dict)
     field_stats: tuple[FieldStats, ...] = ()
     files: tuple[UsedFile, ...] = ()
-    age: timedelta | None = None
-    queued: timedelta | None = None
-    buffer_rows: int | None = None
-    cost: QueryCost | None = None
-    freshness: Freshness | None = None
-    bucket_span: timedelta | None = None
+    facts: Facts = Facts()
+    """Empty until the job is done: most polls ask whether it is."""
     raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
     """All of it but the rows."""
 
@@ -67,10 +75,13 @@ def decode_poll(response: Response) -> PollAnswer:
     top = json_object(response, where="poll", exact_numbers=True)
     meta = top.member("metaData")
     extra = meta.optional_member("extraData")
+    is_done, rows = top.flag("done"), _rows(top)
+    raw = {**top.raw}
+    del raw["events"]
     return PollAnswer(
-        is_done=top.flag("done"),
+        is_done=is_done,
         is_cancelled=top.flag("cancelled"),
-        rows=_rows(top),
+        rows=rows,
         warnings=_warnings(top, meta),
         poll_after=meta.span("pollAfter", unit=MILLISECOND, default=_DEFAULT_POLL_AFTER_MS),
         work_done=meta.number("workDone"),
@@ -90,13 +101,22 @@ def decode_poll(response: Response) -> PollAnswer:
             UsedFile(name=item.text("name"), content_hash=item.text("contentHash", ""))
             for item in top.members("filesUsed")
         ),
+        facts=_facts(meta, extra) if is_done else _NO_FACTS,
+        raw=raw,
+    )
+
+
+_NO_FACTS = Facts()
+
+
+def _facts(meta: Members, extra: Members) -> Facts:
+    return Facts(
         age=_span(meta, "timeMillis"),
         queued=_span(meta, "queuedMillis"),
         buffer_rows=meta.optional_number("resultBufferSize"),
         cost=_cost(meta.member("costs")) if "costs" in meta else None,
         freshness=_freshness(meta.member("digestFlow")) if "digestFlow" in meta else None,
         bucket_span=_bucket_span(extra),
-        raw={name: value for name, value in top.raw.items() if name != "events"},
     )
 
 
@@ -183,14 +203,15 @@ _TEXT_ALONE = frozenset({str})
 
 def _warnings(top: Members, meta: Members) -> tuple[QueryWarning, ...]:
     """Return each warning once: the server repeats their texts in up to two more places."""
-    found = [_warning(value) for value in _as_list(top.raw.get("warnings"))]
+    typed, *texts = top.raw.get("warnings"), meta.raw.get("warnings"), meta.raw.get("warning")
+    if not typed and not any(texts):
+        # As nearly all polls are.
+        return ()
+    found = [_warning(value) for value in _as_list(typed)]
     known = {warning.message for warning in found}
-    texts = [_warning(value) for name in _TEXTS for value in _as_list(meta.raw.get(name))]
-    found += [warning for warning in texts if warning.message not in known]
+    older = [_warning(value) for text in texts for value in _as_list(text)]
+    found += [warning for warning in older if warning.message not in known]
     return tuple(dict.fromkeys(warning for warning in found if warning.message))
-
-
-_TEXTS = ("warnings", "warning")
 
 
 def _as_list(value: object) -> Sequence[object]:

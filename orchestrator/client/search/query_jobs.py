@@ -85,27 +85,22 @@ class QueryJobs:
             QueryJobExpired: The job was lost twice.
             ClientError: The server could not be asked.
         """
-        async with self.finished(
-            repository, spec, deadline=deadline, on_progress=on_progress
-        ) as result:
-            return result
+        machine = JobMachine(spec, deadline=deadline)
+        try:
+            return await self._drive(repository, spec, machine=machine, on_progress=on_progress)
+        finally:
+            await self._end(repository, machine.job_id)
 
     @asynccontextmanager
     async def finished(
-        self,
-        repository: str,
-        spec: QuerySpec,
-        *,
-        deadline: timedelta,
-        on_progress: Callable[[JobProgress], None] | None = None,
+        self, repository: str, spec: QuerySpec, *, deadline: timedelta
     ) -> AsyncIterator[QueryResult]:
         """Yield what `run` returns; the job is still there in the block, and gone after it."""
         machine = JobMachine(spec, deadline=deadline)
         try:
-            yield await self._drive(repository, spec, machine=machine, on_progress=on_progress)
+            yield await self._drive(repository, spec, machine=machine)
         finally:
-            if machine.job_id:
-                await self._background.finish(self._forget(repository, machine.job_id))
+            await self._end(repository, machine.job_id)
 
     @asynccontextmanager
     async def rows(
@@ -136,7 +131,7 @@ class QueryJobs:
         try:
             yield job_id
         finally:
-            await self._background.finish(self._forget(repository, job_id))
+            await self._end(repository, job_id)
 
     async def _drive(
         self,
@@ -144,7 +139,7 @@ class QueryJobs:
         spec: QuerySpec,
         *,
         machine: JobMachine,
-        on_progress: Callable[[JobProgress], None] | None,
+        on_progress: Callable[[JobProgress], None] | None = None,
     ) -> QueryResult:
         clock = self._session.clock
         started = clock.monotonic()
@@ -304,6 +299,11 @@ class QueryJobs:
             submitting.cancel()
         elif not submitting.cancelled() and submitting.exception() is None:
             await self._forget(repository, submitting.result())
+
+    async def _end(self, repository: str, job_id: str) -> None:
+        """Delete a job, also if the caller is cancelled again; an empty id is none."""
+        if job_id:
+            await self._background.finish(self._forget(repository, job_id))
 
     async def _forget(self, repository: str, job_id: str) -> None:
         try:

@@ -10,7 +10,7 @@ from orchestrator.client.cassettes.scripted import json_response, text_response
 from orchestrator.client.decode import decode_job_id, decode_status
 from orchestrator.client.http.members import Members, json_object
 from orchestrator.client.http.transport import Response
-from orchestrator.client.search.polls import decode_poll
+from orchestrator.client.search.polls import Facts, decode_poll
 from orchestrator.client.types import Freshness, QueryWarning
 from orchestrator.errors import UnexpectedResponse
 
@@ -91,10 +91,14 @@ def test_poll_warnings_keep_their_codes_and_come_once() -> None:
 
 
 def test_poll_of_an_old_server_tells_neither_cost_nor_freshness() -> None:
-    answer = decode_poll(poll([]))
+    assert decode_poll(poll([])).facts == Facts()
 
-    assert (answer.cost, answer.freshness, answer.age, answer.queued) == (None, None, None, None)
-    assert (answer.buffer_rows, answer.bucket_span) == (None, None)
+
+def test_poll_of_a_job_that_is_not_done_is_not_asked_for_them() -> None:
+    running = decode_poll(poll([], top={"done": False}, timeMillis=1, costs={"liveCost": 2}))
+
+    assert running.facts == Facts()
+    assert running.raw["metaData"] == {**META, "timeMillis": 1, "costs": {"liveCost": 2}}
 
 
 @pytest.mark.parametrize(
@@ -108,13 +112,13 @@ def test_poll_of_an_old_server_tells_neither_cost_nor_freshness() -> None:
     ],
 )
 def test_poll_bucket_span_is_read_where_it_is_one(text: object, span: timedelta | None) -> None:
-    assert decode_poll(poll([], extraData={"bucket_span_millis": text})).bucket_span == span
+    assert decode_poll(poll([], extraData={"bucket_span_millis": text})).facts.bucket_span == span
 
 
 def test_poll_freshness_that_is_no_date_is_not_told() -> None:
     flow = {"ingestTimeKnownGood": 10**18, "minIngestTimeIncluded": None}
 
-    assert decode_poll(poll([], digestFlow=flow)).freshness == Freshness()
+    assert decode_poll(poll([], digestFlow=flow)).facts.freshness == Freshness()
 
 
 @pytest.mark.parametrize(
