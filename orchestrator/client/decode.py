@@ -1,4 +1,5 @@
-"""Answers of the servers, turned into our values: what LogScale's shapes are.
+"""Answers of the servers, turned into our values: what LogScale's shapes are but for a job's
+polls, which are in `search.polls`.
 
 Each decoder takes a whole `Response`, or a JSON object out of one, and raises `UnexpectedResponse`
 naming the member that is missing or has another type. Members we do not know are ignored, and kept
@@ -10,20 +11,12 @@ Sources: cassettes/, each decoder has one.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Mapping
 
-from orchestrator.client.http.members import (
-    ADVICE_CUT,
-    MILLISECOND,
-    Members,
-    ends_early,
-    json_object,
-)
-from orchestrator.client.http.problems import ADVICE_PAGE, excerpt, is_page, one_line
+from orchestrator.client.http.members import ADVICE_CUT, Members, ends_early, json_object
+from orchestrator.client.http.problems import ADVICE_PAGE, excerpt, is_page
 from orchestrator.client.http.transport import Response
-from orchestrator.client.types import FieldStats, HealthCheck, ServerHealth, ServerStatus, UsedFile
+from orchestrator.client.types import HealthCheck, ServerHealth, ServerStatus
 from orchestrator.errors import (
     BODY_EXCERPT_CHARS,
     AnswerCutOff,
@@ -31,7 +24,6 @@ from orchestrator.errors import (
     RequestRejected,
     UnexpectedResponse,
 )
-from orchestrator.units import from_epoch_ms
 
 
 def decode_status(response: Response) -> ServerStatus:
@@ -85,113 +77,8 @@ def decode_job_id(response: Response) -> str:
     return job_id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PollAnswer:
-    """One poll of a query job: a full snapshot, never a delta."""
-
-    is_done: bool
-    is_cancelled: bool
-    rows: tuple[dict[str, str], ...]
-    warnings: tuple[str, ...]
-    poll_after: timedelta
-    work_done: int
-    total_work: int
-    row_count: int
-    """Rows that the result has (`eventCount`), which may be more than this page holds."""
-    processed_events: int
-    processed_bytes: int
-    is_aggregate: bool
-    start_ms: int
-    end_ms: int
-    """Bounds as the server resolved them."""
-    has_more_events: bool
-    is_span_overridden: bool
-    """Whether the query itself set another time span."""
-    field_order: tuple[str, ...]
-    distribution: Mapping[datetime, int] = field(default_factory=dict)
-    field_stats: tuple[FieldStats, ...] = ()
-    files: tuple[UsedFile, ...] = ()
-
-
-# A server that names no pace is polled once a second.
-_DEFAULT_POLL_AFTER_MS = 1_000
-
-
-def decode_poll(response: Response) -> PollAnswer:
-    """Return one poll's content.
-
-    Only the members that the oldest recorded server (1.9.2) sends are required.
-    """
-    top = json_object(response, where="poll", exact_numbers=True)
-    meta = top.member("metaData")
-    extra = meta.optional_member("extraData")
-    return PollAnswer(
-        is_done=top.flag("done"),
-        is_cancelled=top.flag("cancelled"),
-        rows=_rows(top),
-        warnings=_warnings(top, meta),
-        poll_after=meta.span("pollAfter", unit=MILLISECOND, default=_DEFAULT_POLL_AFTER_MS),
-        work_done=meta.number("workDone"),
-        total_work=meta.number("totalWork"),
-        row_count=meta.number("eventCount"),
-        processed_events=meta.number("processedEvents", 0),
-        processed_bytes=meta.number("processedBytes", 0),
-        is_aggregate=meta.flag("isAggregate"),
-        start_ms=meta.number("queryStart"),
-        end_ms=meta.number("queryEnd"),
-        has_more_events=str(extra.raw.get("hasMoreEvents", "")).lower() == "true",
-        is_span_overridden="timeSettingsOverwrittenFromQuery" in extra,
-        field_order=meta.texts("fieldOrder"),
-        distribution=_distribution(top.optional_member("queryEventDistribution")),
-        field_stats=tuple(_field_stats(item) for item in top.members("fieldStats")),
-        files=tuple(
-            UsedFile(name=item.text("name"), content_hash=item.text("contentHash", ""))
-            for item in top.members("filesUsed")
-        ),
-    )
-
-
-def _distribution(members: Members) -> dict[datetime, int]:
-    found = {}
-    for bucket in members.members("events"):
-        # Both are texts, as in any row.
-        start, count = bucket.text("_bucket"), bucket.text("_count")
-        try:
-            found[from_epoch_ms(int(start))] = int(count)
-        except ValueError as exc:
-            raise bucket.wrong("_bucket", "epoch milliseconds, and _count a number") from exc
-    return found
-
-
-def _field_stats(members: Members) -> FieldStats:
-    # The type of `topValues` is not published; this is how it is drawn.
-    top = members.optional_member("topValues")
-    return FieldStats(
-        name=members.text("fieldName"),
-        occurrences=members.number("numOfOccurrences"),
-        distinct_values=members.number("numOfDistinctValues"),
-        top_values={name: top.number(name) for name in top.raw},
-    )
-
-
-def _rows(top: Members) -> tuple[dict[str, str], ...]:
-    events = top.raw.get("events")
-    if not isinstance(events, list):
-        raise top.wrong("events", "a list")
-    rows = []
-    # Hundreds of thousands of rows: no reader object for each, and no copy of one of text alone.
-    for index, event in enumerate(events):
-        if not isinstance(event, dict):
-            raise top.wrong(f"events[{index}]", "an object")
-        rows.append(event if _TEXT_ALONE.issuperset(map(type, event.values())) else _row(event))
-    return tuple(rows)
-
-
-_TEXT_ALONE = frozenset({str})
-
-
-def _row(raw: Mapping[str, object]) -> dict[str, str]:
-    # Values are text on the wire but for @timestamp, a number; null means absent.
+def row_of(raw: Mapping[str, object]) -> dict[str, str]:
+    """Return a row: text on the wire but for @timestamp, a number; null means absent."""
     return {
         name: value if isinstance(value, str) else _value_text(value)
         for name, value in raw.items()
@@ -209,27 +96,6 @@ def _value_text(value: object) -> str:
             return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _warnings(top: Members, meta: Members) -> tuple[str, ...]:
-    """Return each warning once: the server repeats them in up to three places."""
-    found = [_warning_text(value) for value in _as_list(top.raw.get("warnings"))]
-    found += [_warning_text(value) for value in _as_list(meta.raw.get("warnings"))]
-    found += [_warning_text(value) for value in _as_list(meta.raw.get("warning"))]
-    return tuple(dict.fromkeys(text for text in found if text))
-
-
-def _as_list(value: object) -> Sequence[object]:
-    if value is None:
-        return ()
-    return value if isinstance(value, list) else (value,)
-
-
-def _warning_text(value: object) -> str:
-    if isinstance(value, dict):
-        message = value.get("message")
-        return one_line(str(message or value.get("code", "unnamed warning")))
-    return one_line(str(value))
-
-
 def require_ndjson(content_type: str) -> None:
     """Check that an answer is a stream of rows, not some page.
 
@@ -239,6 +105,18 @@ def require_ndjson(content_type: str) -> None:
     if content_type not in {"application/x-ndjson", "application/json"}:
         kind = excerpt(content_type) or "of no named type"
         raise NotTheApi(f"stream should be NDJSON, is {kind}", advice=ADVICE_PAGE)
+
+
+def require_form(content_type: str, wanted: str) -> None:
+    """Check that exported rows come in the form that was asked for.
+
+    Raises:
+        UnexpectedResponse: Another content type: a page, or a poll's answer of a server that
+            exports nothing.
+    """
+    if content_type != wanted:
+        kind = excerpt(content_type) or "of no named type"
+        raise NotTheApi(f"export should be {wanted}, is {kind}", advice=ADVICE_PAGE)
 
 
 def stream_row(line: bytes, *, number: int) -> dict[str, str]:
@@ -258,7 +136,7 @@ def stream_row(line: bytes, *, number: int) -> dict[str, str]:
         raise UnexpectedResponse(f"stream line {number} is not JSON") from exc
     if not isinstance(content, dict):
         raise UnexpectedResponse(f"stream line {number} is not an object")
-    return _row(content)
+    return row_of(content)
 
 
 def check_accepted(response: Response) -> None:

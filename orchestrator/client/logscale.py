@@ -10,8 +10,9 @@ made by the first request.
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, Callable, Mapping
-from datetime import datetime
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from typing import Self
 
 from orchestrator.client.graphql.actions import Actions
@@ -38,17 +39,21 @@ from orchestrator.client.http.transport import HttpTransport, Transport
 from orchestrator.client.ingest import BatchSize, Ingest
 from orchestrator.client.rest import (
     STATUS_PATH,
+    STREAM_SILENCE,
     StreamProgress,
     fetch_health,
     fetch_status,
     stream_rows,
 )
 from orchestrator.client.search.options import PLAIN, SearchOptions
+from orchestrator.client.search.paging import Export, ExportForm, Paging, export_parameters
 from orchestrator.client.search.query_jobs import QueryJobs
 from orchestrator.client.search.searching import Searching
+from orchestrator.client.search.spec import QuerySpec
 from orchestrator.client.types import ServerFacts, ServerHealth, ServerStatus
 from orchestrator.clock import Clock
 from orchestrator.secret import SecretText
+from orchestrator.units import to_epoch_ms
 
 
 class LogScale(Searching):
@@ -149,6 +154,62 @@ class LogScale(Searching):
         """
         return await read_clock(self._transport, STATUS_PATH, clock=self._clock)
 
+    @asynccontextmanager
+    async def export(
+        self,
+        repository: str,
+        query: str,
+        *,
+        start: datetime,
+        end: datetime,
+        deadline: timedelta,
+        form: ExportForm = ExportForm.NDJSON,
+        fields: Sequence[str] = (),
+        use_ingest_time: bool = False,
+        arguments: Mapping[str, str] | None = None,
+        options: SearchOptions = PLAIN,
+    ) -> AsyncIterator[Export]:
+        """Search over `[start, end)`, and yield the rows as a file would hold them.
+
+        Unlike a stream it knows whether they are the whole answer. Read them without long pauses:
+        the server drops a job that nobody asks for.
+
+        Args:
+            repository: Repository or view.
+            query: CQL; a filter's rows are the newest 200 unless it ends in `tail()`.
+            start: Aware, inclusive, cut to the millisecond.
+            end: Aware, exclusive, cut to the millisecond.
+            deadline: Longest time until the search is done.
+            form: CSV, NDJSON or another.
+            fields: Columns in their order; CSV needs them.
+            use_ingest_time: Bound the ingest time rather than the event time.
+            arguments: Values of the query's `?name` parameters.
+            options: What else the job is asked.
+
+        Raises:
+            ValueError: CSV without its columns.
+            NotTheApi: The server exports nothing, or not in this form.
+            NotFound: The job was gone before its rows were read.
+            ClientError: As in `search`.
+        """
+        # Refused before the search rather than after it.
+        export_parameters(form, fields)
+        spec = QuerySpec(
+            query=query,
+            start_ms=to_epoch_ms(start),
+            end_ms=to_epoch_ms(end),
+            use_ingest_time=use_ingest_time,
+            arguments=arguments or {},
+            options=options,
+            paging=Paging(rows=0),
+        )
+        jobs = self._jobs
+        async with (
+            jobs.finished(repository, spec, deadline=deadline) as result,
+            jobs.rows(repository, result.stats.job_id, form=form, fields=fields) as chunks,
+        ):
+            yield Export(result=result, chunks=chunks)
+
     def stream(
         self,
         repository: str,
@@ -156,13 +217,17 @@ class LogScale(Searching):
         *,
         start: datetime,
         end: datetime,
+        use_ingest_time: bool = False,
         arguments: Mapping[str, str] | None = None,
         options: SearchOptions = PLAIN,
+        silence: timedelta = STREAM_SILENCE,
         on_progress: Callable[[StreamProgress], None] | None = None,
     ) -> AsyncGenerator[dict[str, str]]:
         """Yield rows without any word on completeness; see `rest.stream_rows`.
 
         Raises:
+            QueryRejected: The server refused the query.
+            RequestTimedOut: No row came for `silence`.
             ClientError: The server could not be asked, or the connection broke on the way.
         """
         return stream_rows(
@@ -171,8 +236,10 @@ class LogScale(Searching):
             query=query,
             start=start,
             end=end,
+            use_ingest_time=use_ingest_time,
             arguments=arguments,
             options=options,
+            silence=silence,
             on_progress=on_progress,
         )
 

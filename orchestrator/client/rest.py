@@ -6,8 +6,8 @@ Source: library.humio.com, logscale-api/api-health-check, api-search-query; cass
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from orchestrator.client.decode import (
@@ -18,12 +18,15 @@ from orchestrator.client.decode import (
     stream_row,
 )
 from orchestrator.client.http.session import Session, json_request
-from orchestrator.client.search.job_machine import QuerySpec
 from orchestrator.client.search.options import PLAIN, SearchOptions
+from orchestrator.client.search.spec import QuerySpec
 from orchestrator.client.types import ServerHealth, ServerStatus
+from orchestrator.errors import QueryRejected
 from orchestrator.units import to_epoch_ms
 
 STATUS_PATH = "api/v1/status"
+STREAM_SILENCE = timedelta(minutes=10)
+"""A stream sends nothing until a row is found, one of an aggregate nothing until all are."""
 
 
 async def fetch_status(session: Session) -> ServerStatus:
@@ -64,8 +67,10 @@ async def stream_rows(
     query: str,
     start: datetime,
     end: datetime,
+    use_ingest_time: bool = False,
     arguments: Mapping[str, str] | None = None,
     options: SearchOptions = PLAIN,
+    silence: timedelta = STREAM_SILENCE,
     on_progress: Callable[[StreamProgress], None] | None = None,
 ) -> AsyncGenerator[dict[str, str]]:
     """Yield the rows of a streaming search over `[start, end)`, in no promised order.
@@ -74,7 +79,22 @@ async def stream_rows(
     no completeness signal: an early close looks like a short result. For exports and for looking at
     events by hand; rules use query jobs.
 
+    Args:
+        session: Who asks.
+        repository: Repository or view.
+        query: CQL.
+        start: Aware, inclusive, cut to the millisecond.
+        end: Aware, exclusive, cut to the millisecond.
+        use_ingest_time: Bound the ingest time rather than the event time.
+        arguments: Values of the query's `?name` parameters.
+        options: What else the search is asked.
+        silence: Longest time without a row; an aggregate has to be finished in it. A search that
+            took longer is not started again.
+        on_progress: Told of every piece of the answer; must not block.
+
     Raises:
+        QueryRejected: The server refused the query.
+        RequestTimedOut: Nothing came for `silence`.
         UnexpectedResponse: A page instead of a stream, or a line that is not an object.
         ClientError: The server could not be asked, or the connection broke on the way.
     """
@@ -82,6 +102,7 @@ async def stream_rows(
         query=query,
         start_ms=to_epoch_ms(start),
         end_ms=to_epoch_ms(end),
+        use_ingest_time=use_ingest_time,
         arguments=arguments or {},
         options=options,
     )
@@ -89,7 +110,8 @@ async def stream_rows(
     request = json_request(
         "POST", path, spec.to_wire(), idempotent=True, headers={"Accept": "application/x-ndjson"}
     )
-    async with session.open(request) as response:
+    request = replace(request, silence=silence)
+    async with session.open(request, bad_request=QueryRejected) as response:
         require_ndjson(response.content_type)
         rows, received, rest = 0, 0, b""
         async for chunk in response.chunks:

@@ -23,6 +23,7 @@ from orchestrator.client.graphql.action_kinds import EmailContent, WebhookConten
 from orchestrator.client.http.auth import ClientCredentials
 from orchestrator.client.http.transport import HttpTransport, OpenResponse, Request, Response
 from orchestrator.client.logscale import LogScale
+from orchestrator.client.search.paging import ExportForm
 from orchestrator.client.types import (
     AggregateAlert,
     Asset,
@@ -211,6 +212,24 @@ def search(stage: Stage) -> Awaitable[Any]:
 
 def gateway_search(stage: Stage) -> Awaitable[Any]:
     return stage.falcon.search("search-all", "count()", start=NOW - HOUR, end=NOW, deadline=MINUTE)
+
+
+def around(stage: Stage) -> Awaitable[Any]:
+    event = {"@id": "x_0_0_1", "@timestamp": str(int(NOW.timestamp() * 1000))}
+    return stage.scale.around("falcon", event, deadline=MINUTE)
+
+
+async def events(stage: Stage) -> None:
+    span: dict[str, Any] = {"start": NOW - HOUR, "end": NOW}
+    async for _ in stage.scale.events("falcon", "a=b", deadline=MINUTE, **span):
+        pass
+
+
+async def export(stage: Stage) -> None:
+    span: dict[str, Any] = {"start": NOW - HOUR, "end": NOW, "deadline": MINUTE}
+    async with stage.scale.export("falcon", "a=b", form=ExportForm.JSON, **span) as export:
+        async for _ in export.chunks:
+            pass
 
 
 async def stream(stage: Stage) -> None:
@@ -416,6 +435,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "server facts": Operation(run=lambda s: s.scale.facts()),
     "feature": Operation(run=lambda s: s.scale.has_feature("FlightControl")),
     "search": Operation(run=search),
+    "around": Operation(run=around),
+    "events": Operation(run=events),
+    "export": Operation(run=export),
     "stream": Operation(run=stream),
     "ingest structured": Operation(run=structured),
     "ingest unstructured": Operation(run=unstructured),
@@ -696,14 +718,19 @@ async def requests_of(operation: Operation) -> list[Request]:
 
 
 def is_cleaning(request: Request) -> bool:
-    """Say whether it deletes a job, which is tried and never waited for."""
+    """Say whether it deletes a job, which is tried more than once and never fails a search."""
     return request.method == "DELETE" and "/queryjobs/" in request.path
 
 
 def is_raw(request: Request) -> bool:
     """Say whether its answer is bytes or text, so that broken JSON is as good as any."""
     is_gateway_download = request.method == "GET" and "entities/lookupfiles/" in request.path
-    return "/files" in request.path or is_gateway_download
+    return "/files" in request.path or is_gateway_download or is_export(request)
+
+
+def is_export(request: Request) -> bool:
+    """Say whether it asks for a job's rows as a file."""
+    return any(name == "mimeType" for name, _ in request.query)
 
 
 def expected_once(fault: FaultKind, request: Request, operation: Operation) -> Outcome:
@@ -713,7 +740,7 @@ def expected_once(fault: FaultKind, request: Request, operation: Operation) -> O
         return None
     if fault is FaultKind.BROKEN_JSON and is_raw(request):
         return None
-    if fault in RESETS and request.path.endswith("/query"):
+    if fault in RESETS and (request.path.endswith("/query") or is_export(request)):
         # A stream whose head was there is not begun again: its rows would come twice.
         return ConnectionFailed
     may_repeat, may_not = ONCE[fault]
@@ -745,9 +772,10 @@ async def test_fault_has_its_named_outcome(name: str, fault: FaultKind) -> None:
                     assert outcome is expected, where
                     names = stage.asset_names()
                     assert len(names) == len(set(names)), where
-                    # A job whose id or deletion was lost on the way expires; no other is left.
-                    lost = is_cleaning(request) or fault is FaultKind.RESET_AFTER
-                    if lost or count == FOREVER:
+                    # A job whose id was lost on the way, or whose deletion was refused, expires; no
+                    # other is left.
+                    refused = is_cleaning(request) and ONCE[fault][0] is not None
+                    if refused or fault is FaultKind.RESET_AFTER or count == FOREVER:
                         stage.clock.advance(JOB_LIFE)
                     assert stage.sandbox.jobs.ids() == [], where
 
@@ -763,7 +791,7 @@ async def test_fault_has_its_named_outcome(name: str, fault: FaultKind) -> None:
     ],
     ids=lambda value: getattr(value, "value", str(value)),
 )
-@pytest.mark.parametrize("name", ["search", "gateway search"])
+@pytest.mark.parametrize("name", ["search", "around", "events", "export", "gateway search"])
 async def test_fault_of_a_job_has_its_named_outcome(
     name: str, fault: FaultKind, count: int, outcome: Outcome
 ) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from orchestrator.client.logscale import LogScale
+from orchestrator.client.search.options import SearchOptions
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import (
     QueryIncomplete,
@@ -28,6 +29,7 @@ from orchestrator.units import to_epoch_ms
 
 NOW = datetime(2026, 3, 10, 2, 0, tzinfo=UTC)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+SPAN: dict[str, Any] = {"start": NOW - HOUR, "end": NOW, "deadline": MINUTE}
 POLLS = "GET */queryjobs/*"
 
 
@@ -175,3 +177,61 @@ async def test_page_that_is_not_whole_ends_the_walk(stage: Stage) -> None:
 
     with pytest.raises(QueryIncomplete, match="a node is missing"):
         await walked(stage, "n=*")
+
+
+async def test_events_next_to_one_are_shown_with_it_newest_first(stage: Stage) -> None:
+    await stage.send(*(n * MINUTE for n in range(1, 10)))
+    (event,) = [e async for e in stage.scale.events("falcon", "n=4", **SPAN)]
+
+    near = await stage.scale.around("falcon", event, before=2, after=1, deadline=MINUTE)
+    some = await stage.scale.around("falcon", event, query="n=/[24579]/", after=1, deadline=MINUTE)
+    close = await stage.scale.around("falcon", event, within=MINUTE, deadline=MINUTE)
+
+    assert [row["n"] for row in near.rows] == ["3", "4", "5", "6"]
+    assert [row["n"] for row in some.rows] == ["2", "4", "5", "7"]
+    assert [row["n"] for row in close.rows] == ["3", "4", "5"]
+    assert near.completeness.is_complete
+    assert stage.sandbox.jobs.ids() == []
+
+
+async def test_events_next_to_one_need_to_know_it(stage: Stage) -> None:
+    with pytest.raises(UnexpectedResponse, match="without @timestamp"):
+        await stage.scale.around("falcon", {"@id": "x"}, deadline=MINUTE)
+    with pytest.raises(UnexpectedResponse, match="not a number of milliseconds"):
+        await stage.scale.around("falcon", {"@id": "x", "@timestamp": "noon"}, deadline=MINUTE)
+    event = {"@id": "x", "@timestamp": "1773108000000"}
+    with pytest.raises(QueryRejected, match="around needs a filter query"):
+        await stage.scale.around("falcon", event, query="count()", deadline=MINUTE)
+
+
+async def test_walk_by_ingest_time_finds_old_events_that_came_now(stage: Stage) -> None:
+    await stage.send(300 * HOUR)
+    by_ingest = {**SPAN, "end": NOW + MINUTE, "use_ingest_time": True}
+
+    assert [e async for e in stage.scale.events("falcon", "n=*", **SPAN)] == []
+    assert [e["n"] async for e in stage.scale.events("falcon", "n=*", **by_ingest)] == ["0"]
+
+
+async def test_walk_passes_options_on_with_every_page(stage: Stage) -> None:
+    await stage.send(MINUTE)
+    later = SearchOptions(ingest_start=NOW + MINUTE)
+
+    assert [e async for e in stage.scale.events("falcon", "n=*", options=later, **SPAN)] == []
+
+
+async def test_live_window_may_be_one_of_ingest_time_and_takes_options(stage: Stage) -> None:
+    await stage.send(300 * HOUR)
+    live = stage.scale.live(
+        "falcon",
+        "n=*",
+        window=HOUR,
+        use_ingest_time=True,
+        options=SearchOptions(wants_field_stats=True),
+    )
+    stage.clock.advance(MINUTE)
+
+    async with aclosing(live) as snapshots:
+        snapshot = await anext(snapshots)
+
+    assert [row["n"] for row in snapshot.rows] == ["0"]
+    assert "n" in [stats.name for stats in snapshot.field_stats]

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from orchestrator.client.logscale import LogScale
-from orchestrator.client.search.job_machine import QuerySpec
 from orchestrator.client.search.options import DoneCriteria, SearchOptions
+from orchestrator.client.search.paging import ExportForm, Paging
+from orchestrator.client.search.spec import QuerySpec
 from orchestrator.client.types import FieldStats, QueryResult, UsedFile
 from orchestrator.client.wire import WireStructuredBatch
 from orchestrator.clock import FrozenClock
@@ -21,6 +22,7 @@ from orchestrator.secret import SecretText
 
 NOW = datetime(2026, 3, 10, 2, 0, tzinfo=UTC)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+SPAN: dict[str, Any] = {"start": NOW - 12 * HOUR, "end": NOW + MINUTE, "deadline": MINUTE}
 
 
 @pytest.fixture
@@ -195,3 +197,58 @@ async def test_every_option_goes_out_as_the_server_spells_it() -> None:
 async def test_option_that_the_server_refuses_is_told(scale: LogScale) -> None:
     with pytest.raises(QueryRejected, match="Moon/Tycho"):
         await search(scale, "count()", time_zone="Moon/Tycho")
+
+
+async def test_rows_are_read_in_the_order_and_the_pages_that_are_wanted(scale: LogScale) -> None:
+    found = await scale.search(
+        "falcon",
+        "groupBy(kind)",
+        **SPAN,
+        paging=Paging(sort_by="_count", descending=True, rows=1),
+    )
+    other = await scale.search("falcon", "groupBy(kind)", **SPAN, paging=Paging(sort_by="_count"))
+
+    assert [row["_count"] for row in found.rows] == ["6", "4"]
+    assert [row["_count"] for row in other.rows] == ["4", "6"]
+    assert found.completeness.is_complete
+    assert (found.stats.polls, other.stats.polls) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("form", "fields", "content"),
+    [
+        (ExportForm.CSV, ["_count", "kind"], "_count,kind\n6,new\n4,old\n"),
+        (
+            ExportForm.NDJSON,
+            [],
+            '{"kind":"new","_count":"6"}\n{"kind":"old","_count":"4"}\n',
+        ),
+        (ExportForm.JSON, [], '[{"kind":"new","_count":"6"},{"kind":"old","_count":"4"}]'),
+        (ExportForm.TEXT, [], "kind->new, _count->6\nkind->old, _count->4\n"),
+    ],
+)
+async def test_rows_are_exported_in_each_form(
+    scale: LogScale, form: ExportForm, fields: list[str], content: str
+) -> None:
+    query = "groupBy(kind) | sort(_count, order=desc)"
+    async with scale.export("falcon", query, **SPAN, form=form, fields=fields) as export:
+        read = b"".join([chunk async for chunk in export.chunks])
+
+    assert read.decode() == content
+    assert export.result.completeness.is_complete
+
+
+async def test_export_of_csv_without_columns_is_refused_before_the_search(scale: LogScale) -> None:
+    with pytest.raises(ValueError, match="names of its columns"):
+        async with scale.export("falcon", "count()", **SPAN, form=ExportForm.CSV):
+            pass
+
+
+async def test_export_says_what_its_bytes_cannot(scale: LogScale) -> None:
+    async with scale.export("falcon", "kind=* | tail(3)", **SPAN) as export:
+        lines = b"".join([chunk async for chunk in export.chunks]).splitlines()
+    whole = await scale.search("falcon", "kind=* | tail(3)", **SPAN)
+
+    assert len(lines) == 3
+    assert export.result.completeness == whole.completeness
+    assert export.result.rows == ()

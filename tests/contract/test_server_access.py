@@ -16,8 +16,10 @@ from orchestrator.client.http.transport import HttpTransport, Request
 from orchestrator.client.logscale import LogScale
 from orchestrator.client.types import (
     ApiToken,
+    ExceededQuota,
     FilterAlert,
     IngestToken,
+    QueryCost,
     QuotaUsage,
     SavedQuery,
     View,
@@ -80,6 +82,7 @@ async def test_live_query_is_listed_and_killed(app: Any) -> None:
     assert (found.view, found.query, found.started_by) == ("falcon", "kind=bad | count()", "reader")
     assert (found.is_live, found.age, found.status) == (True, MINUTE, "Running")
     assert found.work_done == found.total_work
+    assert (found.queued, found.cost) == (timedelta(0), QueryCost())
     assert others == left == ()
 
 
@@ -124,7 +127,7 @@ async def test_quota_counts_what_was_started(app: Any) -> None:
         QuotaUsage(interval=name, queries=queries, static_cost=0, live_cost=0)
         for name, queries in counts.items()
     )
-    assert exceeded == frozenset()
+    assert exceeded == ()
 
 
 async def test_quota_that_is_used_up_is_told(app: Any) -> None:
@@ -134,11 +137,13 @@ async def test_quota_that_is_used_up_is_told(app: Any) -> None:
         with pytest.raises(RateLimited):
             await count(app, reader)
 
+        now = app.state.sandbox.clock.now()
         exceeded = await reader.running().exceeded("reader")
         app.state.sandbox.clock.advance(MINUTE)
         later = await reader.running().exceeded("reader")
 
-    assert (exceeded, later) == (frozenset({"QueryCount"}), frozenset())
+    assert exceeded == (ExceededQuota(kind="QueryCount", resets_at=now + MINUTE),)
+    assert later == ()
 
 
 async def count(app: Any, scale: LogScale) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from orchestrator.client.graphql.assets import was_done
 from orchestrator.client.graphql.client import Graphql
-from orchestrator.client.types import QuotaUsage, RunningQuery
+from orchestrator.client.http.members import MILLISECOND
+from orchestrator.client.types import ExceededQuota, QueryCost, QuotaUsage, RunningQuery
 from orchestrator.errors import NotFound
 
 
@@ -34,10 +33,12 @@ class RunningQueries:
                 query=item.text("queryInput"),
                 started_by=item.text("initiatedBy", ""),
                 is_live=item.flag("isLive"),
-                age=timedelta(milliseconds=item.number("timeInMillis")),
+                age=item.span("timeInMillis", unit=MILLISECOND),
+                queued=item.span("timeQueuedInMillis", unit=MILLISECOND),
                 status=item.text("status"),
                 total_work=item.number("totalWork"),
                 work_done=item.number("workDone"),
+                cost=QueryCost(static=item.decimal("staticCost"), live=item.decimal("liveCost")),
             )
             for item in data.member("runningQueries").members("queries")
         ]
@@ -73,11 +74,15 @@ class RunningQueries:
             for item in data.members("queryQuotaUsage")
         )
 
-    async def exceeded(self, username: str) -> frozenset[str]:
-        """Return the kinds of quotas that a user has used up: StaticCost, LiveCost, QueryCount.
+    async def exceeded(self, username: str) -> tuple[ExceededQuota, ...]:
+        """Return the quotas that a user has used up, by kind.
 
         Raises:
             ClientError: The server could not be asked, or no right.
         """
         data = await self._graphql.execute("ListExceededQuotas", {"username": username})
-        return frozenset(item.text("kind") for item in data.members("exceededQueryQuotas"))
+        found = [
+            ExceededQuota(kind=item.text("kind"), resets_at=item.epoch_ms("resetsAt"))
+            for item in data.members("exceededQueryQuotas")
+        ]
+        return tuple(sorted(found, key=lambda quota: quota.kind))

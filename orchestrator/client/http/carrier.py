@@ -28,7 +28,7 @@ import httpx
 
 from orchestrator import __version__
 from orchestrator.client.http.connections import ENGINE_ERRORS, Body, Connections
-from orchestrator.client.http.limits import Timeouts
+from orchestrator.client.http.limits import BULK_BYTES, Timeouts
 from orchestrator.client.http.reach import way_to
 from orchestrator.client.http.unpack import KNOWN, unpacked
 from orchestrator.errors import ConfigError
@@ -140,7 +140,7 @@ class Carrier:
             method,
             self._url(self._base + target),
             headers=[(name.encode(), value.encode()) for name, value in all_headers.items()],
-            stream=httpx.ByteStream(content),
+            stream=httpx.ByteStream(content) if len(content) < BULK_BYTES else _Upload(content),
             extensions={"timeout": {**self._phases, "read": read}},
         )
         if self._cookies.jar:
@@ -189,13 +189,24 @@ class _Direct(httpx.AsyncBaseTransport):
             request.method,
             request.url.raw_path,
             headers=request.headers.raw,
-            content=await request.aread(),
+            content=body if isinstance(body := request.stream, _Upload) else await request.aread(),
             timeouts=request.extensions["timeout"],
         )
         return httpx.Response(answer.status, headers=answer.headers, stream=_Stream(answer.body))
 
     async def aclose(self) -> None:
         await self.connections.aclose()
+
+
+class _Upload(httpx.AsyncByteStream):
+    """A large body in pieces: each is sent in the time for one, however many there are."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self._content), BULK_BYTES):
+            yield self._content[start : start + BULK_BYTES]
 
 
 class _Stream(httpx.AsyncByteStream):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -78,7 +78,7 @@ class Connections:
         target: bytes,
         *,
         headers: Sequence[tuple[bytes, bytes]],
-        content: bytes,
+        content: bytes | AsyncIterable[bytes],
         timeouts: Mapping[str, float | None],
     ) -> Answer:
         """Send a request and return the answer's head; its body must be closed.
@@ -87,7 +87,7 @@ class Connections:
             method: HTTP method.
             target: Path and query, encoded.
             headers: All of them, `Host` and the length included.
-            content: The body.
+            content: The body, whole or in pieces.
             timeouts: Seconds of the phases `connect`, `write` and `read`; None does not limit.
 
         Raises:

@@ -17,7 +17,8 @@ from enum import StrEnum
 from types import MappingProxyType
 
 BULK_BYTES = 64 * 1024
-"""A request with a body of this size is an upload: it takes as long as the line allows."""
+"""A request with a body of this size is an upload: it takes as long as the line allows. It goes out
+in pieces of this size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +30,13 @@ class Timeouts:
     connect: timedelta = timedelta(seconds=5)
     """Name, TCP and TLS together; a connect that fails is tried once more."""
     write: timedelta = timedelta(seconds=30)
-    """Until the server has taken the request."""
+    """Until the server has taken the request, or the next piece of an upload."""
     silence: timedelta = timedelta(seconds=60)
-    """Until the next piece of the answer; all that limits an answer that is read as it arrives."""
+    """Until the next piece of the answer: to an upload, and of one that is read as it arrives,
+    which nothing else limits. A request may say its own."""
     whole: timedelta = timedelta(seconds=30)
-    """From its turn to the last byte of an answer that is read whole, all phases together."""
+    """From its turn to the last byte of an answer that is read whole, all phases together; of an
+    upload, from the head of its answer."""
 
 
 class Lane(StrEnum):

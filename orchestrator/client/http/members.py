@@ -13,7 +13,7 @@ from math import isfinite
 from orchestrator.client.http.problems import ADVICE_PAGE, excerpt, request_id_of
 from orchestrator.client.http.transport import Response
 from orchestrator.errors import AnswerCutOff, NotTheApi, UnexpectedResponse
-from orchestrator.units import parse_instant
+from orchestrator.units import from_epoch_ms, parse_instant
 
 ADVICE_CUT = "Try again; if it stays, something between here and the server cuts answers off"
 _ADVICE_SHAPE = "Check the url, and that the server is LogScale of a version that this client knows"
@@ -70,6 +70,16 @@ class Members:
             raise self.wrong(name, "a whole number")
         return value
 
+    def decimal(self, name: str, default: float | None = None) -> float:
+        """Return a number, which may have been read as the text that it was written as."""
+        value = self.raw.get(name)
+        if value is None and default is not None:
+            return default
+        try:
+            return float(str(value))
+        except ValueError as exc:
+            raise self.wrong(name, "a number") from exc
+
     def optional_number(self, name: str) -> int | None:
         """Return a whole-number member, or None for an absent or null one."""
         return self.number(name) if name in self else None
@@ -96,6 +106,13 @@ class Members:
             return parse_instant(self.text(name))
         except (ValueError, OverflowError) as exc:
             raise self.wrong(name, "an instant in ISO 8601") from exc
+
+    def epoch_ms(self, name: str) -> datetime:
+        """Return a number of epoch milliseconds as the instant that it stands for, in UTC."""
+        try:
+            return from_epoch_ms(self.number(name))
+        except ValueError as exc:
+            raise self.wrong(name, "an instant in epoch milliseconds") from exc
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a list of texts; empty for an absent or null one."""

@@ -45,6 +45,9 @@ class RetryPolicy:
     """Upper bound of the first pause; doubles with each attempt."""
     cap: timedelta = timedelta(seconds=5)
     """Longest pause; a longer one asked for by the server stops the call."""
+    repeats_late: bool = True
+    """Whether an answer that stayed out is asked for again. Never done for an upload or an answer
+    that is read as it arrives: what takes long is not begun anew because it took long."""
 
     def delay(
         self, attempt: int, error: ClientError, *, idempotent: bool, jitter: float
@@ -58,6 +61,8 @@ class RetryPolicy:
             jitter: From 0 (inclusive) to 1, from the caller's source of randomness.
         """
         if attempt >= self.attempts or not _may_repeat(error, idempotent=idempotent):
+            return None
+        if isinstance(error, RequestTimedOut) and not self.repeats_late:
             return None
         if isinstance(error, RateLimited) and error.retry_after is not None:
             asked = max(timedelta(0), error.retry_after)

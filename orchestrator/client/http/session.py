@@ -83,15 +83,20 @@ class Session:
         """
         began = self._clock.monotonic()
 
-        def left() -> Request:
+        def left() -> timedelta | None:
             if request.timeout is None:
-                return request
+                return None
             spent = timedelta(seconds=self._clock.monotonic() - began)
-            return replace(request, timeout=max(request.timeout - spent, timedelta(0)))
+            return max(request.timeout - spent, timedelta(0))
 
+        policy = policy or self._policy
+        if request.is_upload:
+            policy = replace(policy, repeats_late=False)
         return await call_with_retries(
-            lambda: self._once(left(), bad_request=bad_request, is_answer=is_answer),
-            policy=policy or self._policy,
+            lambda: self._once(
+                request, within=left(), bad_request=bad_request, is_answer=is_answer
+            ),
+            policy=policy,
             idempotent=request.idempotent,
             clock=self._clock,
             jitter=self._jitter,
@@ -99,10 +104,20 @@ class Session:
         )
 
     @asynccontextmanager
-    async def open(self, request: Request) -> AsyncIterator[OpenResponse]:
+    async def open(
+        self,
+        request: Request,
+        *,
+        bad_request: type[RequestRejected | QueryRejected] = RequestRejected,
+    ) -> AsyncIterator[OpenResponse]:
         """Yield the 2xx answer to `request` while it arrives; leaving the block ends it.
 
-        Until its head is there the call is repeated as others are, after that never.
+        Until its head is there the call is repeated as others are, though not because the head
+        stayed out; after that never.
+
+        Args:
+            request: What to send; its token is put in here.
+            bad_request: What a 400 means for this request.
 
         Raises:
             ClientError: The subclass that the status or the failure calls for.
@@ -110,29 +125,41 @@ class Session:
         async with AsyncExitStack() as stack:
 
             async def opened() -> OpenResponse:
-                return await self._with_token(request, lambda signed: self._head(signed, stack))
+                return await self._with_token(
+                    request,
+                    lambda signed: self._head(signed, stack, bad_request=bad_request),
+                    within=request.timeout,
+                )
 
             yield await call_with_retries(
                 opened,
-                policy=self._policy,
+                policy=replace(self._policy, repeats_late=False),
                 idempotent=request.idempotent,
                 clock=self._clock,
                 jitter=self._jitter,
             )
 
-    async def _head(self, request: Request, stack: AsyncExitStack) -> OpenResponse:
+    async def _head(
+        self,
+        request: Request,
+        stack: AsyncExitStack,
+        *,
+        bad_request: type[RequestRejected | QueryRejected],
+    ) -> OpenResponse:
         async with AsyncExitStack() as own:
             response = await own.enter_async_context(self._transport.open(request))
             if 200 <= response.status < 300:
                 refuse_page(Response(status=response.status, headers=response.headers), request)
                 stack.push_async_exit(own.pop_all())
                 return response
-            raise self._error(request, await response.read(_ERROR_BYTES))
+            refused = await response.read(_ERROR_BYTES)
+            raise self._error(request, refused, bad_request=bad_request)
 
     async def _once(
         self,
         request: Request,
         *,
+        within: timedelta | None,
         bad_request: type[RequestRejected | QueryRejected],
         is_answer: Callable[[Response], bool],
     ) -> Response:
@@ -143,19 +170,25 @@ class Session:
                 return response
             raise self._error(signed, response, bad_request=bad_request)
 
-        return await self._with_token(request, exchange)
+        return await self._with_token(request, exchange, within=within)
 
-    async def _with_token(self, request: Request, exchange: Callable[[Request], Awaitable[T]]) -> T:
+    async def _with_token(
+        self,
+        request: Request,
+        exchange: Callable[[Request], Awaitable[T]],
+        *,
+        within: timedelta | None,
+    ) -> T:
         """Send with the token in hand; refused, once more with a new one where there can be one."""
         try:
             token = await self._auth.token()
             try:
-                return await exchange(replace(request, bearer=token or None))
+                return await exchange(replace(request, bearer=token or None, timeout=within))
             except Unauthorized:
                 if not await self._auth.renew(token):
                     raise
             token = await self._auth.token()
-            return await exchange(replace(request, bearer=token or None))
+            return await exchange(replace(request, bearer=token or None, timeout=within))
         except ClientError as exc:
             exc.server = self._server
             raise
@@ -165,7 +198,7 @@ class Session:
         request: Request,
         response: Response,
         *,
-        bad_request: type[RequestRejected | QueryRejected] = RequestRejected,
+        bad_request: type[RequestRejected | QueryRejected],
     ) -> ClientError:
         return error_for(
             request,

@@ -51,6 +51,13 @@ class Request:
     """Longest time in all, the wait for its turn included, where shorter than the transport's."""
     lane: Lane = Lane.CALL
     """What it waits with; an upload and an open answer wait with the bulk in any case."""
+    silence: timedelta | None = None
+    """Longest time until the next piece of an open answer, in place of the transport's."""
+
+    @property
+    def is_upload(self) -> bool:
+        """Return whether its body is so large that sending it takes its time."""
+        return len(self.content) >= BULK_BYTES
 
     def at_most(self, limit: timedelta) -> timedelta:
         """Return `limit`, or the request's own where it is shorter."""
@@ -167,8 +174,7 @@ class HttpTransport:
     async def send(self, request: Request) -> Response:
         """Return the answer; a cancelled caller leaves the request to end by its own deadline."""
         ends_at = _end_of(request)
-        is_upload = len(request.content) >= BULK_BYTES
-        lane = Lane.BULK if is_upload else request.lane
+        lane = Lane.BULK if request.is_upload else request.lane
         await self._turn(lane, request)
         task = asyncio.create_task(self._exchange(request, ends_at=ends_at))
         self._tasks.add(task)
@@ -223,12 +229,13 @@ class HttpTransport:
             raise
 
     async def _head(self, request: Request, *, ends_at: float | None) -> Carried:
-        with self._translated(request):
+        with self._translated(request, limit=request.timeout):
             async with asyncio.timeout_at(ends_at):
-                return await self._carried(request, silence=self._timeouts.silence)
+                silence = request.silence or self._timeouts.silence
+                return await self._carried(request, silence=silence)
 
     async def _chunks(self, answer: Carried, *, request: Request) -> AsyncIterator[bytes]:
-        with self._translated(request):
+        with self._translated(request, limit=None):
             async for chunk in answer.pieces:
                 yield chunk
 
@@ -248,10 +255,20 @@ class HttpTransport:
             task.exception()
 
     async def _exchange(self, request: Request, *, ends_at: float | None) -> Response:
-        last = asyncio.get_running_loop().time() + self._timeouts.whole.total_seconds()
-        with self._translated(request):
-            async with asyncio.timeout_at(last if ends_at is None else min(last, ends_at)):
-                answer = await self._carried(request)
+        loop, whole = asyncio.get_running_loop(), self._timeouts.whole
+
+        def last() -> float:
+            return _earlier(loop.time() + whole.total_seconds(), ends_at)
+
+        limit, silence = request.at_most(whole), None
+        if request.is_upload:
+            # Until the head of its answer only a stop on the way ends it.
+            limit, silence = request.timeout or whole, self._timeouts.silence
+        with self._translated(request, limit=limit):
+            async with asyncio.timeout_at(ends_at if request.is_upload else last()) as end:
+                answer = await self._carried(request, silence=silence)
+                if request.is_upload:
+                    end.reschedule(last())
                 try:
                     body = await self._read(answer, request=request)
                 finally:
@@ -285,14 +302,14 @@ class HttpTransport:
         return bytes(body)
 
     @contextmanager
-    def _translated(self, request: Request) -> Iterator[None]:
+    def _translated(self, request: Request, *, limit: timedelta | None) -> Iterator[None]:
         """Turn the library's exceptions, and a deadline that passed, into ours."""
         try:
             yield
         except TimeoutError as exc:
-            limit = request.at_most(self._timeouts.whole)
+            within = f" within {limit.total_seconds():g} s" if limit is not None else ""
             raise RequestTimedOut(
-                f"no whole answer within {limit.total_seconds():g} s",
+                f"no whole answer{within}",
                 method=request.method,
                 path=request.path,
             ) from exc
@@ -306,6 +323,10 @@ def _end_of(request: Request) -> float | None:
     if request.timeout is None:
         return None
     return asyncio.get_running_loop().time() + request.timeout.total_seconds()
+
+
+def _earlier(at: float, other: float | None) -> float:
+    return at if other is None else min(at, other)
 
 
 async def _close_when_open(opening: asyncio.Task[Carried]) -> None:

@@ -3,57 +3,28 @@
 `JobMachine.next_step` says what to do, the `on_…` methods are told what happened, and time comes in
 as the span since the start. Rules it keeps: poll at once, then after the server's own `pollAfter`;
 a job unpolled for 90 s is dropped by the server, so long pauses carry heartbeats; a lost job is
-submitted once more with the same absolute times; a finished job is read to its last page; the
-result says whether it is the whole answer.
+submitted once more with the same absolute times; a finished job is read to its last page, or to one
+that was there already; the result says whether it is the whole answer.
 Source: library.humio.com, logscale-api/api-search-query; cassettes/query_jobs/.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from orchestrator.client.decode import PollAnswer
-from orchestrator.client.search.options import PLAIN, SearchOptions
-from orchestrator.client.types import Completeness, JobProgress, JobStats, QueryResult
-from orchestrator.client.wire import WireAround, WireQueryJobInput
+from orchestrator.client.search.paging import PLAIN_PAGING, Paging
+from orchestrator.client.search.polls import PollAnswer
+from orchestrator.client.search.spec import QuerySpec
+from orchestrator.client.search.verdict import cancelled, is_repeated, result_of, verdict
+from orchestrator.client.types import Completeness, JobProgress, QueryResult
 from orchestrator.errors import QueryIncomplete, QueryJobExpired
-from orchestrator.units import from_epoch_ms
 
 HEARTBEAT_EVERY = timedelta(seconds=30)
 """A third of the 90 s after which an unpolled job is dropped."""
 LONGEST_PAUSE = timedelta(seconds=60)
 """Recorded servers ask for 3 s while running and 20 s when done; a larger wish is not trusted."""
 SHORTEST_PAUSE = timedelta(milliseconds=20)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuerySpec:
-    """What a job searches: absolute epoch milliseconds, so that a second submit is the same."""
-
-    query: str
-    start_ms: int
-    end_ms: int
-    use_ingest_time: bool = False
-    arguments: Mapping[str, str] = field(default_factory=dict)
-    around: WireAround | None = None
-    """Read the events next to this one, rather than the newest."""
-    options: SearchOptions = PLAIN
-
-    def to_wire(self) -> WireQueryJobInput:
-        """Return the body of the submit; members that do not apply are left out."""
-        body = WireQueryJobInput(
-            queryString=self.query, start=self.start_ms, end=self.end_ms, isLive=False
-        )
-        if self.use_ingest_time:
-            body["useIngestTime"] = True
-        if self.arguments:
-            body["arguments"] = dict(self.arguments)
-        if self.around is not None:
-            body["around"] = self.around
-        self.options.write(body)
-        return body
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +43,7 @@ class Poll:
     within: timedelta
     """As for `Submit`."""
     offset: int = 0
+    paging: Paging = PLAIN_PAGING
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +87,7 @@ class JobMachine:
         self._next_poll = self._last_contact = timedelta(0)
         self._rows: list[dict[str, str]] = []
         self._last: PollAnswer | None = None
-        self._is_whole = False
+        self._is_whole = self._has_repeats = False
 
     def next_step(self, elapsed: timedelta) -> Step:
         """Return what to do now, `elapsed` after the start.
@@ -125,7 +97,7 @@ class JobMachine:
         """
         last = self._last
         if last is not None and last.is_cancelled:
-            raise QueryIncomplete(("the server cancelled the job", *last.warnings))
+            raise QueryIncomplete(cancelled(last))
         if last is not None and self._is_whole:
             return Finish(self._result(last, elapsed))
         if elapsed >= self._deadline:
@@ -133,7 +105,8 @@ class JobMachine:
         if not self.job_id:
             return Submit(self._deadline - elapsed)
         if elapsed >= self._next_poll:
-            return Poll(self.job_id, self._deadline - elapsed, offset=len(self._rows))
+            within, paging = self._deadline - elapsed, self._spec.paging
+            return Poll(self.job_id, within, offset=len(self._rows), paging=paging)
         beat_at = self._last_contact + HEARTBEAT_EVERY
         if elapsed >= beat_at:
             return Heartbeat(self.job_id)
@@ -149,9 +122,12 @@ class JobMachine:
         self._last, self._polls = answer, self._polls + 1
         self._last_contact = elapsed
         if answer.is_done and not answer.is_cancelled:
-            self._rows.extend(answer.rows)
+            self._has_repeats = is_repeated(answer, self._rows)
+            if not self._has_repeats:
+                self._rows.extend(answer.rows)
             # An empty page ends it too: the server then holds fewer rows than it counted.
-            self._is_whole = not answer.rows or len(self._rows) >= answer.row_count
+            is_last = not answer.rows or len(self._rows) >= answer.row_count
+            self._is_whole = is_last or self._has_repeats
             self._next_poll = elapsed
             return
         pause = min(max(answer.poll_after, SHORTEST_PAUSE), LONGEST_PAUSE)
@@ -186,94 +162,17 @@ class JobMachine:
         )
 
     def _result(self, last: PollAnswer, elapsed: timedelta) -> QueryResult:
+        # Of a result that is wanted without its rows none is missing.
+        received = last.row_count if self._spec.paging.rows == 0 else len(self._rows)
+        completeness = verdict(last, spec=self._spec, received_rows=received)
+        if self._has_repeats:
+            reason = "the server sent its first rows again: it does not page"
+            completeness = Completeness(reasons=(*completeness.reasons, reason))
         return result_of(
             last,
             rows=self._rows,
-            completeness=verdict(last, spec=self._spec, received_rows=len(self._rows)),
+            completeness=completeness,
             job_id=self.job_id,
             polls=self._polls,
             elapsed=elapsed,
         )
-
-
-def result_of(
-    answer: PollAnswer,
-    *,
-    rows: Sequence[Mapping[str, str]],
-    completeness: Completeness,
-    job_id: str,
-    polls: int,
-    elapsed: timedelta,
-) -> QueryResult:
-    """Return the rows of a job with what its last poll says about them."""
-    return QueryResult(
-        rows=tuple(rows),
-        fields=columns(rows, order=answer.field_order),
-        is_aggregate=answer.is_aggregate,
-        completeness=completeness,
-        warnings=answer.warnings,
-        stats=JobStats(
-            job_id=job_id,
-            polls=polls,
-            elapsed=elapsed,
-            event_count=answer.row_count,
-            processed_bytes=answer.processed_bytes,
-            processed_events=answer.processed_events,
-        ),
-        has_more_events=answer.has_more_events,
-        distribution=answer.distribution,
-        field_stats=answer.field_stats,
-        files=answer.files,
-    )
-
-
-def columns(rows: Sequence[Mapping[str, str]], *, order: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return the columns that occur in `rows`: those of `order` first, then by first appearance."""
-    seen = dict.fromkeys(name for row in rows for name in row)
-    known = [name for name in dict.fromkeys(order) if name in seen or not rows]
-    return (*known, *(name for name in seen if name not in set(known)))
-
-
-def verdict(answer: PollAnswer, *, spec: QuerySpec, received_rows: int) -> Completeness:
-    """Return whether a finished job's result is the whole answer, with every known reason.
-
-    Only what the server states counts. A row count that happens to equal a limit is no statement;
-    the query's author sees it in the lint.
-    """
-    reasons = shortfalls(answer, received_rows=received_rows)
-    if spec.options.done is not None and answer.work_done < answer.total_work:
-        done, total = answer.work_done, answer.total_work
-        reasons.append(f"the job stopped early, as it might: {done} of {total} parts were done")
-    if answer.is_span_overridden:
-        reasons.append("the query sets its own time span")
-    elif not spec.use_ingest_time and (answer.start_ms, answer.end_ms) != (
-        spec.start_ms,
-        spec.end_ms,
-    ):
-        # With ingest time the vendor does not say which bounds these two members show.
-        reasons.append(
-            f"the server searched {_span(answer.start_ms, answer.end_ms)}, "
-            f"not {_span(spec.start_ms, spec.end_ms)}"
-        )
-    return Completeness(reasons=tuple(reasons))
-
-
-def shortfalls(answer: PollAnswer, *, received_rows: int) -> list[str]:
-    """Return what a poll itself says is missing, whatever span was asked for."""
-    reasons = [f"warning: {text}" for text in answer.warnings]
-    if answer.is_cancelled:
-        reasons.append("the server cancelled the job")
-    if not answer.is_done:
-        reasons.append("the job was not done")
-    if answer.has_more_events:
-        reasons.append("more events matched than the result holds; add tail() with a higher limit")
-    if received_rows < answer.row_count:
-        reasons.append(f"{received_rows} of {answer.row_count} rows were returned")
-    return reasons
-
-
-def _span(start_ms: int, end_ms: int) -> str:
-    try:
-        return f"[{from_epoch_ms(start_ms).isoformat()}, {from_epoch_ms(end_ms).isoformat()})"
-    except ValueError:
-        return f"[{start_ms} ms, {end_ms} ms)"

@@ -10,13 +10,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
 
-from orchestrator.client.search.job_machine import (
-    LONGEST_PAUSE,
-    SHORTEST_PAUSE,
-    result_of,
-    shortfalls,
-)
+from orchestrator.client.search.job_machine import LONGEST_PAUSE, SHORTEST_PAUSE
+from orchestrator.client.search.options import PLAIN, SearchOptions
 from orchestrator.client.search.query_jobs import QueryJobs
+from orchestrator.client.search.verdict import cancelled, result_of, shortfalls
 from orchestrator.client.types import Completeness, QueryResult
 from orchestrator.client.wire import WireQueryJobInput
 from orchestrator.clock import Clock
@@ -30,7 +27,9 @@ async def live_snapshots(
     *,
     window: timedelta,
     clock: Clock,
+    use_ingest_time: bool = False,
     arguments: Mapping[str, str] | None = None,
+    options: SearchOptions = PLAIN,
 ) -> AsyncGenerator[QueryResult]:
     """Yield the result over the last `window`, anew at the server's own pace, until closed.
 
@@ -46,8 +45,11 @@ async def live_snapshots(
     body = WireQueryJobInput(
         queryString=query, start=f"{int(window.total_seconds())}s", end="now", isLive=True
     )
+    if use_ingest_time:
+        body["useIngestTime"] = True
     if arguments:
         body["arguments"] = dict(arguments)
+    options.write(body)
     losses = 0
     while True:
         async with jobs.started(repository, body) as job_id:
@@ -70,7 +72,7 @@ async def _snapshots(
         answer = await jobs.poll(repository, job_id)
         polls += 1
         if answer.is_cancelled:
-            raise QueryIncomplete(("the server cancelled the job", *answer.warnings))
+            raise QueryIncomplete(cancelled(answer))
         if answer.is_done:
             reasons = shortfalls(answer, received_rows=len(answer.rows))
             yield result_of(

@@ -8,33 +8,44 @@ Source: library.humio.com, logscale-api/api-search-query; cassettes/query_jobs/.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import assert_never
 from urllib.parse import quote
 
-from orchestrator.client.decode import PollAnswer, decode_job_id, decode_poll
+from orchestrator.client.decode import decode_job_id, require_form
 from orchestrator.client.http.limits import Lane
-from orchestrator.client.http.retry import NO_RETRIES
+from orchestrator.client.http.retry import RetryPolicy
 from orchestrator.client.http.session import Session, json_request
 from orchestrator.client.http.transport import Request
+from orchestrator.client.search.background import GRACE_S, Background
 from orchestrator.client.search.job_machine import (
     Finish,
     Heartbeat,
     JobMachine,
     Pause,
     Poll,
-    QuerySpec,
     Submit,
 )
+from orchestrator.client.search.paging import (
+    PLAIN_PAGING,
+    ExportForm,
+    Paging,
+    QueryText,
+    export_parameters,
+)
+from orchestrator.client.search.polls import PollAnswer, decode_poll
+from orchestrator.client.search.spec import QuerySpec
 from orchestrator.client.types import JobProgress, QueryResult
 from orchestrator.client.wire import WireQueryJobInput
 from orchestrator.errors import ClientError, NotFound, QueryRejected
 
-PAGE_ROWS = 5_000
-_DELETE_GRACE_S = 5.0
+_DELETE_RETRIES = RetryPolicy(attempts=4)
+"""Of its own: a job that is left costs the server work, whatever the session repeats."""
+logger = logging.getLogger(__name__)
 
 
 class QueryJobs:
@@ -47,7 +58,7 @@ class QueryJobs:
 
     def __init__(self, session: Session, *, prefix: str = "api/v1") -> None:
         self._session, self._prefix = session, prefix
-        self._background: set[asyncio.Task[None]] = set()
+        self._background = Background()
 
     async def run(
         self,
@@ -78,8 +89,36 @@ class QueryJobs:
         try:
             return await self._drive(repository, spec, machine=machine, on_progress=on_progress)
         finally:
-            if machine.job_id:
-                await self._finally(self._forget(repository, machine.job_id))
+            await self._end(repository, machine.job_id)
+
+    @asynccontextmanager
+    async def finished(
+        self, repository: str, spec: QuerySpec, *, deadline: timedelta
+    ) -> AsyncIterator[QueryResult]:
+        """Yield what `run` returns; the job is still there in the block, and gone after it."""
+        machine = JobMachine(spec, deadline=deadline)
+        try:
+            yield await self._drive(repository, spec, machine=machine)
+        finally:
+            await self._end(repository, machine.job_id)
+
+    @asynccontextmanager
+    async def rows(
+        self, repository: str, job_id: str, *, form: ExportForm, fields: Sequence[str] = ()
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Yield the rows of a job that is done as they arrive, in the form of a file.
+
+        Raises:
+            ValueError: CSV without its columns.
+            NotFound: The server does not know the job any more.
+            NotTheApi: The server exports nothing, or not in this form.
+            ClientError: It could not be asked.
+        """
+        query = export_parameters(form, fields)
+        request = self._keeping("GET", repository, job_id, query=query)
+        async with self._session.open(request) as response:
+            require_form(response.content_type, form)
+            yield response.chunks
 
     @asynccontextmanager
     async def started(self, repository: str, body: WireQueryJobInput) -> AsyncIterator[str]:
@@ -92,7 +131,7 @@ class QueryJobs:
         try:
             yield job_id
         finally:
-            await self._finally(self._forget(repository, job_id))
+            await self._end(repository, job_id)
 
     async def _drive(
         self,
@@ -100,7 +139,7 @@ class QueryJobs:
         spec: QuerySpec,
         *,
         machine: JobMachine,
-        on_progress: Callable[[JobProgress], None] | None,
+        on_progress: Callable[[JobProgress], None] | None = None,
     ) -> QueryResult:
         clock = self._session.clock
         started = clock.monotonic()
@@ -141,7 +180,11 @@ class QueryJobs:
                 machine.on_heartbeat(elapsed())
             else:
                 answer = await self.poll(
-                    repository, step.job_id, offset=step.offset, within=step.within
+                    repository,
+                    step.job_id,
+                    offset=step.offset,
+                    paging=step.paging,
+                    within=step.within,
                 )
                 machine.on_polled(answer, elapsed())
         except NotFound:
@@ -167,7 +210,13 @@ class QueryJobs:
         return decode_job_id(await self._session.call(request, bad_request=QueryRejected))
 
     async def poll(
-        self, repository: str, job_id: str, *, offset: int = 0, within: timedelta | None = None
+        self,
+        repository: str,
+        job_id: str,
+        *,
+        offset: int = 0,
+        paging: Paging = PLAIN_PAGING,
+        within: timedelta | None = None,
     ) -> PollAnswer:
         """Return the job's snapshot, or the page of it that starts at row `offset`.
 
@@ -175,14 +224,13 @@ class QueryJobs:
             repository: The one the job was started in.
             job_id: As `submit` returned it.
             offset: Rows of a finished job to skip.
+            paging: Order of its rows, and how many at once.
             within: Give up after this long, if the transport would wait longer.
 
         Raises:
             NotFound: The server does not know the job any more.
         """
-        query: tuple[tuple[str, str], ...] = ()
-        if offset:
-            query = (("paginationOffset", str(offset)), ("paginationLimit", str(PAGE_ROWS)))
+        query = paging.parameters(offset)
         request = self._keeping("GET", repository, job_id, query=query, within=within)
         return decode_poll(await self._session.call(request))
 
@@ -196,17 +244,20 @@ class QueryJobs:
         await self._session.call(self._keeping("GET", repository, job_id, query=query))
 
     async def delete(self, repository: str, job_id: str) -> None:
-        """Stop and forget the job; one that is gone already is fine."""
+        """Stop and forget the job; one that is gone already is fine.
+
+        Raises:
+            ClientError: It could not be told so, several times.
+        """
         try:
             request = self._keeping("DELETE", repository, job_id)
-            await self._session.call(request, policy=NO_RETRIES)
+            await self._session.call(request, policy=_DELETE_RETRIES)
         except NotFound:
             return
 
     async def drain(self) -> None:
         """Wait a little for deletions whose callers left."""
-        if self._background:
-            await asyncio.wait(self._background, timeout=_DELETE_GRACE_S)
+        await self._background.drain()
 
     def _path(self, repository: str, job_id: str = "") -> str:
         path = f"{self._prefix}/repositories/{quote(repository, safe='')}/queryjobs"
@@ -218,7 +269,7 @@ class QueryJobs:
         repository: str,
         job_id: str,
         *,
-        query: tuple[tuple[str, str], ...] = (),
+        query: QueryText = (),
         within: timedelta | None = None,
     ) -> Request:
         """Return a request about a job that exists, which must not wait behind new ones."""
@@ -239,28 +290,26 @@ class QueryJobs:
         try:
             return await asyncio.shield(submitting)
         except asyncio.CancelledError:
-            await self._finally(self._forget_when_known(repository, submitting))
+            await self._background.finish(self._forget_when_known(repository, submitting))
             raise
 
     async def _forget_when_known(self, repository: str, submitting: asyncio.Task[str]) -> None:
-        await asyncio.wait({submitting}, timeout=_DELETE_GRACE_S)
+        await asyncio.wait({submitting}, timeout=GRACE_S)
         if not submitting.done():
             submitting.cancel()
         elif not submitting.cancelled() and submitting.exception() is None:
             await self._forget(repository, submitting.result())
 
+    async def _end(self, repository: str, job_id: str) -> None:
+        """Delete a job, also if the caller is cancelled again; an empty id is none."""
+        if job_id:
+            await self._background.finish(self._forget(repository, job_id))
+
     async def _forget(self, repository: str, job_id: str) -> None:
         try:
             await self.delete(repository, job_id)
-        except ClientError:
-            # The result or the error in hand matters more; the server drops the job in 90 s.
-            return
-
-    async def _finally(self, work: Coroutine[None, None, None]) -> None:
-        """Run `work` to its end and wait a little, even if the caller is cancelled again."""
-        task = asyncio.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-        done, _ = await asyncio.wait({task}, timeout=_DELETE_GRACE_S)
-        for ended in done:
-            ended.result()
+        except ClientError as exc:
+            # The result or the error in hand matters more. The server drops a job that nobody
+            # polls, after 90 s, a live one after an hour.
+            left = {"repository": repository, "job_id": job_id, "reason": str(exc)}
+            logger.warning("query-job-left", extra=left)

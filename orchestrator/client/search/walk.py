@@ -11,13 +11,10 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from orchestrator.client.search.job_machine import QuerySpec
 from orchestrator.client.search.query_jobs import QueryJobs
+from orchestrator.client.search.spec import EVENT_ID, QuerySpec, around_of, member_of, time_ms_of
 from orchestrator.client.types import QueryResult
-from orchestrator.client.wire import WireAround
-from orchestrator.errors import QueryIncomplete, QueryRejected, UnexpectedResponse
-
-EVENT_ID, TIMESTAMP = "@id", "@timestamp"
+from orchestrator.errors import QueryIncomplete, QueryRejected
 
 
 async def walk_events(
@@ -43,28 +40,22 @@ async def walk_events(
         raise QueryRejected("only the events of a filter query can be walked", advice=_ADVICE)
     while True:
         _check_whole(page)
-        fresh = [row for row in page.rows if _member(row, EVENT_ID) not in seen]
+        fresh = [row for row in page.rows if member_of(row, EVENT_ID) not in seen]
         for row in fresh:
             yield row
         if not fresh or not (page.has_more_events or spec.around is not None):
             return
         # Only the last page can come again: whatever is older was not yet seen.
-        seen = {_member(row, EVENT_ID) for row in page.rows}
+        seen = {member_of(row, EVENT_ID) for row in page.rows}
         # Of several at the same time the last in the server's order.
-        oldest = min(reversed(fresh), key=_time_ms)
+        oldest = min(reversed(fresh), key=time_ms_of)
         spec = replace(
             spec,
-            around=WireAround(
-                eventId=_member(oldest, EVENT_ID),
-                timestamp=_time_ms(oldest),
-                numberOfEventsBefore=page_events,
-                numberOfEventsAfter=0,
-            ),
+            around=around_of(oldest, before=page_events, after=0),
         )
         page = await jobs.run(repository, spec, deadline=deadline)
 
 
-_ADVICE_KEEP = "Keep @id and @timestamp in the query's fields, as they are."
 _ADVICE = "Leave the aggregate out, or read its rows with search()."
 
 
@@ -74,17 +65,3 @@ def _check_whole(page: QueryResult) -> None:
     ]
     if reasons:
         raise QueryIncomplete(tuple(reasons))
-
-
-def _member(row: Mapping[str, str], name: str) -> str:
-    if name not in row:
-        raise UnexpectedResponse(f"an event came without {name}", advice=_ADVICE_KEEP)
-    return row[name]
-
-
-def _time_ms(row: Mapping[str, str]) -> int:
-    try:
-        return int(_member(row, TIMESTAMP))
-    except ValueError as exc:
-        problem = f"an event's {TIMESTAMP} is not a number of milliseconds"
-        raise UnexpectedResponse(problem, advice=_ADVICE_KEEP) from exc

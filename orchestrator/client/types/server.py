@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from orchestrator.client.types.results import QueryCost
 from orchestrator.secret import SecretText
 
 
@@ -152,10 +153,14 @@ class RunningQuery:
     """User name; empty where the server names nobody."""
     is_live: bool
     age: timedelta
+    queued: timedelta = timedelta(0)
+    """How long it waited before the server began."""
     status: str
     total_work: int
     work_done: int
     """Of `total_work`; a live query goes on when all of it is done."""
+    cost: QueryCost = field(default_factory=QueryCost)
+    """So far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +172,15 @@ class QuotaUsage:
     queries: int
     static_cost: int
     live_cost: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExceededQuota:
+    """A quota that a user has used up: queries are refused until it begins anew."""
+
+    kind: str
+    """StaticCost, LiveCost, QueryCount, or what a newer server adds."""
+    resets_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

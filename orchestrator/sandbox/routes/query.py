@@ -65,7 +65,7 @@ async def poll_job(request: Request) -> Response:
     mime = request.query_params.get("mimeType", "")
     if mime and not page.is_heartbeat:
         rows = state.answer.rows if state.answer is not None else ()
-        fields = [f for f in request.query_params.get("fieldsToExport", "").split(",") if f]
+        fields = _columns(request.query_params.get("fieldsToExport", ""))
         return _export(rows, mime, fields)
     recorded_only = sandbox.settings.recorded_metadata_only
     return json_answer(poll_answer(state, page, recorded_only=recorded_only))
@@ -234,6 +234,14 @@ def _count(parameters: Mapping[str, str], name: str) -> int | None:
     if not text.isdecimal() or len(text) > _MAX_DIGITS or int(text) > _MAX_INT:
         raise Refusal(400, f"The query parameter '{name}' was malformed: a count is expected")
     return int(text)
+
+
+def _columns(text: str) -> list[str]:
+    """Return the names of a line of CSV."""
+    try:
+        return [name for line in csv.reader([text], strict=True) for name in line if name]
+    except csv.Error as exc:
+        raise Refusal(400, "The query parameter 'fieldsToExport' was malformed") from exc
 
 
 def _export(rows: Rows, mime: str, fields: Sequence[str]) -> Response:

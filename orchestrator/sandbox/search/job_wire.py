@@ -170,6 +170,12 @@ def _newer_metadata(state: PollState) -> dict[str, object]:
         "querySpent": _quota(dict.fromkeys(QuotaInterval, 0)),
         "quotaTotalSpent": _quota(state.spent),
         "queuedMillis": state.queued_ms,
+        # What is taken in can be found at once.
+        "digestFlow": {
+            "minIngestTimeIncluded": state.search.now_ms,
+            "ingestTimeKnownGood": state.search.now_ms,
+            "maxIngestLatency": 0,
+        },
         "responderVHost": 1,
     }
     if state.answer is not None and state.answer.is_aggregate:

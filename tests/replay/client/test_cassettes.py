@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator.client import Origin, decode, load_cassette
 from orchestrator.client.http import auth
+from orchestrator.client.search import polls
 
 ROOT = Path(__file__).parents[3]
 CASSETTES = sorted((ROOT / "cassettes").rglob("*.yaml"))
@@ -58,6 +59,7 @@ def test_every_decoder_has_a_cassette_that_it_reads() -> None:
         for name, function in [
             *inspect.getmembers(decode, inspect.isfunction),
             *inspect.getmembers(auth, inspect.isfunction),
+            *inspect.getmembers(polls, inspect.isfunction),
         ]
         if name.startswith(("decode_", "check_")) and name != "check_token"
     }

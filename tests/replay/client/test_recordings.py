@@ -79,6 +79,8 @@ async def test_job_decodes(
     assert (last.is_done, last.is_cancelled, last.is_aggregate) == (True, False, is_aggregate)
     assert (len(last.rows), last.row_count, last.has_more_events) == (rows, rows, False)
     assert last.warnings == ()
+    assert last.facts.bucket_span == (timedelta(minutes=15) if is_aggregate else None)
+    assert last.facts.buffer_rows == rows
     assert (last.end_ms - last.start_ms) == 86_400_000
 
 

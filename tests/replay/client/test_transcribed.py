@@ -16,11 +16,16 @@ from orchestrator.client import (
     Asset,
     ClientCredentials,
     CorrelationRule,
+    ExceededQuota,
+    ExportForm,
     Falcon,
     FilterAlert,
+    Freshness,
     InstalledPackage,
     LogScale,
     LookupFile,
+    QueryCost,
+    QueryWarning,
     ReplayTransport,
     SavedQuery,
     ScheduledSearch,
@@ -152,10 +157,63 @@ async def test_newer_server_warns_and_orders_columns() -> None:
     )
 
     assert transport.left == ()
-    assert result.warnings == ("Ingest is behind by 130 seconds.",)
-    assert not result.completeness.is_complete
+    assert result.warnings == (
+        QueryWarning(
+            message="Ingest is behind by 130 seconds.",
+            code="IngestDelay",
+            category="CLUSTER",
+            classification="Warning",
+        ),
+    )
+    assert result.completeness.reasons == ("warning: Ingest is behind by 130 seconds.",)
     assert result.fields == ("_count", "host", "@timestamp")
     assert [row["@timestamp"] for row in result.rows] == ["1773108000500", "1773108000501"]
+
+
+async def test_newer_server_says_what_a_query_cost_and_how_fresh_its_events_are() -> None:
+    client, _ = make_client("query_jobs/poll/newer_server.yaml")
+
+    result = await client.search(
+        "fdr", "groupBy(host)", start=START, end=END, deadline=MINUTE, use_ingest_time=True
+    )
+
+    assert result.stats.cost == QueryCost(static=1.5, static_rate=0.1)
+    assert result.stats.queued == timedelta(milliseconds=7)
+    assert result.stats.age == timedelta(milliseconds=12)
+    assert result.stats.buffer_rows == 2
+    assert (result.start, result.end) == (START, END)
+    assert result.freshness == Freshness(
+        lag=timedelta(seconds=130),
+        known_good_until=from_epoch_ms(1773111471000),
+        included_from=from_epoch_ms(1773111470000),
+    )
+    assert result.bucket_span is None
+    meta = result.raw["metaData"]
+    assert isinstance(meta, dict)
+    assert meta["querySpent"]["hour"] == {"queryCount": 1, "staticCost": 1, "liveCost": 0}
+    assert meta["extraData"]["sortOrder"] == [{"field": "host", "type": "string", "order": "asc"}]
+    assert "events" not in result.raw
+    assert "sortOrder" not in repr(result)
+
+
+async def test_rows_are_exported_as_a_file_beside_what_is_known_of_them() -> None:
+    client, transport = make_client("query_jobs/export/csv.yaml")
+
+    async with client.export(
+        "fdr",
+        "groupBy(host)",
+        start=START,
+        end=END,
+        deadline=MINUTE,
+        form=ExportForm.CSV,
+        fields=["host", "_count"],
+    ) as export:
+        content = b"".join([chunk async for chunk in export.chunks])
+
+    assert content == b'host,_count\nweb-1,3\n"web-2, old",1\n'
+    assert export.result.completeness.is_complete
+    assert (export.result.rows, export.result.stats.event_count) == ((), 2)
+    assert transport.left == ()
 
 
 async def test_lost_job_is_searched_again_over_the_same_span() -> None:
@@ -171,6 +229,26 @@ async def test_lost_job_is_searched_again_over_the_same_span() -> None:
 @pytest.mark.parametrize(("name", "version", "asset"), LISTS)
 async def test_assets_list(name: str, version: ServerVersion, asset: Asset) -> None:
     assert await make_assets(name, version=version).list(type(asset)) == (asset,)
+
+
+async def test_running_queries_say_how_long_they_waited_and_what_they_cost() -> None:
+    client, _ = make_client("graphql/running_queries/list.yaml")
+
+    old, young = await client.running().list()
+
+    assert (old.id, old.started_by, old.status) == ("P1-old", "ada", "Queued")
+    assert (old.age, old.queued) == (MINUTE, timedelta(seconds=20))
+    assert (old.cost, young.cost) == (QueryCost(static=12.5), QueryCost(static=3.0, live=0.25))
+    assert (young.started_by, young.is_live) == ("", True)
+
+
+async def test_exceeded_quotas_say_when_they_begin_anew() -> None:
+    client, _ = make_client("graphql/quotas/exceeded.yaml")
+
+    assert await client.running().exceeded("ada") == (
+        ExceededQuota(kind="NewKind", resets_at=END),
+        ExceededQuota(kind="StaticCost", resets_at=START),
+    )
 
 
 async def test_scheduled_search_create() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from orchestrator.client.cassettes.scripted import json_response, text_response
-from orchestrator.client.decode import decode_job_id, decode_poll, decode_status
+from orchestrator.client.decode import decode_job_id, decode_status
 from orchestrator.client.graphql.view_wire import read_view
 from orchestrator.client.http.members import Members, json_object
 from orchestrator.client.http.transport import Response
+from orchestrator.client.search.polls import Facts, decode_poll
+from orchestrator.client.types import Freshness, QueryWarning
 from orchestrator.errors import UnexpectedResponse
 
 META: dict[str, object] = {
@@ -68,6 +70,58 @@ def test_poll_rows_of_text_alone_and_others_keep_their_order() -> None:
     assert answer.rows == ({"a": "1"}, {"a": "2"}, {}, {"a": "3"})
 
 
+def test_poll_warnings_keep_their_codes_and_come_once() -> None:
+    top: dict[str, object] = {
+        "warnings": [
+            {"code": "IngestDelay", "message": "behind", "category": "CLUSTER"},
+            {"code": "GroupLimit", "message": "cut", "category": "NEW", "classification": "Error"},
+            {"code": "Bare", "message": ""},
+            {},
+        ]
+    }
+    answer = decode_poll(poll([], top=top, warnings=["behind", "older"], warning="cut"))
+
+    assert answer.warnings == (
+        QueryWarning(message="behind", code="IngestDelay", category="CLUSTER"),
+        QueryWarning(message="cut", code="GroupLimit", category="NEW", classification="Error"),
+        QueryWarning(message="Bare", code="Bare"),
+        QueryWarning(message="unnamed warning"),
+        QueryWarning(message="older"),
+    )
+    assert str(answer.warnings[0]) == "behind"
+
+
+def test_poll_of_an_old_server_tells_neither_cost_nor_freshness() -> None:
+    assert decode_poll(poll([])).facts == Facts()
+
+
+def test_poll_of_a_job_that_is_not_done_is_not_asked_for_them() -> None:
+    running = decode_poll(poll([], top={"done": False}, timeMillis=1, costs={"liveCost": 2}))
+
+    assert running.facts == Facts()
+    assert running.raw["metaData"] == {**META, "timeMillis": 1, "costs": {"liveCost": 2}}
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("900000", timedelta(minutes=15)),
+        ("", None),
+        ("15 minutes", None),
+        (900_000, None),
+        ("9" * 14, None),
+    ],
+)
+def test_poll_bucket_span_is_read_where_it_is_one(text: object, span: timedelta | None) -> None:
+    assert decode_poll(poll([], extraData={"bucket_span_millis": text})).facts.bucket_span == span
+
+
+def test_poll_freshness_that_is_no_date_is_not_told() -> None:
+    flow = {"ingestTimeKnownGood": 10**18, "minIngestTimeIncluded": None}
+
+    assert decode_poll(poll([], digestFlow=flow)).facts.freshness == Freshness()
+
+
 @pytest.mark.parametrize(
     "response",
     [
@@ -96,6 +150,14 @@ def test_answer_of_another_shape_keeps_the_servers_id(response: Response) -> Non
         (poll([], eventCount=True), r"poll\.metaData\.eventCount should be a whole number"),
         (poll([], fieldOrder=[1]), r"poll\.metaData\.fieldOrder should be a list of text"),
         (poll([], workDone=None), r"poll\.metaData\.workDone should be a whole number"),
+        (
+            poll([], costs={"liveCost": "much"}),
+            r"poll\.metaData\.costs\.liveCost should be a number",
+        ),
+        (
+            poll([], digestFlow={"maxIngestLatency": "1"}),
+            r"poll\.metaData\.digestFlow\.maxIngestLatency should be a whole number",
+        ),
     ],
 )
 def test_poll_of_another_shape_names_the_member(response: Response, problem: str) -> None:
@@ -140,6 +202,27 @@ def test_members_null_is_absent() -> None:
     assert members.texts("a") == ()
     assert members.members("a") == ()
     assert members.optional_member("a").raw == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "number"), [(2, 2.0), (0.5, 0.5), ("0.5", 0.5), ("1e3", 1000.0), (None, 7.0)]
+)
+def test_members_decimal_is_a_number_in_any_form(value: object, number: float) -> None:
+    assert Members({"a": value}, where="x").decimal("a", 7.0) == number
+
+
+@pytest.mark.parametrize("value", [True, "much", [1], None])
+def test_members_decimal_of_something_else_is_unexpected(value: object) -> None:
+    with pytest.raises(UnexpectedResponse, match=r"x\.a should be a number"):
+        Members({"a": value}, where="x").decimal("a")
+
+
+def test_members_epoch_ms_is_an_instant() -> None:
+    members = Members({"a": 1_773_108_000_000, "b": 10**18}, where="x")
+
+    assert members.epoch_ms("a") == datetime(2026, 3, 10, 2, 0, tzinfo=UTC)
+    with pytest.raises(UnexpectedResponse, match=r"x\.b should be an instant in epoch"):
+        members.epoch_ms("b")
 
 
 def test_members_names_nested_places() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from orchestrator.client.cassettes.scripted import ScriptedTransport, json_response, text_response
-from orchestrator.client.decode import PollAnswer, decode_poll
 from orchestrator.client.http.auth import StaticToken
 from orchestrator.client.http.limits import Lane
 from orchestrator.client.http.retry import RetryPolicy
@@ -23,17 +23,18 @@ from orchestrator.client.search.job_machine import (
     JobMachine,
     Pause,
     Poll,
-    QuerySpec,
     Submit,
-    columns,
-    verdict,
 )
+from orchestrator.client.search.paging import ExportForm, Paging, export_parameters
+from orchestrator.client.search.polls import PollAnswer, decode_poll
 from orchestrator.client.search.query_jobs import QueryJobs
-from orchestrator.client.types import JobProgress
+from orchestrator.client.search.spec import QuerySpec
+from orchestrator.client.search.verdict import columns, verdict
+from orchestrator.client.types import JobProgress, QueryResult
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import (
-    ClientError,
     NotFound,
+    NotTheApi,
     QueryIncomplete,
     QueryJobExpired,
     QueryRejected,
@@ -210,6 +211,43 @@ def test_machine_an_empty_page_ends_paging_and_is_told() -> None:
 
     assert isinstance(step, Finish)
     assert step.result.completeness.reasons == ("1 of 5 rows were returned",)
+
+
+def paged_machine(*pages: list[Mapping[str, object]], count: int) -> QueryResult:
+    machine = JobMachine(SPEC, deadline=seconds(60))
+    machine.on_submitted("1-a", ZERO)
+    for page in pages:
+        assert isinstance(machine.next_step(ZERO), Poll)
+        machine.on_polled(polled(events=page, eventCount=count), ZERO)
+    step = machine.next_step(ZERO)
+    assert isinstance(step, Finish)
+    return step.result
+
+
+def test_machine_a_page_that_comes_again_ends_paging_and_is_told() -> None:
+    first: list[Mapping[str, object]] = [{"n": "1"}, {"n": "2"}]
+
+    result = paged_machine(first, first, count=4)
+
+    assert [row["n"] for row in result.rows] == ["1", "2"]
+    assert result.completeness.reasons == (
+        "2 of 4 rows were returned",
+        "the server sent its first rows again: it does not page",
+    )
+
+
+def test_machine_one_row_again_that_is_more_than_was_counted_is_told() -> None:
+    result = paged_machine([{"n": "1"}, {"n": "1"}], [{"n": "1"}, {"n": "1"}], count=3)
+
+    assert len(result.rows) == 2
+    assert not result.completeness.is_complete
+
+
+def test_machine_rows_that_are_all_alike_are_pages_of_their_own() -> None:
+    result = paged_machine([{"n": "1"}, {"n": "1"}], [{"n": "1"}], count=3)
+
+    assert len(result.rows) == 3
+    assert result.completeness.is_complete
 
 
 # --- completeness
@@ -424,12 +462,38 @@ async def test_search_failing_poll_still_deletes() -> None:
 
 
 async def test_search_survives_a_failing_delete() -> None:
-    transport = ScriptedTransport(
-        STARTED, json_response(wire_poll()), text_response("oops", status=500)
-    )
+    oops = text_response("oops", status=500)
+    transport = ScriptedTransport(STARTED, json_response(wire_poll()), oops, oops, oops, oops)
     jobs, _ = make_jobs(transport)
 
     assert await run(jobs) == ()
+    assert transport.left == 0
+
+
+async def test_search_deletes_again_where_the_server_was_busy() -> None:
+    busy = text_response("busy", status=503)
+    transport = ScriptedTransport(STARTED, json_response(wire_poll()), busy, busy, GONE)
+    jobs, _ = make_jobs(transport)
+
+    assert await run(jobs) == ()
+    assert [request.method for request in transport.requests[-3:]] == ["DELETE"] * 3
+    assert transport.left == 0
+
+
+async def test_job_that_stays_on_the_server_is_told_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    transport = ScriptedTransport(
+        STARTED, json_response(wire_poll()), text_response("no right", status=403)
+    )
+    jobs, _ = make_jobs(transport)
+
+    await run(jobs)
+
+    (record,) = caplog.records
+    assert record.getMessage() == "query-job-left"
+    assert (record.__dict__["repository"], record.__dict__["job_id"]) == ("fdr", "1-a")
+    assert "no right" in record.__dict__["reason"]
 
 
 async def test_search_retries_a_poll_that_failed() -> None:
@@ -534,6 +598,90 @@ async def test_search_cancelled_twice_still_deletes_in_the_background() -> None:
     assert transport.left == 0
 
 
+@pytest.mark.parametrize(
+    ("paging", "offset", "query"),
+    [
+        (Paging(), 0, ()),
+        (Paging(), 7, (("paginationOffset", "7"), ("paginationLimit", "5000"))),
+        (Paging(rows=10), 0, (("paginationOffset", "0"), ("paginationLimit", "10"))),
+        (Paging(sort_by="n"), 0, (("sortBy", "n"), ("sortOrder", "asc"))),
+        (
+            Paging(sort_by="n", descending=True, rows=2),
+            4,
+            (
+                ("paginationOffset", "4"),
+                ("paginationLimit", "2"),
+                ("sortBy", "n"),
+                ("sortOrder", "desc"),
+            ),
+        ),
+    ],
+)
+def test_paging_says_in_the_address_what_is_wanted(
+    paging: Paging, offset: int, query: tuple[tuple[str, str], ...]
+) -> None:
+    assert paging.parameters(offset) == query
+
+
+async def test_search_reads_every_page_in_the_order_that_is_wanted() -> None:
+    transport = ScriptedTransport(
+        STARTED,
+        json_response(wire_poll(events=[{"n": "3"}, {"n": "2"}], eventCount=3)),
+        json_response(wire_poll(events=[{"n": "1"}], eventCount=3)),
+        GONE,
+    )
+    jobs, _ = make_jobs(transport)
+    paging = Paging(sort_by="n", descending=True, rows=2)
+
+    result = await jobs.run("fdr", replace(SPEC, paging=paging), deadline=seconds(60))
+
+    assert [row["n"] for row in result.rows] == ["3", "2", "1"]
+    assert [request.query for request in transport.requests[1:3]] == [
+        paging.parameters(0),
+        paging.parameters(2),
+    ]
+
+
+async def test_search_without_its_rows_misses_none() -> None:
+    transport = ScriptedTransport(STARTED, json_response(wire_poll(events=[], eventCount=9)), GONE)
+    jobs, _ = make_jobs(transport)
+
+    result = await jobs.run("fdr", replace(SPEC, paging=Paging(rows=0)), deadline=seconds(60))
+
+    assert (result.rows, result.stats.event_count) == ((), 9)
+    assert result.completeness.is_complete
+
+
+@pytest.mark.parametrize(
+    ("form", "fields", "query"),
+    [
+        (ExportForm.NDJSON, (), (("mimeType", "application/x-ndjson"),)),
+        (
+            ExportForm.CSV,
+            ("a", "b,c", 'd"'),
+            (("mimeType", "text/csv"), ("fieldsToExport", 'a,"b,c","d"""')),
+        ),
+    ],
+)
+def test_export_names_its_form_and_its_columns(
+    form: ExportForm, fields: tuple[str, ...], query: tuple[tuple[str, str], ...]
+) -> None:
+    assert export_parameters(form, fields) == query
+
+
+def test_export_of_csv_needs_columns() -> None:
+    with pytest.raises(ValueError, match="names of its columns"):
+        export_parameters(ExportForm.CSV, ())
+
+
+async def test_rows_of_a_server_that_exports_nothing_are_no_file() -> None:
+    jobs, _ = make_jobs(ScriptedTransport(json_response(wire_poll())))
+
+    with pytest.raises(NotTheApi, match="export should be text/plain, is application/json"):
+        async with jobs.rows("fdr", "1-a", form=ExportForm.TEXT):
+            pass
+
+
 async def test_delete_of_a_job_that_is_gone_is_fine() -> None:
     jobs, _ = make_jobs(ScriptedTransport(text_response("gone", status=404)))
 
@@ -541,9 +689,9 @@ async def test_delete_of_a_job_that_is_gone_is_fine() -> None:
 
 
 async def test_delete_that_fails_says_so_to_its_caller() -> None:
-    jobs, _ = make_jobs(ScriptedTransport(text_response("oops", status=500)))
+    jobs, _ = make_jobs(ScriptedTransport(*[text_response("oops", status=500)] * 4))
 
-    with pytest.raises(ClientError):
+    with pytest.raises(ServerFailed):
         await jobs.delete("fdr", "1-a")
 
 

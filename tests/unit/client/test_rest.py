@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -14,6 +15,7 @@ from orchestrator.client.rest import StreamProgress
 from orchestrator.client.types import ServerStatus
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import (
+    QueryRejected,
     ServerDown,
     ServerFailed,
     UnexpectedResponse,
@@ -115,6 +117,35 @@ async def test_stream_keeps_value_texts() -> None:
     assert rows == [{"a": "1", "n": "1.50", "@timestamp": "1585145569394"}, {"b": "true"}]
     assert seen[-1] == StreamProgress(rows=2, received_bytes=len(answer.body))
     assert transport.requests[0].headers["Accept"] == "application/x-ndjson"
+
+
+async def test_stream_waits_for_its_first_row_as_long_as_it_is_told() -> None:
+    answers = [text_response("", content_type="application/x-ndjson")] * 2
+    client, transport = make_client(*answers)
+
+    _ = [row async for row in client.stream("fdr", "count()", start=NOW, end=NOW)]
+    hour = timedelta(hours=1)
+    _ = [row async for row in client.stream("fdr", "count()", start=NOW, end=NOW, silence=hour)]
+
+    assert [request.silence for request in transport.requests] == [timedelta(minutes=10), hour]
+
+
+async def test_stream_by_ingest_time_says_so() -> None:
+    client, transport = make_client(text_response("", content_type="application/x-ndjson"))
+
+    stream = client.stream("fdr", "a=b", start=NOW, end=NOW, use_ingest_time=True)
+    assert [row async for row in stream] == []
+
+    assert json.loads(transport.requests[0].content)["useIngestTime"] is True
+
+
+async def test_stream_of_a_query_that_is_refused_says_what_is_wrong_with_it() -> None:
+    client, _ = make_client(text_response("no such function: nowork\n```\n\n```", status=400))
+
+    with pytest.raises(QueryRejected) as caught:
+        await anext(client.stream("fdr", "nowork()", start=NOW, end=NOW))
+
+    assert caught.value.problem == "no such function: nowork"
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,17 @@ def test_parse_retry_after(headers: dict[str, str], expected: timedelta | None) 
     assert parse_retry_after(headers, now=NOW) == expected
 
 
+def test_delay_of_an_answer_that_stayed_out_may_be_none() -> None:
+    impatient = RetryPolicy(repeats_late=False)
+
+    delays = [
+        impatient.delay(1, error, idempotent=True, jitter=0.0)
+        for error in (RequestTimedOut("x"), BUSY, SENT)
+    ]
+
+    assert delays == [None, HALF, HALF]
+
+
 async def call(
     *errors: BaseException,
     idempotent: bool = True,

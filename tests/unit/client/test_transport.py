@@ -6,16 +6,21 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from orchestrator import __version__
 from orchestrator.client.cassettes.scripted import ScriptedTransport, json_response
+from orchestrator.client.http.auth import StaticToken
 from orchestrator.client.http.carrier import trust_for
 from orchestrator.client.http.limits import BULK_BYTES, Gate, Lane, Timeouts
+from orchestrator.client.http.retry import RetryPolicy
+from orchestrator.client.http.session import Session
 from orchestrator.client.http.transport import HttpTransport, Request, Response
+from orchestrator.clock import FrozenClock
 from orchestrator.errors import (
     ConfigError,
     ConnectionFailed,
@@ -26,6 +31,7 @@ from orchestrator.errors import (
 from orchestrator.sandbox.receivers.loopback import serve_on_loopback
 from orchestrator.secret import SecretText
 
+NOW = datetime(2026, 3, 10, 2, 0, tzinfo=UTC)
 REQUEST = Request(method="GET", path="api/v1/status")
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -266,6 +272,96 @@ async def test_uploads_and_open_answers_share_places_that_polls_do_not_need() ->
 
     assert (polled.status, uploaded.status) == (200, 200)
     assert [gate.taken(lane) for lane in Lane] == [0, 0, 0]
+
+
+UPLOAD = Request(method="POST", path="files", content=b"x" * (2 * BULK_BYTES + 1), idempotent=True)
+
+
+async def test_upload_takes_as_long_as_the_line_allows() -> None:
+    pause = asyncio.Event()
+    app, _ = app_answering(pause=pause)
+    limits = Timeouts(whole=timedelta(milliseconds=1))
+    asyncio.get_running_loop().call_later(0.02, pause.set)
+    async with HttpTransport("http://h", timeouts=limits, asgi_app=app) as transport:
+        answer = await transport.send(UPLOAD)
+
+    assert answer.status == 200
+
+
+async def test_upload_has_a_deadline_of_its_own() -> None:
+    app, _ = app_answering(pause=asyncio.Event())
+    limits = Timeouts(whole=timedelta(microseconds=1))
+    short = replace(UPLOAD, timeout=timedelta(milliseconds=2))
+    async with HttpTransport("http://h", timeouts=limits, asgi_app=app) as transport:
+        with pytest.raises(RequestTimedOut, match=r"within 0\.002 s"):
+            await transport.send(short)
+
+
+async def test_upload_goes_out_in_pieces() -> None:
+    pieces: list[int] = []
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        del scope
+        while (message := await receive()).get("more_body"):
+            pieces.append(len(message["body"]))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with HttpTransport("http://h", asgi_app=app) as transport:
+        await transport.send(UPLOAD)
+
+    assert pieces == [BULK_BYTES, BULK_BYTES, 1]
+
+
+async def test_upload_arrives_whole_and_is_not_sent_again_where_the_server_falls_silent() -> None:
+    bodies: list[int] = []
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        del scope, send
+        size = 0
+        while (message := await receive())["type"] == "http.request":
+            size += len(message["body"])
+            if not message["more_body"]:
+                bodies.append(size)
+
+    limits = Timeouts(silence=timedelta(milliseconds=20))
+    async with serve_on_loopback(app) as url, HttpTransport(url, timeouts=limits) as transport:
+        with pytest.raises(RequestTimedOut, match="the server fell silent"):
+            await session_over(transport).call(UPLOAD)
+
+    assert bodies == [2 * BULK_BYTES + 1]
+
+
+def session_over(transport: HttpTransport) -> Session:
+    token = StaticToken(SecretText("t"))
+    return Session(transport, auth=token, clock=FrozenClock(NOW), policy=RetryPolicy(attempts=3))
+
+
+async def test_open_answer_is_waited_for_as_the_request_says_and_not_asked_for_again() -> None:
+    app, scopes = app_answering(pause=asyncio.Event())
+    patient = Request(method="POST", path="q", idempotent=True, silence=timedelta(milliseconds=20))
+    async with serve_on_loopback(app) as url, HttpTransport(url) as transport:
+        with pytest.raises(RequestTimedOut, match="the server fell silent"):
+            async with session_over(transport).open(patient):
+                pass
+
+    assert len(scopes) == 1
+
+
+async def test_open_answer_may_stay_out_longer_than_the_transport_allows() -> None:
+    pause = asyncio.Event()
+    app, _ = app_answering(pause=pause)
+    limits = Timeouts(silence=timedelta(milliseconds=1))
+    patient = Request(method="POST", path="q", silence=timedelta(minutes=1))
+    asyncio.get_running_loop().call_later(0.1, pause.set)
+    async with (
+        serve_on_loopback(app) as url,
+        HttpTransport(url, timeouts=limits) as transport,
+        transport.open(patient) as answer,
+    ):
+        body = (await answer.read(100)).body
+
+    assert body == b"{}"
 
 
 async def test_library_loggers_are_quiet() -> None:

@@ -329,6 +329,26 @@ async def test_unknown_repository_is_not_found(client: Any) -> None:
     assert answer.status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("names", "status", "text"),
+    [
+        ('"x,y",a', 200, '"x,y",a\n2,1\n'),
+        ('a,"x', 400, "The query parameter 'fieldsToExport' was malformed"),
+    ],
+)
+async def test_export_reads_its_columns_as_a_line_of_csv(
+    client: Any, names: str, status: int, text: str
+) -> None:
+    await client.ingest({"a": "1", "x,y": "2"})
+    job = await client.start("*")
+
+    csv = await client.call(
+        "GET", f"/api/v1/queryjobs/{job}", params={"mimeType": "text/csv", "fieldsToExport": names}
+    )
+
+    assert (csv.status_code, csv.text) == (status, text)
+
+
 async def test_export_is_the_rows_alone(client: Any) -> None:
     await client.ingest({"a": "1", "b": 'x,"y"'}, {"a": "2", "ms": -2000})
     job = await client.start("*")
