@@ -20,20 +20,7 @@ from orchestrator.client.gateway.content import GatewayFiles, SavedQueries
 from orchestrator.client.gateway.correlation_rules import CorrelationRules
 from orchestrator.client.gateway.hosts import Hosts
 from orchestrator.client.gateway.rule_versions import RuleVersion, RuleVersions
-from orchestrator.client.graphql.action_kinds import (
-    ActionContent,
-    EmailContent,
-    HumioRepoContent,
-    OpsGenieContent,
-    PagerDutyContent,
-    SlackContent,
-    SlackPostMessageContent,
-    UploadFileContent,
-    VictorOpsContent,
-    WebhookContent,
-)
 from orchestrator.client.graphql.actions import Actions
-from orchestrator.client.graphql.asset_wire import QueryOwnership
 from orchestrator.client.graphql.assets import Assets
 from orchestrator.client.graphql.files import LookupFiles
 from orchestrator.client.graphql.packages import Packages, archive_of
@@ -51,6 +38,7 @@ from orchestrator.client.search.options import DoneCriteria, SearchOptions
 from orchestrator.client.search.query_jobs import QueryJobs
 from orchestrator.client.types import (
     Action,
+    ActionContent,
     ActionTest,
     AggregateAlert,
     ApiToken,
@@ -58,17 +46,23 @@ from orchestrator.client.types import (
     Completeness,
     ConflictResolution,
     CorrelationRule,
+    EmailContent,
     FieldStats,
     FilterAlert,
     HealthCheck,
     Host,
+    HumioRepoContent,
     InstalledPackage,
     JobProgress,
     JobStats,
     LegacyAlert,
     LookupFile,
     NewToken,
+    OpsGenieContent,
+    PagerDutyContent,
     QueryAnalysis,
+    QueryOwner,
+    QueryOwnership,
     QueryProblem,
     QueryResult,
     QuotaUsage,
@@ -77,10 +71,16 @@ from orchestrator.client.types import (
     ScheduledSearch,
     ServerHealth,
     ServerStatus,
+    SlackContent,
+    SlackPostMessageContent,
     TimestampType,
+    TriggerHealth,
+    UploadFileContent,
     UsedFile,
+    VictorOpsContent,
     View,
     Viewer,
+    WebhookContent,
 )
 
 __all__ = [
@@ -128,6 +128,7 @@ __all__ = [
     "PagerDutyContent",
     "QueryAnalysis",
     "QueryJobs",
+    "QueryOwner",
     "QueryOwnership",
     "QueryProblem",
     "QueryResult",
@@ -153,6 +154,7 @@ __all__ = [
     "TimestampType",
     "Tokens",
     "Transport",
+    "TriggerHealth",
     "UploadFileContent",
     "UsedFile",
     "VictorOpsContent",

@@ -9,57 +9,73 @@ from typing import Any
 
 import pytest
 
-from orchestrator.client.graphql.action_kinds import (
-    CONTENTS,
-    ActionContent,
-    EmailContent,
-    HumioRepoContent,
-    OpsGenieContent,
-    PagerDutyContent,
-    SlackContent,
-    SlackPostMessageContent,
-    UploadFileContent,
-    VictorOpsContent,
-    WebhookContent,
-)
+from orchestrator.client.graphql.action_kinds import ACTION_KINDS
 from orchestrator.client.logscale import LogScale
 from orchestrator.client.types import (
+    ActionContent,
     AggregateAlert,
     Asset,
+    EmailContent,
     FilterAlert,
+    HumioRepoContent,
     LegacyAlert,
+    OpsGenieContent,
+    PagerDutyContent,
+    QueryOwner,
+    QueryOwnership,
     SavedQuery,
     ScheduledSearch,
+    SlackContent,
+    SlackPostMessageContent,
     TimestampType,
+    Trigger,
+    TriggerHealth,
+    UploadFileContent,
+    VictorOpsContent,
     View,
+    WebhookContent,
 )
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import Forbidden, GraphqlError, NotFound, RequestRejected
 from orchestrator.sandbox.app import create_app
-from orchestrator.sandbox.assets.yaml_forms import yaml_of
 from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole
 from orchestrator.sandbox.storage.states import RunState
 from orchestrator.secret import SecretText
 
-HOUR = timedelta(hours=1)
+HOUR, MS = timedelta(hours=1), timedelta(milliseconds=1)
+MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
 KEY = SecretText("a-secret-canary")
 ADDRESS = SecretText("https://hooks.example.com/a-secret-canary")
 TOKENS = {
     "admin-token": TokenRole(name="admin"),
+    "deputy-token": TokenRole(name="deputy"),
     "reader-token": TokenRole(name="reader", rights=frozenset({Right.READ})),
 }
 EXAMPLES: tuple[ActionContent, ...] = (
-    WebhookContent(url=ADDRESS, body_template="{events}", headers={"X-Key": KEY}),
-    EmailContent(recipients=["a@example.com"], subject_template="{alert_name}", attach_csv=True),
-    SlackContent(url=ADDRESS, fields={"Host": "{field:host}"}),
-    SlackPostMessageContent(token=KEY, channels=["#soc"], fields={"Host": "{field:host}"}),
-    PagerDutyContent(routing_key=KEY, severity="critical"),
-    OpsGenieContent(key=KEY),
-    VictorOpsContent(url=ADDRESS, message_type="CRITICAL"),
+    WebhookContent(
+        url=ADDRESS,
+        body_template="{events}",
+        headers={"X-Key": KEY},
+        ignore_tls=True,
+        use_proxy=True,
+    ),
+    EmailContent(
+        recipients=("a@example.com",),
+        subject_template="{alert_name}",
+        attach_csv=True,
+        use_proxy=True,
+    ),
+    SlackContent(url=ADDRESS, fields={"Host": "{field:host}"}, use_proxy=True),
+    SlackPostMessageContent(
+        token=KEY, channels=("#soc",), fields={"Host": "{field:host}"}, use_proxy=True
+    ),
+    PagerDutyContent(routing_key=KEY, severity="critical", use_proxy=True),
+    OpsGenieContent(key=KEY, api_url="https://api.eu.opsgenie.com", use_proxy=True),
+    VictorOpsContent(url=ADDRESS, message_type="CRITICAL", use_proxy=True),
     HumioRepoContent(ingest_token=KEY),
     UploadFileContent(file_name="found.csv"),
 )
-SWITCHED: tuple[Asset, ...] = (
+SWITCHED: tuple[Trigger, ...] = (
     ScheduledSearch(
         name="s",
         query="count()",
@@ -104,7 +120,7 @@ def client_of(app: Any, token: str = "admin-token") -> LogScale:
 
 
 def test_every_kind_of_action_has_an_example() -> None:
-    assert {type(content) for content in EXAMPLES} == set(CONTENTS)
+    assert {type(content) for content in EXAMPLES} == {kind.type for kind in ACTION_KINDS}
 
 
 @pytest.mark.parametrize("content", EXAMPLES, ids=lambda content: content.kind)
@@ -115,8 +131,9 @@ async def test_action_of_each_kind_is_made_and_deleted(app: Any, content: Action
         made = await actions.create("mine", content)
 
         assert (made.name, made.kind) == ("mine", content.kind)
+        assert made.content == content
         assert await actions.list() == (made,)
-        assert KEY.reveal() not in repr(content)
+        assert KEY.reveal() not in repr(made)
         await actions.delete(made)
         assert await actions.list() == ()
 
@@ -125,7 +142,7 @@ async def test_action_of_each_kind_is_made_and_deleted(app: Any, content: Action
 async def test_action_of_each_kind_is_replaced(app: Any, content: ActionContent) -> None:
     async with client_of(app) as scale:
         actions = scale.actions("falcon")
-        made = await actions.create("mine", content)
+        made = await actions.create("mine", content, labels=["l"])
         domain = app.state.sandbox.domains["falcon"]
         (before,) = domain.assets["actions"].values()
 
@@ -157,9 +174,78 @@ async def test_update_of_an_action_replaces_all_of_it(app: Any) -> None:
         same = await actions.update(made, second)
 
     (stored,) = app.state.sandbox.domains["falcon"].assets["actions"].values()
-    assert same == made
+    assert same == replace(made, content=second)
     members = ("url", "bodyTemplate", "method", "headers")
     assert [stored[name] for name in members] == ["https://b.example/c", "{url}", "PUT", []]
+
+
+async def test_update_of_one_member_keeps_the_others(app: Any) -> None:
+    async with client_of(app) as scale:
+        actions = scale.actions("falcon")
+        await actions.create("mine", EXAMPLES[0], labels=["l"])
+        (found,) = await actions.list()
+        assert isinstance(found.content, WebhookContent)
+
+        moved = replace(found.content, url=SecretText("https://b.example/c"))
+        await actions.update(found, moved)
+        (after,) = await actions.list()
+
+    assert after == replace(found, content=moved)
+    assert (moved.use_proxy, moved.ignore_tls, after.labels) == (True, True, ("l",))
+
+
+async def test_update_of_labels_alone_keeps_the_content(app: Any) -> None:
+    async with client_of(app) as scale:
+        actions = scale.actions("falcon")
+        made = await actions.create("mine", EXAMPLES[0], labels=["l"])
+
+        await actions.update(made, EXAMPLES[0], labels=["m", "n"])
+        (after,) = await actions.list()
+        await actions.update(after, EXAMPLES[0], labels=[])
+        (bare,) = await actions.list()
+
+    assert after == replace(made, labels=("m", "n"))
+    assert bare == replace(made, labels=())
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        {"url": "https://elsewhere.example/y"},
+        {"useProxy": False},
+        {"ignoreSSL": False},
+        {"bodyTemplate": "{url}"},
+        {"headers": []},
+        {"labels": []},
+    ],
+    ids=lambda theirs: next(iter(theirs)),
+)
+async def test_update_of_an_action_that_a_colleague_changed_is_refused(
+    app: Any, theirs: dict[str, Any]
+) -> None:
+    async with client_of(app) as scale:
+        actions = scale.actions("falcon")
+        made = await actions.create("mine", EXAMPLES[0], labels=["l"])
+        (stored,) = app.state.sandbox.domains["falcon"].assets["actions"].values()
+        stored |= theirs
+
+        with pytest.raises(RequestRejected, match="mine in falcon changed since it was read") as e:
+            await actions.update(made, EXAMPLES[0])
+
+    assert "elsewhere.example" not in str(e.value)
+    assert {name: stored[name] for name in theirs} == theirs
+
+
+async def test_change_of_an_action_that_was_undone_is_told_by_its_time(app: Any) -> None:
+    async with client_of(app) as scale:
+        actions = scale.actions("falcon")
+        await actions.create("mine", EXAMPLES[-1])
+        (seen,) = await actions.list()
+        there = await actions.update(seen, UploadFileContent(file_name="other.csv"))
+        await actions.update(there, EXAMPLES[-1])
+
+        with pytest.raises(RequestRejected, match="changed since it was read"):
+            await actions.update(seen, EXAMPLES[-1])
 
 
 @pytest.mark.parametrize("content", EXAMPLES, ids=lambda content: content.kind)
@@ -180,7 +266,7 @@ async def test_action_of_each_kind_is_tested(app: Any, content: ActionContent) -
 
 
 @pytest.mark.parametrize("asset", SWITCHED, ids=lambda asset: type(asset).__name__)
-async def test_asset_is_switched_off_and_on(app: Any, asset: Asset) -> None:
+async def test_asset_is_switched_off_and_on(app: Any, asset: Trigger) -> None:
     async with client_of(app) as scale:
         await scale.actions("falcon").create("hook", EXAMPLES[0])
         assets = scale.assets("falcon")
@@ -205,7 +291,7 @@ async def test_saved_query_has_no_switch(app: Any) -> None:
 
 
 @pytest.mark.parametrize("asset", SWITCHED, ids=lambda asset: type(asset).__name__)
-async def test_asset_reads_back_as_it_was_written(app: Any, asset: Asset) -> None:
+async def test_asset_reads_back_as_it_was_written(app: Any, asset: Trigger) -> None:
     async with client_of(app) as scale:
         await scale.actions("falcon").create("hook", EXAMPLES[0])
         assets = scale.assets("falcon")
@@ -229,11 +315,11 @@ async def test_asset_reads_back_as_it_was_written(app: Any, asset: Asset) -> Non
 
 
 def given(asset: Asset) -> dict[str, object]:
-    names = {field.name for field in fields(asset)} - {"id", "raw"}
+    names = {field.name for field in fields(asset) if field.compare} - {"id"}
     return {name: getattr(asset, name) for name in names}
 
 
-READ_FROM_YAML: tuple[Asset, ...] = (
+READ_FROM_YAML: tuple[Trigger, ...] = (
     ScheduledSearch(
         name="s",
         query="count()",
@@ -252,15 +338,13 @@ READ_FROM_YAML: tuple[Asset, ...] = (
 
 
 @pytest.mark.parametrize("asset", READ_FROM_YAML, ids=lambda asset: type(asset).__name__)
-async def test_asset_is_made_anew_from_its_yaml(app: Any, asset: Asset) -> None:
+async def test_asset_is_made_anew_from_its_yaml(app: Any, asset: Trigger) -> None:
     async with client_of(app) as scale:
         await scale.actions("falcon").create("hook", EXAMPLES[0])
         assets = scale.assets("falcon")
         made = await assets.create(asset)
-        domain = app.state.sandbox.domains["falcon"]
-        kind = next(kind for kind, found in domain.assets.items() if made.id in found)
-        text = yaml_of(kind, domain.assets[kind][made.id], domain)
 
+        text = await assets.to_template(made)
         read = await assets.from_template(type(asset), text)
         await assets.delete(made)
         again = await assets.create(read)
@@ -278,13 +362,31 @@ async def test_template_that_cannot_be_read_is_refused(app: Any) -> None:
             await assets.from_template(
                 FilterAlert, "name: a\nqueryString: a=b\nactionNameReferences: [gone]"
             )
-        with pytest.raises(TypeError, match="AggregateAlert is not read from a template"):
+        with pytest.raises(GraphqlError, match="no form of this kind of asset is published"):
             await assets.from_template(AggregateAlert, "name: a")
+        with pytest.raises(TypeError, match="SavedQuery is not read from a template"):
+            await assets.from_template(SavedQuery, "name: a")
         assert await assets.list(FilterAlert) == ()
 
 
+async def test_asset_that_is_gone_has_no_template(app: Any) -> None:
+    async with client_of(app) as scale:
+        assets = scale.assets("falcon")
+        made = await assets.create(SavedQuery(name="q", query="a=b", start="7d"))
+        text = await assets.to_template(made)
+        await assets.delete(made)
+        with pytest.raises(GraphqlError, match="Could not find an entry"):
+            await assets.to_template(made)
+        with pytest.raises(ValueError, match="q has no id"):
+            await assets.to_template(replace(made, id=""))
+        again = await assets.create_from_template(text)
+
+    assert again == replace(made, id=again.id)
+    assert again.start == "7d"
+
+
 @pytest.mark.parametrize("asset", SWITCHED, ids=lambda asset: type(asset).__name__)
-async def test_labels_come_and_go_one_by_one(app: Any, asset: Asset) -> None:
+async def test_labels_come_and_go_one_by_one(app: Any, asset: Trigger) -> None:
     async with client_of(app) as scale:
         await scale.actions("falcon").create("hook", EXAMPLES[0])
         assets = scale.assets("falcon")
@@ -306,19 +408,143 @@ async def test_labels_come_and_go_one_by_one(app: Any, asset: Asset) -> None:
 
 
 @pytest.mark.parametrize("asset", SWITCHED, ids=lambda asset: type(asset).__name__)
-async def test_last_error_is_cleared(app: Any, asset: Asset) -> None:
+async def test_last_error_is_cleared(app: Any, asset: Trigger) -> None:
     async with client_of(app) as scale:
         await scale.actions("falcon").create("hook", EXAMPLES[0])
         assets = scale.assets("falcon")
         made = await assets.create(asset)
         domain = app.state.sandbox.domains["falcon"]
-        domain.runs[made.id] = RunState(error="no such file")
+        domain.runs[made.id] = RunState(error="no such file", warnings=["slow"])
 
         (broken,) = await assets.list(type(asset))
         await assets.clear_error(made)
         (cleared,) = await assets.list(type(asset))
 
     assert (broken.raw["lastError"], cleared.raw["lastError"]) == ("no such file", None)
+    assert (broken.health.last_error, cleared.health.last_error) == ("no such file", "")
+    assert (broken.health.last_warnings, cleared.health.last_warnings) == (("slow",), ())
+
+
+@pytest.mark.parametrize("asset", SWITCHED, ids=lambda asset: type(asset).__name__)
+async def test_health_of_a_trigger_is_told_and_no_part_of_it(app: Any, asset: Trigger) -> None:
+    async with client_of(app) as scale:
+        await scale.actions("falcon").create("hook", EXAMPLES[0])
+        assets = scale.assets("falcon")
+        made = await assets.create(asset)
+        app.state.sandbox.domains["falcon"].runs[made.id] = RunState(
+            error="e",
+            error_ms=1,
+            last_poll_ms=2,
+            last_triggered_ms=3,
+            last_executed_ms=4,
+            next_ms=5,
+        )
+
+        (found,) = await assets.list(type(asset))
+        changed = await assets.update(replace(found, description="d"), expected=made)
+
+    told = {
+        field.name: value
+        for field in fields(TriggerHealth)
+        if isinstance(value := getattr(found.health, field.name), datetime)
+    }
+    both = {"last_triggered_at": MOMENT + 3 * MS}
+    only = {
+        ScheduledSearch: {"searched_until": MOMENT + 4 * MS, "next_run_at": MOMENT + 5 * MS},
+        AggregateAlert: {"last_poll_at": MOMENT + 2 * MS},
+        FilterAlert: {"last_poll_at": MOMENT + 2 * MS, "last_error_at": MOMENT + MS},
+        LegacyAlert: {},
+    }
+    assert told == both | only[type(asset)]
+    assert found == made
+    assert changed == replace(made, description="d")
+
+
+@pytest.mark.parametrize("asset", SWITCHED, ids=lambda asset: type(asset).__name__)
+async def test_owner_stays_through_an_update_by_another_and_can_be_changed(
+    app: Any, asset: Trigger
+) -> None:
+    organization = QueryOwner(ownership=QueryOwnership.ORGANIZATION)
+    mine = QueryOwner(ownership=QueryOwnership.USER)
+    user, other = (replace(mine, user_id=name) for name in ("admin", "deputy"))
+    async with client_of(app) as scale, client_of(app, "deputy-token") as colleague:
+        await scale.actions("falcon").create("hook", EXAMPLES[0])
+        theirs = colleague.assets("falcon")
+        steps = [await scale.assets("falcon").create(replace(asset, owner=mine))]
+        for wanted in (
+            # Read and changed, then written anew by somebody who knows nothing of an owner.
+            replace(steps[0], description="by the deputy"),
+            replace(steps[0], description="again", owner=None),
+            replace(steps[0], owner=organization),
+            replace(steps[0], owner=None),
+            replace(steps[0], owner=mine),
+        ):
+            steps.append(await theirs.update(wanted, expected=steps[-1]))
+
+    owners = [step.owner for step in steps]
+    assert owners == [user, user, user, organization, organization, other]
+
+
+@pytest.mark.parametrize("asset", SWITCHED, ids=lambda asset: type(asset).__name__)
+async def test_change_of_owner_meanwhile_is_a_change(app: Any, asset: Trigger) -> None:
+    organization = QueryOwner(ownership=QueryOwnership.ORGANIZATION)
+    async with client_of(app) as scale:
+        await scale.actions("falcon").create("hook", EXAMPLES[0])
+        assets = scale.assets("falcon")
+        user = QueryOwner(ownership=QueryOwnership.USER)
+        made = await assets.create(replace(asset, owner=user))
+        await assets.update(replace(made, owner=organization), expected=made)
+
+        seen = made if isinstance(made, LegacyAlert) else replace(made, modified_at=None)
+        with pytest.raises(RequestRejected, match="changed since it was read"):
+            await assets.update(made, expected=seen)
+
+
+@pytest.mark.parametrize("asset", SWITCHED, ids=lambda asset: type(asset).__name__)
+async def test_actions_of_packages_are_named_with_their_package(app: Any, asset: Trigger) -> None:
+    """Two actions of one name, of which a package brought one, are not taken for each other."""
+    async with client_of(app) as scale:
+        actions, assets = scale.actions("falcon"), scale.assets("falcon")
+        own = await actions.create("hook", EXAMPLES[0])
+        packaged = await actions.create("theirs", EXAMPLES[-1])
+        stored = app.state.sandbox.domains["falcon"].assets["actions"]
+        stored[packaged.id] |= {"name": "hook", "package": "falcon/base"}
+
+        made = await assets.create(replace(asset, actions=("falcon/base:hook",)))
+        changed = await assets.update(replace(made, description="d"), expected=made)
+        both = await assets.update(
+            replace(changed, actions=("falcon/base:hook", "hook")), expected=changed
+        )
+        listed = {action.display_name: action.id for action in await actions.list()}
+
+    (record,) = next(
+        found.values()
+        for kind, found in app.state.sandbox.domains["falcon"].assets.items()
+        if kind != "actions" and found
+    )
+    assert changed.actions == ("falcon/base:hook",)
+    assert both.actions == ("falcon/base:hook", "hook")
+    assert record["actionIds"] == [packaged.id, own.id]
+    assert listed == {"hook": own.id, "falcon/base:hook": packaged.id}
+
+
+async def test_change_of_what_a_saved_query_shows_is_a_change(app: Any) -> None:
+    async with client_of(app) as scale:
+        assets = scale.assets("falcon")
+        made = await assets.create(SavedQuery(name="q", query="a=b", options={"a": 1}))
+        for changes in (
+            {"start": "1d"},
+            {"end": "1h"},
+            {"is_live": True},
+            {"widget_type": "table-view"},
+            {"options": {"a": 2}},
+        ):
+            there = await assets.update(replace(made, **changes), expected=made)
+            with pytest.raises(RequestRejected, match="q in falcon changed since it was read"):
+                await assets.update(made, expected=replace(made, modified_at=None))
+            made = await assets.update(made, expected=there)
+
+    assert made.options == {"a": 1}
 
 
 async def test_asset_without_an_id_is_not_touched(app: Any) -> None:

@@ -7,9 +7,21 @@ Source of shapes: the vendor's GraphQL schema and OpenAPI text, and cassettes/.
 
 from __future__ import annotations
 
-from orchestrator.client.types.assets import (
+from orchestrator.client.types.actions import (
     Action,
+    ActionContent,
     ActionTest,
+    EmailContent,
+    HumioRepoContent,
+    OpsGenieContent,
+    PagerDutyContent,
+    SlackContent,
+    SlackPostMessageContent,
+    UploadFileContent,
+    VictorOpsContent,
+    WebhookContent,
+)
+from orchestrator.client.types.assets import (
     AggregateAlert,
     Asset,
     ConflictResolution,
@@ -21,6 +33,7 @@ from orchestrator.client.types.assets import (
     SavedQuery,
     ScheduledSearch,
     TimestampType,
+    Trigger,
 )
 from orchestrator.client.types.hosts import (
     Host,
@@ -46,9 +59,15 @@ from orchestrator.client.types.server import (
     View,
     Viewer,
 )
+from orchestrator.client.types.triggers import (
+    QueryOwner,
+    QueryOwnership,
+    TriggerHealth,
+)
 
 __all__ = [
     "Action",
+    "ActionContent",
     "ActionTest",
     "AggregateAlert",
     "ApiToken",
@@ -56,17 +75,23 @@ __all__ = [
     "Completeness",
     "ConflictResolution",
     "CorrelationRule",
+    "EmailContent",
     "FieldStats",
     "FilterAlert",
     "HealthCheck",
     "Host",
+    "HumioRepoContent",
     "InstalledPackage",
     "JobProgress",
     "JobStats",
     "LegacyAlert",
     "LookupFile",
     "NewToken",
+    "OpsGenieContent",
+    "PagerDutyContent",
     "QueryAnalysis",
+    "QueryOwner",
+    "QueryOwnership",
     "QueryProblem",
     "QueryResult",
     "QuotaUsage",
@@ -75,8 +100,15 @@ __all__ = [
     "ScheduledSearch",
     "ServerHealth",
     "ServerStatus",
+    "SlackContent",
+    "SlackPostMessageContent",
     "TimestampType",
+    "Trigger",
+    "TriggerHealth",
+    "UploadFileContent",
     "UsedFile",
+    "VictorOpsContent",
     "View",
     "Viewer",
+    "WebhookContent",
 ]
