@@ -40,19 +40,29 @@ class ActionKind(Generic[C]):
 
 
 def content_of(members: Members) -> ActionContent | None:
-    """Return what an action holds, None for a kind that no row knows.
+    """Return what an action holds, None for a kind that no row knows or a name that is there twice.
+
+    A content has its headers and fields by name, so an update would lose one of two.
 
     Raises:
         UnexpectedResponse: A member is missing or of another type.
     """
     kind = next((k for k in ACTION_KINDS if k.type.kind == members.text("__typename")), None)
-    return None if kind is None else kind.from_wire(members)
+    return None if kind is None or _has_twins(members) else kind.from_wire(members)
 
 
 def input_of(content: ActionContent) -> Write:
     """Return the members of a mutation's input, without view, name and labels; secrets revealed."""
     (kind,) = (kind for kind in ACTION_KINDS if kind.type is type(content))
     return kind.to_input(content)
+
+
+def _has_twins(members: Members) -> bool:
+    for entries, name in (("headers", "header"), ("fields", "fieldName")):
+        names = [entry.text(name) for entry in members.members(entries)]
+        if len(set(names)) < len(names):
+            return True
+    return False
 
 
 def _secret(members: Members, name: str) -> SecretText:

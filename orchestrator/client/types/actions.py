@@ -133,7 +133,7 @@ class Action:
     kind: str
     """GraphQL's type name; open, the vendor adds new ones."""
     content: ActionContent | None = None
-    """None for a kind that this client does not know."""
+    """None for a kind that this client does not know, or headers or fields of one name."""
     labels: tuple[str, ...] = ()
     """Servers before 1.204 have none."""
     display_name: str = field(default="", compare=False)

@@ -91,6 +91,28 @@ async def test_action_that_lacks_a_member_is_told_without_what_it_holds() -> Non
     assert "canary" not in f"{caught.value} {caught.value!r} {vars(caught.value)}"
 
 
+@pytest.mark.parametrize(
+    ("kind", "members"),
+    [
+        ("WebhookAction", {**WEBHOOK, "headers": [{"header": "A", "value": "1"}] * 2}),
+        (
+            "SlackAction",
+            {
+                "url": "https://h.example",
+                "fields": [{"fieldName": "A", "value": v} for v in "xy"],
+                "useProxy": False,
+            },
+        ),
+    ],
+)
+async def test_content_that_would_lose_a_twin_is_not_read(
+    kind: str, members: dict[str, object]
+) -> None:
+    client, _ = make_client(VERSION, listed(wire("z", kind, **members)))
+
+    assert await client.actions("v").list() == (Action(id="id-z", name="z", kind=kind),)
+
+
 async def test_update_sends_the_flags_and_labels_that_it_read() -> None:
     there = wire("z", "WebhookAction", **WEBHOOK, labels=["l"], modifiedInfo={"modifiedAt": 5})
     answer = json_response({"data": {"updateWebhookAction": wire("z", "WebhookAction", **WEBHOOK)}})
