@@ -20,20 +20,7 @@ from orchestrator.client.gateway.content import GatewayFiles, SavedQueries
 from orchestrator.client.gateway.correlation_rules import CorrelationRules
 from orchestrator.client.gateway.hosts import Hosts
 from orchestrator.client.gateway.rule_versions import RuleVersion, RuleVersions
-from orchestrator.client.graphql.action_kinds import (
-    ActionContent,
-    EmailContent,
-    HumioRepoContent,
-    OpsGenieContent,
-    PagerDutyContent,
-    SlackContent,
-    SlackPostMessageContent,
-    UploadFileContent,
-    VictorOpsContent,
-    WebhookContent,
-)
 from orchestrator.client.graphql.actions import Actions
-from orchestrator.client.graphql.asset_wire import QueryOwnership
 from orchestrator.client.graphql.assets import Assets
 from orchestrator.client.graphql.files import LookupFiles
 from orchestrator.client.graphql.ingest_tokens import IngestTokens
@@ -54,6 +41,7 @@ from orchestrator.client.search.query_jobs import QueryJobs
 from orchestrator.client.search.spec import QuerySpec
 from orchestrator.client.types import (
     Action,
+    ActionContent,
     ActionTest,
     AggregateAlert,
     ApiToken,
@@ -61,12 +49,14 @@ from orchestrator.client.types import (
     Completeness,
     ConflictResolution,
     CorrelationRule,
+    EmailContent,
     ExceededQuota,
     FieldStats,
     FilterAlert,
     Freshness,
     HealthCheck,
     Host,
+    HumioRepoContent,
     IngestToken,
     InstalledPackage,
     JobProgress,
@@ -75,8 +65,12 @@ from orchestrator.client.types import (
     LookupFile,
     LookupRows,
     NewToken,
+    OpsGenieContent,
+    PagerDutyContent,
     QueryAnalysis,
     QueryCost,
+    QueryOwner,
+    QueryOwnership,
     QueryProblem,
     QueryResult,
     QueryShape,
@@ -90,11 +84,17 @@ from orchestrator.client.types import (
     ServerFacts,
     ServerHealth,
     ServerStatus,
+    SlackContent,
+    SlackPostMessageContent,
     TimestampType,
+    TriggerHealth,
+    UploadFileContent,
     UsedFile,
+    VictorOpsContent,
     View,
     ViewConnection,
     Viewer,
+    WebhookContent,
 )
 
 __all__ = [
@@ -152,6 +152,7 @@ __all__ = [
     "QueryAnalysis",
     "QueryCost",
     "QueryJobs",
+    "QueryOwner",
     "QueryOwnership",
     "QueryProblem",
     "QueryResult",
@@ -183,6 +184,7 @@ __all__ = [
     "TimestampType",
     "Tokens",
     "Transport",
+    "TriggerHealth",
     "UploadFileContent",
     "UsedFile",
     "VictorOpsContent",

@@ -16,7 +16,6 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from orchestrator.client.graphql.actions import Actions
-from orchestrator.client.graphql.asset_wire import QueryOwnership
 from orchestrator.client.graphql.assets import Assets
 from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.graphql.files import LookupFiles
@@ -50,7 +49,7 @@ from orchestrator.client.search.paging import Export, ExportForm, Paging, export
 from orchestrator.client.search.query_jobs import QueryJobs
 from orchestrator.client.search.searching import Searching
 from orchestrator.client.search.spec import QuerySpec
-from orchestrator.client.types import ServerFacts, ServerHealth, ServerStatus
+from orchestrator.client.types import QueryOwnership, ServerFacts, ServerHealth, ServerStatus
 from orchestrator.clock import Clock
 from orchestrator.secret import SecretText
 from orchestrator.units import to_epoch_ms
@@ -269,7 +268,7 @@ class LogScale(Searching):
 
     def actions(self, view: str) -> Actions:
         """Return what alerts and scheduled searches of a view or repository can invoke."""
-        return Actions(self.graphql(), view=view)
+        return Actions(self.graphql(), view=view, version=self.version)
 
     def views(self) -> Views:
         """Return the server's repositories and views, and what the token may do there."""

@@ -103,7 +103,7 @@ def marker(rule: Rule, asset: Asset) -> str:
     values = [
         (field.name, str(getattr(asset, field.name)))
         for field in dataclass_fields(asset)
-        if field.name not in ("id", "raw")
+        if field.compare and field.name != "id"
     ]
     return f"{LABEL}:{rule.id}:{derive([part for pair in values for part in pair])[:12]}"
 

@@ -10,8 +10,6 @@ from datetime import timedelta
 from orchestrator.client.types import Asset
 from orchestrator.units import format_duration
 
-_HIDDEN = ("id", "raw")
-
 
 def differs(before: Asset, after: Asset) -> bool:
     """Return whether any field that we set is not the same."""
@@ -40,7 +38,8 @@ def _field(name: str, before: Asset | None, after: Asset | None) -> Iterator[str
 
 
 def _names(asset: Asset) -> list[str]:
-    return [field.name for field in fields(asset) if field.name not in _HIDDEN]
+    # What is outside equality a server fills in; it is for no rule to say.
+    return [field.name for field in fields(asset) if field.compare and field.name != "id"]
 
 
 def _value(asset: Asset, name: str) -> list[str]:

@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 
 from orchestrator.client.falcon import Falcon
-from orchestrator.client.graphql.action_kinds import EmailContent, WebhookContent
 from orchestrator.client.http.auth import ClientCredentials
 from orchestrator.client.http.transport import HttpTransport, OpenResponse, Request, Response
 from orchestrator.client.logscale import LogScale
@@ -28,6 +27,7 @@ from orchestrator.client.types import (
     AggregateAlert,
     Asset,
     CorrelationRule,
+    EmailContent,
     FilterAlert,
     LegacyAlert,
     Retention,
@@ -35,6 +35,7 @@ from orchestrator.client.types import (
     ScheduledSearch,
     TimestampType,
     ViewConnection,
+    WebhookContent,
 )
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import (
@@ -359,6 +360,13 @@ def clear_error(asset: Asset) -> Operation:
     return Operation(run=run, prepare=made(asset))
 
 
+def template(asset: Asset) -> Operation:
+    def run(stage: Stage) -> Awaitable[Any]:
+        return stage.scale.assets("falcon").to_template(stage.kept["asset"])
+
+    return Operation(run=run, prepare=made(asset))
+
+
 def list_all(asset: Asset) -> Operation:
     def run(stage: Stage) -> Awaitable[Any]:
         return stage.scale.assets("falcon").list(type(asset))
@@ -449,6 +457,7 @@ OPERATIONS: Mapping[str, Operation] = {
     **{f"update {type(asset).__name__}": update(asset) for asset in ASSETS},
     **{f"delete {type(asset).__name__}": delete(asset) for asset in ASSETS},
     **{f"list {type(asset).__name__}": list_all(asset) for asset in ASSETS},
+    **{f"export {type(asset).__name__}": template(asset) for asset in ASSETS},
     **{f"switch {type(asset).__name__}": switch(asset) for asset in ASSETS[1:]},
     **{f"label {type(asset).__name__}": add_label(asset) for asset in ASSETS[1:]},
     **{f"unlabel {type(asset).__name__}": remove_label(asset) for asset in ASSETS[1:]},
@@ -528,6 +537,14 @@ OPERATIONS: Mapping[str, Operation] = {
     "test action": Operation(
         run=lambda s: s.scale.actions("falcon").test(
             "mail", EmailContent(recipients=["a@example.com"]), trigger="t", events=[{"a": "b"}]
+        )
+    ),
+    "export action": Operation(
+        run=lambda s: s.scale.actions("falcon").to_template(s.kept["hook"]), prepare=make_hook
+    ),
+    "create action from template": Operation(
+        run=lambda s: s.scale.actions("falcon").create_from_template(
+            "name: a\ntype: upload-file\nfileName: a.csv"
         )
     ),
     "delete action": Operation(

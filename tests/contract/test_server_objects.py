@@ -1,45 +1,24 @@
-"""Actions of every kind, switches, repositories and views: our client against the sandbox."""
+"""Repositories, views, rights and query checks: our client against the sandbox."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import fields, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from orchestrator.client.graphql.action_kinds import (
-    CONTENTS,
-    ActionContent,
-    EmailContent,
-    HumioRepoContent,
-    OpsGenieContent,
-    PagerDutyContent,
-    SlackContent,
-    SlackPostMessageContent,
-    UploadFileContent,
-    VictorOpsContent,
-    WebhookContent,
-)
-from orchestrator.client.logscale import LogScale
 from orchestrator.client.types import (
-    AggregateAlert,
-    Asset,
-    FilterAlert,
-    LegacyAlert,
     LookupFile,
     LookupRows,
     QueryShape,
     RepositoryFacts,
     Retention,
     SavedQuery,
-    ScheduledSearch,
-    TimestampType,
     View,
     ViewConnection,
 )
-from orchestrator.clock import FrozenClock
 from orchestrator.errors import (
     Forbidden,
     GraphqlError,
@@ -47,296 +26,14 @@ from orchestrator.errors import (
     RequestRejected,
     UnknownRepository,
 )
-from orchestrator.sandbox.app import create_app
-from orchestrator.sandbox.assets.yaml_forms import yaml_of
-from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole
-from orchestrator.sandbox.storage.states import RunState
-from orchestrator.secret import SecretText
-
-HOUR = timedelta(hours=1)
-KEY = SecretText("a-secret-canary")
-ADDRESS = SecretText("https://hooks.example.com/a-secret-canary")
-TOKENS = {
-    "admin-token": TokenRole(name="admin"),
-    "reader-token": TokenRole(name="reader", rights=frozenset({Right.READ})),
-}
-EXAMPLES: tuple[ActionContent, ...] = (
-    WebhookContent(url=ADDRESS, body_template="{events}", headers={"X-Key": KEY}),
-    EmailContent(recipients=["a@example.com"], subject_template="{alert_name}", attach_csv=True),
-    SlackContent(url=ADDRESS, fields={"Host": "{field:host}"}),
-    SlackPostMessageContent(token=KEY, channels=["#soc"], fields={"Host": "{field:host}"}),
-    PagerDutyContent(routing_key=KEY, severity="critical"),
-    OpsGenieContent(key=KEY),
-    VictorOpsContent(url=ADDRESS, message_type="CRITICAL"),
-    HumioRepoContent(ingest_token=KEY),
-    UploadFileContent(file_name="found.csv"),
-)
-SWITCHED: tuple[Asset, ...] = (
-    ScheduledSearch(
-        name="s",
-        query="count()",
-        enabled=True,
-        schedule="*/5 * * * *",
-        search_interval=HOUR,
-        timestamp_type=TimestampType.EVENT,
-        actions=("hook",),
-    ),
-    AggregateAlert(
-        name="a",
-        query="count()",
-        enabled=True,
-        search_interval=HOUR,
-        throttle=HOUR,
-        actions=("hook",),
-    ),
-    FilterAlert(name="f", query="a=b", enabled=True, throttle=HOUR, actions=("hook",)),
-    LegacyAlert(
-        name="l",
-        query="a=b",
-        enabled=True,
-        window=HOUR,
-        throttle=HOUR,
-        throttle_field="a",
-        actions=("hook",),
-    ),
-)
+from orchestrator.sandbox.settings import TokenRole
+from tests.contract.objects_stage import HOUR, client_of, sandbox
 
 
 @pytest.fixture
-async def app() -> AsyncIterator[Any]:
-    clock = FrozenClock(datetime(2026, 3, 10, tzinfo=UTC))
-    made = create_app(SandboxSettings(tokens=TOKENS), clock=clock)
-    yield made
-    made.state.sandbox.close()
-
-
-def client_of(app: Any, token: str = "admin-token") -> LogScale:
-    clock = app.state.sandbox.clock
-    return LogScale("http://x", token=SecretText(token), clock=clock, asgi_app=app)
-
-
-def test_every_kind_of_action_has_an_example() -> None:
-    assert {type(content) for content in EXAMPLES} == set(CONTENTS)
-
-
-@pytest.mark.parametrize("content", EXAMPLES, ids=lambda content: content.kind)
-async def test_action_of_each_kind_is_made_and_deleted(app: Any, content: ActionContent) -> None:
-    async with client_of(app) as scale:
-        actions = scale.actions("falcon")
-
-        made = await actions.create("mine", content)
-
-        assert (made.name, made.kind) == ("mine", content.kind)
-        assert await actions.list() == (made,)
-        assert KEY.reveal() not in repr(content)
-        await actions.delete(made)
-        assert await actions.list() == ()
-
-
-@pytest.mark.parametrize("content", EXAMPLES, ids=lambda content: content.kind)
-async def test_action_of_each_kind_is_replaced(app: Any, content: ActionContent) -> None:
-    async with client_of(app) as scale:
-        actions = scale.actions("falcon")
-        made = await actions.create("mine", content)
-        domain = app.state.sandbox.domains["falcon"]
-        (before,) = domain.assets["actions"].values()
-
-        renamed = await actions.update(made, content, name="renamed")
-
-        (after,) = domain.assets["actions"].values()
-        assert renamed == replace(made, name="renamed")
-        touched = {"name": "renamed", "modifiedAt": after["modifiedAt"]}
-        assert after == {**before, **touched}
-        other = EXAMPLES[0] if content.kind != "WebhookAction" else EXAMPLES[1]
-        with pytest.raises(RequestRejected, match=f"is a {content.kind} and cannot become"):
-            await actions.update(renamed, other)
-        with pytest.raises(RequestRejected, match="changed since it was read"):
-            await actions.update(made, content)
-        await actions.delete(renamed)
-        with pytest.raises(NotFound, match="renamed is gone from falcon"):
-            await actions.update(renamed, content)
-
-
-async def test_update_of_an_action_replaces_all_of_it(app: Any) -> None:
-    async with client_of(app) as scale:
-        actions = scale.actions("falcon")
-        first = WebhookContent(url=ADDRESS, body_template="{events}", headers={"X-Key": KEY})
-        made = await actions.create("mine", first)
-
-        second = WebhookContent(
-            url=SecretText("https://b.example/c"), body_template="{url}", method="PUT"
-        )
-        same = await actions.update(made, second)
-
-    (stored,) = app.state.sandbox.domains["falcon"].assets["actions"].values()
-    assert same == made
-    members = ("url", "bodyTemplate", "method", "headers")
-    assert [stored[name] for name in members] == ["https://b.example/c", "{url}", "PUT", []]
-
-
-@pytest.mark.parametrize("content", EXAMPLES, ids=lambda content: content.kind)
-async def test_action_of_each_kind_is_tested(app: Any, content: ActionContent) -> None:
-    async with client_of(app) as scale:
-        actions = scale.actions("falcon")
-
-        tested = await actions.test("mine", content, trigger="t", events=[{"host": "a", "n": 1}])
-
-        # Mails and files stay inside; nothing else is let out to other machines.
-        stays = isinstance(content, EmailContent | UploadFileContent)
-        assert tested.is_sent is stays
-        assert tested.message != ""
-        assert KEY.reveal() not in tested.message
-        assert await actions.list() == ()
-    (record,) = app.state.sandbox.triggers.book.invocations
-    assert (record["trigger"], record["kind"], record["event_count"]) == ("t", content.kind, 1)
-
-
-@pytest.mark.parametrize("asset", SWITCHED, ids=lambda asset: type(asset).__name__)
-async def test_asset_is_switched_off_and_on(app: Any, asset: Asset) -> None:
-    async with client_of(app) as scale:
-        await scale.actions("falcon").create("hook", EXAMPLES[0])
-        assets = scale.assets("falcon")
-        made = await assets.create(asset)
-
-        await assets.disable(made)
-        (off,) = await assets.list(type(asset))
-        await assets.enable(off)
-        (on,) = await assets.list(type(asset))
-
-    assert getattr(off, "enabled", None) is False
-    assert on == made
-
-
-async def test_saved_query_has_no_switch(app: Any) -> None:
-    async with client_of(app) as scale:
-        assets = scale.assets("falcon")
-        made = await assets.create(SavedQuery(name="q", query="*"))
-        for touch in (assets.disable(made), assets.clear_error(made), assets.add_label(made, "x")):
-            with pytest.raises(TypeError, match="SavedQuery cannot be switched, labelled"):
-                await touch
-
-
-@pytest.mark.parametrize("asset", SWITCHED, ids=lambda asset: type(asset).__name__)
-async def test_asset_reads_back_as_it_was_written(app: Any, asset: Asset) -> None:
-    async with client_of(app) as scale:
-        await scale.actions("falcon").create("hook", EXAMPLES[0])
-        assets = scale.assets("falcon")
-
-        made = await assets.create(asset)
-        # What a server fills in is part of what it returned; all else is as it was given.
-        told = {n: v for n, v in given(asset).items() if v is not None}
-        first = {name: given(made)[name] for name in told}
-        wanted = replace(made, description="of a colleague", labels=("x",))
-        changed = await assets.update(wanted, expected=made)
-        with pytest.raises(RequestRejected, match="changed since it was read"):
-            await assets.update(made, expected=made)
-        listed = await assets.list(type(asset))
-        await assets.delete(changed)
-        left = await assets.list(type(asset))
-
-    assert first == told
-    assert changed == wanted
-    assert listed == (wanted,)
-    assert left == ()
-
-
-def given(asset: Asset) -> dict[str, object]:
-    names = {field.name for field in fields(asset)} - {"id", "raw"}
-    return {name: getattr(asset, name) for name in names}
-
-
-READ_FROM_YAML: tuple[Asset, ...] = (
-    ScheduledSearch(
-        name="s",
-        query="count()",
-        labels=("l",),
-        enabled=True,
-        schedule="H 2 * * *",
-        search_interval=HOUR,
-        search_interval_offset=2 * HOUR,
-        backfill_limit_runs=3,
-        timestamp_type=TimestampType.EVENT,
-        actions=("hook",),
-    ),
-    FilterAlert(name="f", query="a=b", enabled=False, actions=("hook",)),
-    SWITCHED[3],
-)
-
-
-@pytest.mark.parametrize("asset", READ_FROM_YAML, ids=lambda asset: type(asset).__name__)
-async def test_asset_is_made_anew_from_its_yaml(app: Any, asset: Asset) -> None:
-    async with client_of(app) as scale:
-        await scale.actions("falcon").create("hook", EXAMPLES[0])
-        assets = scale.assets("falcon")
-        made = await assets.create(asset)
-        domain = app.state.sandbox.domains["falcon"]
-        kind = next(kind for kind, found in domain.assets.items() if made.id in found)
-        text = yaml_of(kind, domain.assets[kind][made.id], domain)
-
-        read = await assets.from_template(type(asset), text)
-        await assets.delete(made)
-        again = await assets.create(read)
-
-    assert read == replace(made, id="")
-    assert again == replace(made, id=again.id)
-
-
-async def test_template_that_cannot_be_read_is_refused(app: Any) -> None:
-    async with client_of(app) as scale:
-        assets = scale.assets("falcon")
-        with pytest.raises(GraphqlError, match="yamlTemplate: not a mapping"):
-            await assets.from_template(LegacyAlert, "- a")
-        with pytest.raises(GraphqlError, match="no action has the id or name 'gone'"):
-            await assets.from_template(
-                FilterAlert, "name: a\nqueryString: a=b\nactionNameReferences: [gone]"
-            )
-        with pytest.raises(TypeError, match="AggregateAlert is not read from a template"):
-            await assets.from_template(AggregateAlert, "name: a")
-        assert await assets.list(FilterAlert) == ()
-
-
-@pytest.mark.parametrize("asset", SWITCHED, ids=lambda asset: type(asset).__name__)
-async def test_labels_come_and_go_one_by_one(app: Any, asset: Asset) -> None:
-    async with client_of(app) as scale:
-        await scale.actions("falcon").create("hook", EXAMPLES[0])
-        assets = scale.assets("falcon")
-        made = await assets.create(asset)
-
-        seen = []
-        for touch in (
-            assets.add_label(made, "a"),
-            assets.add_label(made, "b"),
-            assets.add_label(made, "a"),
-            assets.remove_label(made, "b"),
-            assets.remove_label(made, "never there"),
-        ):
-            await touch
-            (found,) = await assets.list(type(asset))
-            seen.append(sorted(found.labels))
-
-    assert seen == [["a"], ["a", "b"], ["a", "b"], ["a"], ["a"]]
-
-
-@pytest.mark.parametrize("asset", SWITCHED, ids=lambda asset: type(asset).__name__)
-async def test_last_error_is_cleared(app: Any, asset: Asset) -> None:
-    async with client_of(app) as scale:
-        await scale.actions("falcon").create("hook", EXAMPLES[0])
-        assets = scale.assets("falcon")
-        made = await assets.create(asset)
-        domain = app.state.sandbox.domains["falcon"]
-        domain.runs[made.id] = RunState(error="no such file")
-
-        (broken,) = await assets.list(type(asset))
-        await assets.clear_error(made)
-        (cleared,) = await assets.list(type(asset))
-
-    assert (broken.raw["lastError"], cleared.raw["lastError"]) == ("no such file", None)
-
-
-async def test_asset_without_an_id_is_not_touched(app: Any) -> None:
-    async with client_of(app) as scale:
-        with pytest.raises(ValueError, match="l has no id"):
-            await scale.assets("falcon").clear_error(SWITCHED[-1])
+def app() -> Iterator[Any]:
+    with sandbox() as made:
+        yield made
 
 
 BOTH = (

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from graphql import parse, validate
 
-from orchestrator.client.graphql.action_kinds import WebhookContent
 from orchestrator.client.graphql.asset_kinds import KINDS, kind_of
 from orchestrator.client.graphql.documents import load_document, operation_names
 from orchestrator.client.graphql.versions import (
+    ACTION_LABELS,
     ALERT_LABELS,
     FILE_LABELS,
+    MODIFIED_INFO,
     SAVED_QUERY_TEMPLATES,
     parse_version,
 )
@@ -28,6 +29,8 @@ from orchestrator.client.types import (
     SavedQuery,
     ScheduledSearch,
     TimestampType,
+    UploadFileContent,
+    WebhookContent,
 )
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import RequestRejected
@@ -208,22 +211,138 @@ async def test_ingest_time_is_not_for_the_oldest_servers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "kept"),
+    ("version", "held"),
     [(OLD, {}), (MIDDLE, {}), (NEW, {"description": "d", "labels": ("l",)})],
     ids=["old", "middle", "new"],
 )
 async def test_saved_query_keeps_what_its_server_can_hold(
-    version: str, kept: dict[str, Any]
+    version: str, held: dict[str, Any]
 ) -> None:
     async with server(version) as (scale, _, _app):
         assets = scale.assets("falcon")
-        query = SavedQuery(name="q", description="d", query="a=b", labels=("l",))
+        shown: dict[str, Any] = {
+            "start": "7d",
+            "end": "1h",
+            "is_live": True,
+            "widget_type": "table-view",
+            "options": {"columns": ["a"]},
+        }
 
-        made = await assets.create(query)
-        changed = await assets.update(replace(made, query="a=c"), expected=made)
+        made = await assets.create(SavedQuery(name="q", query="a=b", **held, **shown))
+        bare = SavedQuery(id=made.id, name="q", query="a=c", **held)
+        changed = await assets.update(bare, expected=made)
+        moved = await assets.update(replace(changed, start="1d", is_live=False), expected=changed)
 
-    assert made == SavedQuery(id=made.id, name="q", query="a=b", **kept)
+    assert made == SavedQuery(id=made.id, name="q", query="a=b", **held)
+    assert {name: getattr(made, name) for name in shown} == shown
     assert changed == replace(made, query="a=c")
+    assert {name: getattr(changed, name) for name in shown} == shown
+    assert (moved.start, moved.end, moved.is_live) == ("1d", "1h", False)
+    assert moved.options == {"columns": ["a"]}
+
+
+@pytest.mark.parametrize("version", [OLD, MIDDLE])
+@pytest.mark.parametrize("held", [{"description": "d"}, {"labels": ("l",)}], ids=str)
+async def test_saved_query_that_its_server_cannot_hold_is_refused(
+    version: str, held: dict[str, Any]
+) -> None:
+    async with server(version) as (scale, _, app):
+        assets = scale.assets("falcon")
+        with pytest.raises(RequestRejected, match=r"q: servers before 1\.204 take no labels"):
+            await assets.create(SavedQuery(name="q", query="a=b", **held))
+        made = await assets.create(SavedQuery(name="q", query="a=b"))
+        with pytest.raises(RequestRejected, match=r"before 1\.204 take no labels"):
+            await assets.update(replace(made, **held), expected=made)
+        # A description that is there can be read and stays, though it cannot be written.
+        (record,) = app.state.sandbox.domains["falcon"].assets["savedQueries"].values()
+        record["description"] = "there"
+        (told,) = await assets.list(SavedQuery)
+        changed = await assets.update(replace(told, query="a=c"), expected=told)
+
+    assert (changed.query, changed.description) == ("a=c", "there")
+
+
+@pytest.mark.parametrize("version", [OLD, MIDDLE])
+async def test_empty_result_fires_nothing_on_servers_that_cannot(version: str) -> None:
+    async with server(version) as (scale, wire, _app):
+        assets = scale.assets("falcon")
+        with pytest.raises(RequestRejected, match=r"s: servers before 1\.204 fire no scheduled"):
+            await assets.create(replace(SEARCH, trigger_on_empty=True))
+        made = await assets.create(SEARCH)
+        with pytest.raises(RequestRejected, match="on an empty result"):
+            await assets.update(replace(made, trigger_on_empty=True), expected=made)
+
+    writes = [body["operationName"] for body in wire.sent if "Scheduled" in body["operationName"]]
+    assert [name.removesuffix("V1").removesuffix("V2") for name in writes] == [
+        "CreateScheduledSearch",
+        "ListScheduledSearches",
+    ]
+
+
+@pytest.mark.parametrize("version", [OLD, MIDDLE, NEW])
+async def test_maximum_wait_does_not_go_with_event_time(version: str) -> None:
+    async with server(version) as (scale, _, _app):
+        with pytest.raises(RequestRejected, match="by event time has no maximum wait"):
+            await scale.assets("falcon").create(replace(SEARCH, max_wait=MINUTE))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_labels_of_an_action_need_a_server_that_has_them(version: str) -> None:
+    content = UploadFileContent(file_name="found.csv")
+    async with server(version) as (scale, _, _app):
+        actions = scale.actions("falcon")
+        if parse_version(version) < ACTION_LABELS:
+            with pytest.raises(RequestRejected, match=r"before 1\.204 have no labels on actions"):
+                await actions.create("file", content, labels=["l"])
+            made = await actions.create("file", content)
+            with pytest.raises(RequestRejected, match=r"action file: servers before 1\.204"):
+                await actions.update(made, content, labels=["l"])
+            kept: tuple[str, ...] = ()
+        else:
+            made, kept = await actions.create("file", content, labels=["l"]), ("l",)
+        await actions.update(made, UploadFileContent(file_name="other.csv"))
+        (listed, _hook) = await actions.list()
+
+    assert made.labels == listed.labels == kept
+    assert listed.content == UploadFileContent(file_name="other.csv")
+    assert (listed.modified_at is None) is (parse_version(version) < ACTION_LABELS)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_action_is_made_from_yaml_and_written_as_yaml(version: str) -> None:
+    text = "name: file\ntype: upload-file\nfileName: found.csv\n"
+    async with server(version) as (scale, _, _app):
+        actions = scale.actions("falcon")
+        if parse_version(version) < ACTION_LABELS:
+            with pytest.raises(RequestRejected, match="takes no action's name from a template"):
+                await actions.create_from_template(text)
+        made = await actions.create_from_template(text, name="mine")
+        written = await actions.to_template(made)
+        again = await actions.create_from_template(written.reveal(), name="again")
+
+    assert (made.name, made.content) == ("mine", UploadFileContent(file_name="found.csv"))
+    assert (again.name, again.content) == ("again", made.content)
+    assert "found.csv" not in repr(written)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_change_that_was_undone_is_told_by_its_time(version: str) -> None:
+    """A server before 1.174 does not say when an alert was changed."""
+    async with server(version) as (scale, _, _app):
+        assets = scale.assets("falcon")
+        made = await assets.create(FilterAlert(name="f", query="a=b", enabled=True))
+        await assets.disable(made)
+        await assets.enable(made)
+        (there,) = await assets.list(FilterAlert)
+        wanted = replace(made, query="a=c")
+        if parse_version(version) < MODIFIED_INFO:
+            assert (await assets.update(wanted, expected=made)).query == "a=c"
+        else:
+            with pytest.raises(RequestRejected, match="changed since it was read"):
+                await assets.update(wanted, expected=made)
+            assert (await assets.update(wanted, expected=there)).query == "a=c"
+
+    assert there == made
 
 
 async def test_saved_query_is_made_from_yaml_where_the_server_can() -> None:
@@ -290,6 +409,8 @@ def test_every_document_for_a_version_is_valid_there(version: str) -> None:
 
     newer = set() if number >= SAVED_QUERY_TEMPLATES else {"CreateSavedQueryFromTemplate"}
     newer |= set() if number >= FILE_LABELS else {"ListLabelledFiles", "CreateLabelledFile"}
+    if number < ACTION_LABELS:
+        newer |= {"ListActions", "CreateActionFromTemplate"}
 
     wrong = {
         name
@@ -306,6 +427,7 @@ def operations(kind: Any) -> set[str]:
         kind.create_operation,
         kind.update_operation,
         kind.delete_operation,
+        kind.export_operation,
     }
     return of_all | ({kind.template_operation} if kind.template_operation else set())
 
@@ -324,6 +446,16 @@ def operations(kind: Any) -> set[str]:
         ),
         ("{ searchDomain(name: %) { scheduledSearches { triggerOnEmptyResult } } }", "1.204"),
         ("{ searchDomain(name: %) { filterAlerts { createdInfo { timestamp } } } }", "1.204"),
+        ("{ searchDomain(name: %) { filterAlerts { modifiedInfo { modifiedAt } } } }", "1.174"),
+        ("{ searchDomain(name: %) { aggregateAlerts { modifiedInfo { modifiedAt } } } }", "1.174"),
+        (
+            "{ searchDomain(name: %) { scheduledSearches { modifiedInfo { modifiedAt } } } }",
+            "1.174",
+        ),
+        ("{ searchDomain(name: %) { savedQueries { yamlTemplate } } }", "1.180"),
+        ("{ searchDomain(name: %) { savedQueries { templateYaml } } }", ""),
+        ("{ searchDomain(name: %) { savedQueries { modifiedInfo { timestamp } } } }", "1.204"),
+        ("{ searchDomain(name: %) { actions { modifiedInfo { timestamp } } } }", "1.204"),
         ("{ searchDomain(name: %) { savedQueries { labels } } }", "1.204"),
         ("{ searchDomain(name: %) { actions { labels } } }", "1.204"),
         ("{ searchDomain(name: %) { files { labels } } }", "1.204"),
@@ -337,7 +469,7 @@ def test_server_lacks_what_came_after_it(text: str, since: str) -> None:
     document = parse(text.replace("%", '"x"'))
     known = {
         version: validate(load_schema(version), document) == []
-        for version in ("1.179.9", "1.180.0", "1.203.9", "1.204.0")
+        for version in ("1.173.9", "1.174.0", "1.179.9", "1.180.0", "1.203.9", "1.204.0")
     }
 
     assert known == {

@@ -19,8 +19,11 @@ from pathlib import Path
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from orchestrator.client.graphql.action_kinds import SlackPostMessageContent, WebhookContent
-from orchestrator.client.types import FilterAlert
+from orchestrator.client.types import (
+    FilterAlert,
+    SlackPostMessageContent,
+    WebhookContent,
+)
 from orchestrator.client.wire import WireStructuredBatch
 from orchestrator.clock import FrozenClock
 from orchestrator.sandbox.app import create_app

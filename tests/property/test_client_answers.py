@@ -22,6 +22,7 @@ from orchestrator.client.http.auth import ClientCredentials
 from orchestrator.client.http.transport import OpenResponse, Request, Response
 from orchestrator.client.logscale import LogScale
 from orchestrator.client.types import (
+    Action,
     AggregateAlert,
     CorrelationRule,
     FilterAlert,
@@ -35,6 +36,7 @@ from orchestrator.secret import SecretText
 NOW = datetime(2026, 3, 10, 2, 0, tzinfo=UTC)
 SPAN: dict[str, Any] = {"start": NOW - timedelta(hours=1), "end": NOW}
 CUSTOMER = "0123456789abcdef0123456789abcdef"
+ACTION = Action(id="a", name="a", kind="WebhookAction")
 
 
 class Stuck:
@@ -105,6 +107,7 @@ LOGSCALE: dict[str, Do] = {
     "scheduled-searches": lambda s: s.assets("r").list(ScheduledSearch),
     "aggregate-alerts": lambda s: s.assets("r").list(AggregateAlert),
     "filter-alerts": lambda s: s.assets("r").list(FilterAlert),
+    "template": lambda s: s.actions("r").to_template(ACTION),
 }
 FALCON: dict[str, Callable[[Falcon], Awaitable[object]]] = {
     "token": lambda f: f.check(),

@@ -13,26 +13,31 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from orchestrator.client.graphql.asset_wire import (
-    Write,
-    WriteContext,
+from orchestrator.client.graphql.alert_wire import (
     read_aggregate_alert,
     read_filter_alert,
     read_legacy_alert,
-    read_saved_query,
-    read_scheduled_search,
-    read_scheduled_search_v1,
     write_aggregate_alert,
     write_filter_alert,
     write_legacy_alert,
+)
+from orchestrator.client.graphql.asset_wire import (
+    Write,
+    WriteContext,
+    read_saved_query,
     write_old_saved_query,
     write_saved_query,
-    write_scheduled_search,
+)
+from orchestrator.client.graphql.scheduled_wire import (
+    read_scheduled_search,
+    read_scheduled_search_v1,
     write_scheduled_search_v1,
+    write_scheduled_search_v2,
     write_scheduled_search_v3,
 )
 from orchestrator.client.graphql.versions import (
     ALERT_LABELS,
+    MODIFIED_INFO,
     SAVED_QUERY_LABELS,
     SCHEDULED_SEARCH_V2,
     SCHEDULED_SEARCH_V3,
@@ -74,6 +79,8 @@ class AssetKind(Generic[A]):
     """
     template_operation: str = ""
     """Reads the kind from YAML and stores nothing; empty where no such operation is used."""
+    export_operation: str
+    """Returns one of the kind as YAML."""
     labels_since: ServerVersion = (0, 0, 0)
     """The first server that adds and removes a trigger's labels one by one."""
 
@@ -108,6 +115,7 @@ KINDS: tuple[AssetKind[Any], ...] = (
         create_operation="CreateSavedQuery",
         update_operation="UpdateSavedQuery",
         delete_operation="DeleteSavedQuery",
+        export_operation="ReadSavedQueryTemplate",
         result=_saved_query_member,
         from_wire=read_saved_query,
         to_input=write_saved_query,
@@ -119,6 +127,7 @@ KINDS: tuple[AssetKind[Any], ...] = (
         create_operation="CreateSavedQueryBefore1204",
         update_operation="UpdateSavedQueryBefore1204",
         delete_operation="DeleteSavedQuery",
+        export_operation="ReadSavedQueryTemplateBefore1204",
         result=_saved_query_member,
         from_wire=read_saved_query,
         to_input=write_old_saved_query,
@@ -133,6 +142,7 @@ KINDS: tuple[AssetKind[Any], ...] = (
         create_operation="CreateScheduledSearch",
         update_operation="UpdateScheduledSearch",
         delete_operation="DeleteScheduledSearch",
+        export_operation="ReadScheduledSearchTemplate",
         result=_only_member,
         from_wire=read_scheduled_search,
         to_input=write_scheduled_search_v3,
@@ -146,9 +156,10 @@ KINDS: tuple[AssetKind[Any], ...] = (
         create_operation="CreateScheduledSearchV2",
         update_operation="UpdateScheduledSearchV2",
         delete_operation="DeleteScheduledSearch",
+        export_operation="ReadScheduledSearchTemplate",
         result=_only_member,
         from_wire=read_scheduled_search,
-        to_input=write_scheduled_search,
+        to_input=write_scheduled_search_v2,
     ),
     AssetKind(
         type=ScheduledSearch,
@@ -158,6 +169,7 @@ KINDS: tuple[AssetKind[Any], ...] = (
         create_operation="CreateScheduledSearchV1",
         update_operation="UpdateScheduledSearchV1",
         delete_operation="DeleteScheduledSearch",
+        export_operation="ReadScheduledSearchTemplate",
         result=_only_member,
         from_wire=read_scheduled_search_v1,
         to_input=write_scheduled_search_v1,
@@ -165,19 +177,38 @@ KINDS: tuple[AssetKind[Any], ...] = (
     ),
     AssetKind(
         type=AggregateAlert,
+        since=MODIFIED_INFO,
         member="aggregateAlerts",
         trigger="AggregateAlert",
         labels_since=ALERT_LABELS,
+        template_operation="GenerateAggregateAlert",
         list_operation="ListAggregateAlerts",
         create_operation="CreateAggregateAlert",
         update_operation="UpdateAggregateAlert",
         delete_operation="DeleteAggregateAlert",
+        export_operation="ReadAggregateAlertTemplate",
+        result=_only_member,
+        from_wire=read_aggregate_alert,
+        to_input=write_aggregate_alert,
+    ),
+    AssetKind(
+        type=AggregateAlert,
+        member="aggregateAlerts",
+        trigger="AggregateAlert",
+        labels_since=ALERT_LABELS,
+        template_operation="GenerateAggregateAlert",
+        list_operation="ListAggregateAlertsBefore1174",
+        create_operation="CreateAggregateAlertBefore1174",
+        update_operation="UpdateAggregateAlertBefore1174",
+        delete_operation="DeleteAggregateAlert",
+        export_operation="ReadAggregateAlertTemplate",
         result=_only_member,
         from_wire=read_aggregate_alert,
         to_input=write_aggregate_alert,
     ),
     AssetKind(
         type=FilterAlert,
+        since=MODIFIED_INFO,
         member="filterAlerts",
         trigger="FilterAlert",
         labels_since=ALERT_LABELS,
@@ -186,6 +217,22 @@ KINDS: tuple[AssetKind[Any], ...] = (
         create_operation="CreateFilterAlert",
         update_operation="UpdateFilterAlert",
         delete_operation="DeleteFilterAlert",
+        export_operation="ReadFilterAlertTemplate",
+        result=_only_member,
+        from_wire=read_filter_alert,
+        to_input=write_filter_alert,
+    ),
+    AssetKind(
+        type=FilterAlert,
+        member="filterAlerts",
+        trigger="FilterAlert",
+        labels_since=ALERT_LABELS,
+        template_operation="GenerateFilterAlert",
+        list_operation="ListFilterAlertsBefore1174",
+        create_operation="CreateFilterAlertBefore1174",
+        update_operation="UpdateFilterAlertBefore1174",
+        delete_operation="DeleteFilterAlert",
+        export_operation="ReadFilterAlertTemplate",
         result=_only_member,
         from_wire=read_filter_alert,
         to_input=write_filter_alert,
@@ -199,6 +246,7 @@ KINDS: tuple[AssetKind[Any], ...] = (
         create_operation="CreateAlert",
         update_operation="UpdateAlert",
         delete_operation="DeleteAlert",
+        export_operation="ReadAlertTemplate",
         result=_only_member,
         from_wire=read_legacy_alert,
         to_input=write_legacy_alert,

@@ -2,7 +2,8 @@
 
 The API has no revision to write against and updates replace everything. So an update reads the
 asset again, compares it with what the caller saw, and refuses if someone changed it in between; a
-change in the moment between that read and the write is lost, which the API cannot prevent.
+change in the moment between that read and the write is lost, which the API cannot prevent. What the
+caller leaves open, such as whose rights the asset runs with, is written as it was read.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from orchestrator.client.graphql.asset_kinds import AssetKind, kind_of
-from orchestrator.client.graphql.asset_wire import QueryOwnership, WriteContext
+from orchestrator.client.graphql.asset_wire import WriteContext
 from orchestrator.client.graphql.client import Graphql
+from orchestrator.client.graphql.replacing import has_changed, merged
 from orchestrator.client.graphql.versions import SAVED_QUERY_TEMPLATES, ServerVersion
 from orchestrator.client.http.members import Members
-from orchestrator.client.types import Asset, SavedQuery
+from orchestrator.client.types import Asset, QueryOwnership, SavedQuery
 from orchestrator.errors import NotFound, RequestRejected
 
 A = TypeVar("A", bound=Asset)
@@ -28,7 +30,7 @@ class Assets:
         graphql: Where they are kept.
         view: Name of the view or repository.
         version: Gives the server's version; documents are chosen by it.
-        ownership: Who new assets run as; updates keep what is set.
+        ownership: Who new assets run as that name no owner.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class Assets:
             RequestRejected: The asset cannot exist on this server.
         """
         kind = kind_of(type(asset), await self._version())
-        context = await self._context(kind, ownership=self._ownership)
+        context = await self._context(kind)
         content = kind.to_input(asset, context)
         data = await self._graphql.execute(kind.create_operation, {"input": content})
         return kind.from_wire(kind.result(data))
@@ -69,8 +71,8 @@ class Assets:
         It has no id and may be given to `create`, after the actions that it names.
 
         Args:
-            kind: LegacyAlert, FilterAlert or, from server 1.204 on, ScheduledSearch. A saved query
-                is made by `create_from_template`.
+            kind: LegacyAlert, FilterAlert, AggregateAlert or, from server 1.204 on,
+                ScheduledSearch. A saved query is made by `create_from_template`.
             text: The YAML.
 
         Raises:
@@ -109,16 +111,33 @@ class Assets:
         found = data.member("createSavedQueryFromTemplate")
         return kind_of(SavedQuery, version).from_wire(found)
 
+    async def to_template(self, asset: A) -> str:
+        """Return an asset in the YAML of packages, as far as its server has a form for it.
+
+        Raises:
+            ValueError: The asset has no id: it was never read from a server.
+            GraphqlError: No such asset, or no right.
+        """
+        kind = kind_of(type(asset), await self._version())
+        variables = {"view": self._view, "id": _id_of(asset)}
+        data = await self._graphql.execute(kind.export_operation, variables)
+        return data.member("searchDomain").member("asset").text("yamlTemplate")
+
     async def update(self, asset: A, *, expected: A) -> A:
         """Replace an asset, if it still is as `expected`, and return it as the server has it.
 
+        Where both sides know it, the time of the last change counts too, so that a change which no
+        member shows does not pass unseen.
+
         Args:
-            asset: The wanted content; its `id` is ignored in favour of the expected one's.
+            asset: The wanted content; its `id` is ignored in favour of the expected one's. An
+                `owner`, or a member of a saved query, that is None stays as it is.
             expected: The asset as it was read before, with its id.
 
         Raises:
             NotFound: The asset is gone.
-            RequestRejected: It changed since it was read.
+            RequestRejected: It changed since it was read, or the wanted one cannot exist on this
+                server.
             GraphqlError: The server refused the new content.
         """
         kind = kind_of(type(asset), await self._version())
@@ -127,13 +146,13 @@ class Assets:
         )
         if current is None:
             raise NotFound(f"{expected.name} is gone from {self._view}")
-        if current != expected:
+        if has_changed(current, expected):
             raise RequestRejected(
                 f"{expected.name} in {self._view} changed since it was read",
                 advice="Make the plan again.",
             )
-        context = await self._context(kind, ownership=_ownership_of(current.raw, self._ownership))
-        content = {**kind.to_input(asset, context), "id": current.id}
+        context = await self._context(kind, current=current)
+        content = {**kind.to_input(merged(asset, current), context), "id": current.id}
         data = await self._graphql.execute(kind.update_operation, {"input": content})
         return kind.from_wire(kind.result(data))
 
@@ -145,10 +164,8 @@ class Assets:
             RequestRejected: The server answered that it did not delete it.
             GraphqlError: No such asset, or no right.
         """
-        if not asset.id:
-            raise ValueError(f"{asset.name} has no id")
+        content = {"viewName": self._view, "id": _id_of(asset)}
         kind = kind_of(type(asset), await self._version())
-        content = {"viewName": self._view, "id": asset.id}
         data = await self._graphql.execute(kind.delete_operation, {"input": content})
         if not was_done(data):
             raise RequestRejected(f"{asset.name} in {self._view} was not deleted")
@@ -159,6 +176,7 @@ class Assets:
         Raises:
             TypeError: This kind of asset does not run by itself.
             ValueError: The asset has no id: it was never read from a server.
+            RequestRejected: The server answered that it did not.
             GraphqlError: No such asset, or no right.
         """
         await self._touch("Enable", asset)
@@ -177,7 +195,8 @@ class Assets:
         """Add one label to an alert or a scheduled search; labels of a saved query are updated.
 
         Raises:
-            RequestRejected: The server is too old to change one label alone.
+            RequestRejected: The server is too old to change one label alone, or answered that it
+                did not.
             TypeError: This kind of asset does not run by itself.
             ValueError: The asset has no id: it was never read from a server.
             GraphqlError: No such asset, or no right.
@@ -193,9 +212,7 @@ class Assets:
         kind = kind_of(type(asset), version)
         if not kind.trigger:
             raise TypeError(f"{type(asset).__name__} cannot be switched, labelled or cleared")
-        if not asset.id:
-            raise ValueError(f"{asset.name} has no id")
-        content = {"viewName": self._view, "id": asset.id}
+        content = {"viewName": self._view, "id": _id_of(asset)}
         if label is None:
             operation = f"{verb}{kind.trigger}"
         else:
@@ -206,7 +223,13 @@ class Assets:
                 )
             operation = f"{verb}{kind.trigger}Label"
             content["label"] = label
-        await self._graphql.execute(operation, {"input": content})
+        data = await self._graphql.execute(operation, {"input": content})
+        # Some kinds answer with the asset, others with whether it was done.
+        if data.raw.get(next(iter(data.raw), "")) is False:
+            raise RequestRejected(
+                f"{asset.name} in {self._view} was not changed: the server said no to {operation}",
+                advice="Read it again: somebody may have deleted it.",
+            )
 
     async def _listed(self, kind: AssetKind[A]) -> tuple[A, ...]:
         data = await self._graphql.execute(kind.list_operation, {"view": self._view})
@@ -214,13 +237,21 @@ class Assets:
         found = [kind.from_wire(members) for members in domain.members(kind.member)]
         return tuple(sorted(found, key=lambda asset: asset.name))
 
-    async def _context(self, kind: AssetKind[A], *, ownership: QueryOwnership) -> WriteContext:
+    async def _context(self, kind: AssetKind[A], *, current: A | None = None) -> WriteContext:
         ids: dict[str, str] = {}
         if kind.needs_action_ids:
-            data = await self._graphql.execute("ListActions", {"view": self._view})
+            data = await self._graphql.execute("ListActionNames", {"view": self._view})
             listed = data.member("searchDomain").members("actions")
             ids = {action.text("name"): action.text("id") for action in listed}
-        return WriteContext(view=self._view, ownership=ownership, action_ids=ids)
+        return WriteContext(
+            view=self._view, ownership=self._ownership, action_ids=ids, current=current
+        )
+
+
+def _id_of(asset: Asset) -> str:
+    if not asset.id:
+        raise ValueError(f"{asset.name} has no id")
+    return asset.id
 
 
 def was_done(data: Members) -> bool:
@@ -229,15 +260,3 @@ def was_done(data: Members) -> bool:
     if isinstance(data.raw.get(name), bool):
         return data.flag(name)
     return data.member(name).flag("result")
-
-
-def _ownership_of(raw: object, default: QueryOwnership) -> QueryOwnership:
-    """Return who an asset runs as now, so that an update does not hand it to someone else."""
-    owner = raw.get("queryOwnership") if isinstance(raw, dict) else None
-    match owner:
-        case {"__typename": "OrganizationOwnership"}:
-            return QueryOwnership.ORGANIZATION
-        case {"__typename": "UserOwnership"}:
-            return QueryOwnership.USER
-        case _:
-            return default

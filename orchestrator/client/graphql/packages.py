@@ -10,14 +10,13 @@ import io
 import zipfile
 from collections.abc import Collection, Mapping
 
-from orchestrator.client.graphql.asset_wire import QueryOwnership
 from orchestrator.client.graphql.assets import was_done
 from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.http.members import Members, json_object
 from orchestrator.client.http.problems import package_problems
 from orchestrator.client.http.session import Session
 from orchestrator.client.http.transport import Request
-from orchestrator.client.types import ConflictResolution, InstalledPackage
+from orchestrator.client.types import ConflictResolution, InstalledPackage, QueryOwnership
 from orchestrator.errors import RequestRejected
 
 _PATH = "api/v1/packages"

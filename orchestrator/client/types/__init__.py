@@ -7,9 +7,21 @@ Source of shapes: the vendor's GraphQL schema and OpenAPI text, and cassettes/.
 
 from __future__ import annotations
 
-from orchestrator.client.types.assets import (
+from orchestrator.client.types.actions import (
     Action,
+    ActionContent,
     ActionTest,
+    EmailContent,
+    HumioRepoContent,
+    OpsGenieContent,
+    PagerDutyContent,
+    SlackContent,
+    SlackPostMessageContent,
+    UploadFileContent,
+    VictorOpsContent,
+    WebhookContent,
+)
+from orchestrator.client.types.assets import (
     AggregateAlert,
     Asset,
     ConflictResolution,
@@ -22,6 +34,7 @@ from orchestrator.client.types.assets import (
     SavedQuery,
     ScheduledSearch,
     TimestampType,
+    Trigger,
 )
 from orchestrator.client.types.hosts import (
     Host,
@@ -57,9 +70,15 @@ from orchestrator.client.types.server import (
     ViewConnection,
     Viewer,
 )
+from orchestrator.client.types.triggers import (
+    QueryOwner,
+    QueryOwnership,
+    TriggerHealth,
+)
 
 __all__ = [
     "Action",
+    "ActionContent",
     "ActionTest",
     "AggregateAlert",
     "ApiToken",
@@ -67,12 +86,14 @@ __all__ = [
     "Completeness",
     "ConflictResolution",
     "CorrelationRule",
+    "EmailContent",
     "ExceededQuota",
     "FieldStats",
     "FilterAlert",
     "Freshness",
     "HealthCheck",
     "Host",
+    "HumioRepoContent",
     "IngestToken",
     "InstalledPackage",
     "JobProgress",
@@ -81,8 +102,12 @@ __all__ = [
     "LookupFile",
     "LookupRows",
     "NewToken",
+    "OpsGenieContent",
+    "PagerDutyContent",
     "QueryAnalysis",
     "QueryCost",
+    "QueryOwner",
+    "QueryOwnership",
     "QueryProblem",
     "QueryResult",
     "QueryShape",
@@ -96,9 +121,16 @@ __all__ = [
     "ServerFacts",
     "ServerHealth",
     "ServerStatus",
+    "SlackContent",
+    "SlackPostMessageContent",
     "TimestampType",
+    "Trigger",
+    "TriggerHealth",
+    "UploadFileContent",
     "UsedFile",
+    "VictorOpsContent",
     "View",
     "ViewConnection",
     "Viewer",
+    "WebhookContent",
 ]

@@ -1,4 +1,4 @@
-"""What is stored in a repository or view: queries, triggers, actions, files, packages."""
+"""What is stored in a repository or view: queries, triggers, files, packages."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from orchestrator.client.types.triggers import QueryOwner, TriggerHealth
 
 
 class TimestampType(StrEnum):
@@ -17,13 +19,27 @@ class TimestampType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedQuery:
-    """A saved search. `id` is empty before it exists."""
+    """A saved search. `id` is empty before it exists.
+
+    How it is shown at first is outside equality: None is the server's own choice for a new one, and
+    leaves an old one as it is. Servers before 1.204 take no description and no labels.
+    """
 
     id: str = ""
     name: str
     description: str = ""
     query: str
     labels: tuple[str, ...] = ()
+    start: str | None = field(default=None, compare=False)
+    """Relative such as `24h`, or epoch ms as text."""
+    end: str | None = field(default=None, compare=False)
+    is_live: bool | None = field(default=None, compare=False)
+    widget_type: str | None = field(default=None, compare=False)
+    """Such as `list-view`."""
+    options: Mapping[str, object] | None = field(default=None, compare=False)
+    """Of the widget, in the vendor's own members."""
+    modified_at: datetime | None = field(default=None, compare=False)
+    """When it was changed last; None where the server does not tell, as before 1.204."""
     raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
 
@@ -48,6 +64,11 @@ class ScheduledSearch:
     trigger_on_empty: bool = False
     actions: tuple[str, ...] = ()
     """Names, sorted."""
+    owner: QueryOwner | None = field(default=None, compare=False)
+    """None leaves it as it is; a new one then runs as the client was told."""
+    health: TriggerHealth = field(default=TriggerHealth(), compare=False)
+    modified_at: datetime | None = field(default=None, compare=False)
+    """When it was changed last; None where the server does not tell."""
     raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
 
@@ -67,6 +88,10 @@ class AggregateAlert:
     timestamp_type: TimestampType = TimestampType.INGEST
     trigger_mode: str = "CompleteMode"
     actions: tuple[str, ...] = ()
+    owner: QueryOwner | None = field(default=None, compare=False)
+    """None leaves it as it is; a new one then runs as the client was told."""
+    health: TriggerHealth = field(default=TriggerHealth(), compare=False)
+    modified_at: datetime | None = field(default=None, compare=False)
     raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
 
@@ -83,6 +108,10 @@ class FilterAlert:
     throttle: timedelta | None = None
     throttle_field: str | None = None
     actions: tuple[str, ...] = ()
+    owner: QueryOwner | None = field(default=None, compare=False)
+    """None leaves it as it is; a new one then runs as the client was told."""
+    health: TriggerHealth = field(default=TriggerHealth(), compare=False)
+    modified_at: datetime | None = field(default=None, compare=False)
     raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
 
@@ -101,6 +130,9 @@ class LegacyAlert:
     throttle: timedelta
     throttle_field: str | None = None
     actions: tuple[str, ...] = ()
+    owner: QueryOwner | None = field(default=None, compare=False)
+    """None leaves it as it is; a new one then runs as the client was told."""
+    health: TriggerHealth = field(default=TriggerHealth(), compare=False)
     raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
 
@@ -125,25 +157,9 @@ class CorrelationRule:
     raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
 
-Asset = SavedQuery | ScheduledSearch | AggregateAlert | FilterAlert | LegacyAlert | CorrelationRule
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
-    """Something that an asset can invoke, by id and name; `kind` is GraphQL's type name."""
-
-    id: str
-    name: str
-    kind: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionTest:
-    """How the one message went that a server sent to test an action."""
-
-    is_sent: bool
-    message: str
-    """The server's own words; what a far side answered may be among them."""
+Trigger = ScheduledSearch | AggregateAlert | FilterAlert | LegacyAlert
+"""What runs by itself."""
+Asset = SavedQuery | Trigger | CorrelationRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

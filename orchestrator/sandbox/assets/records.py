@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,9 +31,19 @@ def saved_query_members(name: str, query: str, given: Input) -> Record:
         "end": given.get("end") or "now",
         "isLive": given.get("isLive") or False,
         "widgetType": given.get("widgetType") or "list-view",
-        "options": given.get("options") or "{}",
+        "options": _options(given),
         "labels": given.get("labels") or [],
     }
+
+
+def _options(given: Input) -> str:
+    """Return a widget's options: written as a text of JSON, and read as JSON."""
+    text = given.get("options") or "{}"
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise InputRefused("There were errors in the input.", {"options": "is no JSON"}) from exc
+    return str(text)
 
 
 def saved_query_from_template(given: Input, domain: Domain) -> Record:
@@ -43,8 +54,8 @@ def saved_query_from_template(given: Input, domain: Domain) -> Record:
 
 def saved_query_update(given: Input, _domain: Domain) -> Record:
     """Return what an update of a saved query changes."""
-    members = saved_query_members("", "", {})
-    return {name: given[name] for name in members if given.get(name) is not None}
+    members = saved_query_members(given.get("name", ""), given.get("queryString", ""), given)
+    return {name: value for name, value in members.items() if given.get(name) is not None}
 
 
 def action(given: Input, _domain: Domain, *, typename: str) -> Record:
@@ -55,6 +66,12 @@ def action(given: Input, _domain: Domain, *, typename: str) -> Record:
         defaults = {"attachCsv": False, "subjectTemplate": None, "bodyTemplate": None}
         record = defaults | {k: v for k, v in record.items() if v is not None or k != "attachCsv"}
     return record
+
+
+def action_from_template(given: Input, domain: Domain) -> Record:
+    """Return the record of an action given as YAML, under its own name or another."""
+    read = input_of(AssetKind.ACTION, given["yamlTemplate"])
+    return action_of_template({**read, "name": given.get("name") or read["name"]}, domain)
 
 
 def action_of_template(given: Input, domain: Domain) -> Record:

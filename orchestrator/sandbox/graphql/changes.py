@@ -43,6 +43,7 @@ def template_queries(caller: Caller) -> dict[str, Resolver]:
         for name, kind, from_input in (
             ("Alert", AssetKind.LEGACY_ALERT, records.legacy_alert),
             ("FilterAlert", AssetKind.FILTER_ALERT, records.filter_alert),
+            ("AggregateAlert", AssetKind.AGGREGATE_ALERT, records.aggregate_alert),
             ("ScheduledSearch", AssetKind.SCHEDULED_SEARCH, records.older_scheduled_search),
         )
     }
@@ -61,6 +62,9 @@ def asset_mutations(caller: Caller) -> dict[str, Resolver]:
         },
         "createSavedQueryFromTemplate": lambda _info, input: change.create(  # noqa: A006 -- the schema's name
             AssetKind.SAVED_QUERY, input, records.saved_query_from_template
+        ),
+        "createActionFromTemplate": _mutation(
+            change.create, AssetKind.ACTION, records.action_from_template
         ),
         "deleteAction": _mutation(change.delete, AssetKind.ACTION),
     }
@@ -86,7 +90,7 @@ class AssetChange:
         """Store a new asset and return its node."""
         domain = self._caller.changeable(given["viewName"], kind)
         now_ms = self._caller.sandbox.now_ms()
-        record = from_input(given, domain) | {
+        record = self._owned(from_input(given, domain)) | {
             "id": secrets.token_hex(16),
             "createdAt": now_ms,
             "modifiedAt": now_ms,
@@ -98,7 +102,7 @@ class AssetChange:
         """Replace an asset and return its node."""
         domain = self._caller.changeable(given["viewName"], kind)
         old = find_asset(kind, given["id"], domain)
-        record = old | from_input(given, domain) | self._touched(old)
+        record = old | self._owned(from_input(given, domain)) | self._touched(old)
         if record.get("typename") != old.get("typename"):
             raise InputRefused(f"The action '{old['name']}' is a {old['typename']}")
         return self._store(kind, record, domain)
@@ -135,6 +139,12 @@ class AssetChange:
         domain = self._caller.changeable(given["viewName"], kind)
         old = find_asset(kind, given["id"], domain)
         return self._store(kind, old | edited(old) | self._touched(old), domain)
+
+    def _owned(self, record: Record) -> Record:
+        """Return a user's trigger with the user that it runs as, whoever touches it later."""
+        if record.get("queryOwnershipType") != "User" or record["runAsUserId"]:
+            return record
+        return record | {"runAsUserId": self._caller.role.name}
 
     def _touched(self, old: Record) -> Record:
         # Two changes within one millisecond must not look like one.

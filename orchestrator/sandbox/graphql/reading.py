@@ -5,6 +5,7 @@ The default resolver takes members of a dict and calls those that are functions.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -179,7 +180,7 @@ def _saved_query(record: Record) -> Node:
     return {
         "description": record["description"],
         "widgetType": record["widgetType"],
-        "options": record["options"],
+        "options": json.loads(record["options"]),
         "query": {
             "queryString": record["queryString"],
             "start": record["start"],

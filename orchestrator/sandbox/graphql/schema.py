@@ -2,7 +2,8 @@
 
 The text is that of server 1.204. A sandbox that plays an older one lacks what came later, so that a
 document for newer servers is refused as there. What only newer servers dropped is not brought back.
-Source: library.humio.com, release notes; schemas of 1.180 and 1.204 compared.
+Source: library.humio.com, release notes; schemas of 1.154, 1.174, 1.180
+and 1.204 compared.
 """
 
 from __future__ import annotations
@@ -43,9 +44,18 @@ _NAMED = (
 )
 Version = tuple[int, int, int]
 
-# The first server that has a type, a member or an argument. Of the second step only the two ends
-# are known: not yet in 1.180, there in 1.204.
+# The first server that has a type, a member or an argument. Of the first and the last step only the
+# two ends are known: not yet in 1.154, there in 1.174; not yet in 1.180, there in 1.204.
 _SINCE: tuple[tuple[Version, tuple[str, ...]], ...] = (
+    (
+        (1, 174, 0),
+        (
+            "ModifiedInfo*",
+            "FilterAlert.modifiedInfo",
+            "AggregateAlert.modifiedInfo",
+            "ScheduledSearch.modifiedInfo",
+        ),
+    ),
     (
         (1, 180, 0),
         (
@@ -54,6 +64,7 @@ _SINCE: tuple[tuple[Version, tuple[str, ...]], ...] = (
             "*ScheduledSearch.searchInterval*Seconds",
             "*ScheduledSearch.maxWaitTimeSeconds",
             "*ScheduledSearch.backfillLimitV2",
+            "SavedQuery.yamlTemplate",
         ),
     ),
     (
@@ -67,6 +78,8 @@ _SINCE: tuple[tuple[Version, tuple[str, ...]], ...] = (
             "Mutation.addAggregateAlertLabel",
             "Mutation.removeAggregateAlertLabel",
             "*Action.labels",
+            "*Action.modifiedInfo",
+            "SavedQuery.modifiedInfo",
             "File.labels",
             "Mutation.newFile.labels",
             "Mutation.updateFile.labels",

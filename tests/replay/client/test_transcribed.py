@@ -5,6 +5,7 @@ They prove that the client reads the documented shape, not that a server sends i
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -16,22 +17,30 @@ from orchestrator.client import (
     Asset,
     ClientCredentials,
     CorrelationRule,
+    EmailContent,
     ExceededQuota,
     ExportForm,
     Falcon,
     FilterAlert,
     Freshness,
     InstalledPackage,
+    LegacyAlert,
     LogScale,
     LookupFile,
     QueryCost,
+    QueryOwner,
+    QueryOwnership,
     QueryWarning,
     ReplayTransport,
     SavedQuery,
     ScheduledSearch,
+    SlackPostMessageContent,
     TimestampType,
+    TriggerHealth,
+    WebhookContent,
     load_cassette,
 )
+from orchestrator.client.graphql.actions import Actions
 from orchestrator.client.graphql.assets import Assets
 from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.graphql.versions import ServerVersion
@@ -104,6 +113,19 @@ LISTS: list[tuple[str, ServerVersion, Asset]] = [
         (1, 204, 0),
         FilterAlert(id="f-1", name="t1528", query="x=1", enabled=False, actions=("notify",)),
     ),
+    (
+        "graphql/legacy_alerts/list.yaml",
+        (1, 204, 0),
+        LegacyAlert(
+            id="l-1",
+            name="t1528",
+            query="count()",
+            enabled=True,
+            window=24 * 60 * MINUTE,
+            throttle=60 * MINUTE,
+            actions=("falcon/base:mail",),
+        ),
+    ),
 ]
 
 
@@ -124,17 +146,29 @@ def make_client(*names: str) -> tuple[LogScale, ReplayTransport]:
 
 
 def make_assets(*names: str, version: ServerVersion = (1, 204, 0)) -> Assets:
-    session = Session(
-        replay(*names),
-        auth=StaticToken(SecretText("placeholder")),
-        clock=FrozenClock(NOW),
-        policy=NO_RETRIES,
+    return Assets(make_graphql(*names), view="fdr", version=knowing(version))
+
+
+def make_actions(*names: str, version: ServerVersion = (1, 204, 0)) -> Actions:
+    return Actions(make_graphql(*names), view="fdr", version=knowing(version))
+
+
+def make_graphql(*names: str) -> Graphql:
+    return Graphql(
+        Session(
+            replay(*names),
+            auth=StaticToken(SecretText("placeholder")),
+            clock=FrozenClock(NOW),
+            policy=NO_RETRIES,
+        )
     )
 
+
+def knowing(version: ServerVersion) -> Callable[[], Awaitable[ServerVersion]]:
     async def known() -> ServerVersion:
         return version
 
-    return Assets(Graphql(session), view="fdr", version=known)
+    return known
 
 
 def make_falcon(*names: str) -> tuple[Falcon, ReplayTransport]:
@@ -275,11 +309,98 @@ async def test_delete_reads_both_forms_of_answer(name: str, asset: Asset) -> Non
 
 
 async def test_actions() -> None:
-    client, _ = make_client("graphql/actions/list.yaml")
+    mail, notify = await make_actions("graphql/actions/list.yaml").list()
 
-    assert await client.actions("fdr").list() == (
-        Action(id="act-1", name="notify", kind="WebhookAction"),
+    assert notify == Action(
+        id="act-1",
+        name="notify",
+        kind="WebhookAction",
+        labels=("soc",),
+        content=WebhookContent(
+            url=SecretText("https://hooks.example/placeholder"),
+            body_template="{events}",
+            headers={"X-Key": SecretText("placeholder")},
+            use_proxy=True,
+        ),
     )
+    assert mail == Action(
+        id="act-2",
+        name="mail",
+        kind="EmailAction",
+        content=EmailContent(
+            recipients=("soc@example.com",), body_template="{events_html}", attach_csv=True
+        ),
+    )
+    assert (notify.modified_at, mail.modified_at) == (START, None)
+    assert (notify.display_name, mail.display_name) == ("notify", "falcon/base:mail")
+
+
+async def test_actions_of_an_older_server() -> None:
+    name = "graphql/actions/list_before_1_204.yaml"
+    (chat,) = await make_actions(name, version=(1, 180, 0)).list()
+
+    assert chat == Action(
+        id="act-3",
+        name="chat",
+        kind="SlackPostMessageAction",
+        content=SlackPostMessageContent(
+            token=SecretText("placeholder"),
+            channels=("#soc",),
+            fields={"Host": "{field:host}"},
+        ),
+    )
+
+
+async def test_templates_are_written() -> None:
+    notify = Action(id="act-1", name="notify", kind="WebhookAction")
+    text = await make_actions("graphql/actions/template.yaml").to_template(notify)
+    query = SavedQuery(id="q-1", name="t1528", query="count()")
+
+    assert text.reveal() == "name: notify\ntype: webhook\n"
+    assert await make_assets("graphql/saved_queries/template.yaml").to_template(query) == (
+        "name: t1528\nqueryString: count()\n"
+    )
+
+
+async def test_aggregate_alert_from_template() -> None:
+    assets = make_assets("graphql/aggregate_alerts/from_template.yaml")
+
+    assert await assets.from_template(AggregateAlert, "name: t1528") == AggregateAlert(
+        name="t1528",
+        query="count()",
+        labels=("l",),
+        enabled=True,
+        search_interval=5 * MINUTE,
+        throttle=60 * MINUTE,
+        trigger_mode="ImmediateMode",
+        actions=("notify",),
+    )
+
+
+async def test_switch_reads_a_no() -> None:
+    alert = FilterAlert(id="f-1", name="t1528", query="x=1", enabled=True)
+
+    with pytest.raises(RequestRejected, match="t1528 in fdr was not changed"):
+        await make_assets("graphql/filter_alerts/disable.yaml").disable(alert)
+
+
+async def test_what_a_server_tells_beside_the_members_that_are_set() -> None:
+    (query,) = await make_assets("graphql/saved_queries/list.yaml").list(SavedQuery)
+    (search,) = await make_assets("graphql/scheduled_searches/list.yaml").list(ScheduledSearch)
+    (aggregate,) = await make_assets("graphql/aggregate_alerts/list.yaml").list(AggregateAlert)
+    (legacy,) = await make_assets("graphql/legacy_alerts/list.yaml").list(LegacyAlert)
+
+    changed_at = from_epoch_ms(1773107000000)
+    assert (query.start, query.end, query.is_live) == ("24h", "now", False)
+    assert (query.widget_type, query.options) == ("list-view", {"columns": ["a"]})
+    assert [asset.modified_at for asset in (query, search, aggregate)] == [changed_at] * 3
+    assert search.health == TriggerHealth(searched_until=START, next_run_at=START + 5 * MINUTE)
+    assert aggregate.health == TriggerHealth(last_triggered_at=START, last_poll_at=START + MINUTE)
+    assert legacy.health == TriggerHealth(
+        last_error="no such file", last_warnings=("slow",), last_triggered_at=START
+    )
+    assert search.owner == aggregate.owner == QueryOwner(ownership=QueryOwnership.ORGANIZATION)
+    assert legacy.owner == QueryOwner(ownership=QueryOwnership.USER, user_id="u-1")
 
 
 async def test_file_that_is_stored_already_is_not_sent() -> None:

@@ -20,6 +20,8 @@ from orchestrator.client.types import (
     CorrelationRule,
     FilterAlert,
     LegacyAlert,
+    QueryOwner,
+    QueryOwnership,
     SavedQuery,
     ScheduledSearch,
     TimestampType,
@@ -457,6 +459,100 @@ async def test_update_of_what_changed_meanwhile_is_refused_and_not_sent() -> Non
         await client.assets("v").update(make_search(), expected=make_search())
 
     assert len(transport.requests) == 2
+
+
+async def test_update_keeps_the_user_that_it_runs_as() -> None:
+    owned = {"queryOwnership": {"__typename": "UserOwnership", "id": "u-1"}}
+    client, transport = make_client(
+        listed("scheduledSearches", wire_search(**owned)),
+        written("updateScheduledSearchV3", wire_search(**owned)),
+    )
+
+    updated = await client.assets("v").update(make_search(query="sum(x)"), expected=make_search())
+
+    content = sent(transport)
+    assert (content["queryOwnershipType"], content["runAsUserId"]) == ("User", "u-1")
+    assert updated.owner == QueryOwner(ownership=QueryOwnership.USER, user_id="u-1")
+
+
+async def test_owner_of_an_unknown_sort_is_nobody() -> None:
+    client, _ = make_client(
+        listed("scheduledSearches", wire_search(queryOwnership={"__typename": "TeamOwnership"}))
+    )
+
+    (found,) = await client.assets("v").list(ScheduledSearch)
+
+    assert found.owner is None
+
+
+def test_organization_runs_as_no_user() -> None:
+    with pytest.raises(ValueError, match="runs as no user"):
+        QueryOwner(ownership=QueryOwnership.ORGANIZATION, user_id="u-1")
+
+
+async def test_update_of_what_was_changed_and_changed_back_is_refused() -> None:
+    client, _ = make_client(
+        listed("scheduledSearches", wire_search(modifiedInfo={"modifiedAt": 1_773_108_000_000})),
+        listed("scheduledSearches", wire_search(modifiedInfo={"modifiedAt": 1_773_108_000_001})),
+    )
+    assets = client.assets("v")
+    (seen,) = await assets.list(ScheduledSearch)
+
+    with pytest.raises(RequestRejected, match="T1528 in v changed since it was read"):
+        await assets.update(seen, expected=seen)
+
+    assert seen.modified_at == datetime(2026, 3, 10, 2, tzinfo=UTC)
+
+
+async def test_health_that_changed_meanwhile_is_no_change() -> None:
+    client, _ = make_client(
+        listed("scheduledSearches", wire_search()),
+        listed("scheduledSearches", wire_search(lastError="no such file", lastExecuted=5)),
+        written("updateScheduledSearchV3", wire_search()),
+    )
+    assets = client.assets("v")
+    (seen,) = await assets.list(ScheduledSearch)
+
+    assert await assets.update(seen, expected=seen) == seen
+
+
+async def test_instant_beyond_the_calendar_is_named() -> None:
+    client, _ = make_client(listed("scheduledSearches", wire_search(lastExecuted=10**18)))
+
+    with pytest.raises(UnexpectedResponse, match="lastExecuted should be an instant"):
+        await client.assets("v").list(ScheduledSearch)
+
+
+@pytest.mark.parametrize("options", [None, 5, "text", ["a"]])
+async def test_options_of_no_known_shape_are_left_to_the_server(options: object) -> None:
+    wire = {"id": "q1", "name": "q", "query": {"queryString": "x=1"}, "options": options}
+    client, transport = make_client(
+        listed("savedQueries", wire), written("updateSavedQuery", {"savedQuery": wire})
+    )
+    query = SavedQuery(id="q1", name="q", query="x=1")
+
+    updated = await client.assets("v").update(query, expected=query)
+
+    assert updated.options is None
+    assert "options" not in sent(transport)
+
+
+@pytest.mark.parametrize(
+    ("verb", "operation"),
+    [
+        ("enable", "enableFilterAlert"),
+        ("disable", "disableFilterAlert"),
+        ("add_label", "addFilterAlertLabel"),
+        ("remove_label", "removeFilterAlertLabel"),
+    ],
+)
+async def test_switch_that_did_nothing_is_rejected(verb: str, operation: str) -> None:
+    client, _ = make_client(written(operation, item=False))
+    alert = FilterAlert(id="f1", name="f", query="x=1", enabled=True)
+    label = ("mine",) if "label" in verb else ()
+
+    with pytest.raises(RequestRejected, match="f in v was not changed: the server said no to"):
+        await getattr(client.assets("v"), verb)(alert, *label)
 
 
 async def test_update_of_what_is_gone_is_not_found() -> None:

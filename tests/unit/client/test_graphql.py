@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from graphql.type import GraphQLInputType
 
 from orchestrator.client.cassettes.scripted import ScriptedTransport, json_response, text_response
 from orchestrator.client.graphql.asset_kinds import KINDS, AssetKind
-from orchestrator.client.graphql.asset_wire import QueryOwnership, WriteContext
+from orchestrator.client.graphql.asset_wire import WriteContext
 from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.graphql.documents import load_document, operation_names
 from orchestrator.client.http.auth import StaticToken
@@ -22,6 +23,7 @@ from orchestrator.client.types import (
     Asset,
     FilterAlert,
     LegacyAlert,
+    QueryOwnership,
     SavedQuery,
     ScheduledSearch,
     TimestampType,
@@ -139,7 +141,11 @@ def test_inputs_fit_the_schema(kind: AssetKind[Asset], schema: GraphQLSchema) ->
     context = WriteContext(
         view="v", ownership=QueryOwnership.ORGANIZATION, action_ids={"a": "id-a"}
     )
-    content = kind.to_input(EXAMPLES[kind.type], context)
+    example = EXAMPLES[kind.type]
+    if kind.create_operation == "CreateSavedQueryBefore1204":
+        # What such a server takes.
+        example = replace(example, labels=())
+    content = kind.to_input(example, context)
 
     coerce_input_value(content, input_type(kind.create_operation, schema))
     coerce_input_value({**content, "id": "1"}, input_type(kind.update_operation, schema))

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from orchestrator.client.types import SavedQuery, ScheduledSearch
+from orchestrator.client.types import (
+    QueryOwner,
+    QueryOwnership,
+    SavedQuery,
+    ScheduledSearch,
+    TriggerHealth,
+)
 from orchestrator.deploy.apply import apply_plan
 from orchestrator.deploy.desired import desired_asset
 from orchestrator.deploy.lookups import rule_lookups
@@ -91,6 +98,23 @@ async def test_order_of_labels_on_the_far_side_is_no_change() -> None:
     assets.kept[asset.id] = replace(asset, labels=tuple(reversed(asset.labels)))
 
     assert (await _plan([make_rule()], assets)).pending == ()
+
+
+async def test_what_a_server_fills_in_is_no_change() -> None:
+    assets = MemoryAssets()
+    rules = [make_rule(), make_rule(number=2, name="Other", kind=DeployKind.SAVED_SEARCH)]
+    await _deploy(rules, assets)
+    (search,) = await assets.list(ScheduledSearch)
+    (query,) = await assets.list(SavedQuery)
+    assets.kept[search.id] = replace(
+        search,
+        owner=QueryOwner(ownership=QueryOwnership.USER, user_id="u-1"),
+        health=TriggerHealth(last_error="no such file"),
+        modified_at=datetime(2026, 3, 10, tzinfo=UTC),
+    )
+    assets.kept[query.id] = replace(query, start="7d", widget_type="table-view")
+
+    assert (await _plan(rules, assets)).pending == ()
 
 
 async def test_asset_edited_by_hand_is_set_back() -> None:
