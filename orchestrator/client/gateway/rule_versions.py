@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.client.gateway.correlation_rules import PAGE_RULES, read_rule
+from orchestrator.client.gateway.correlation_rules import PAGE_RULES
 from orchestrator.client.gateway.envelope import ask, list_all
+from orchestrator.client.gateway.rule_reading import read_rule
 from orchestrator.client.http.members import Members
 from orchestrator.client.http.session import Session, json_request
 from orchestrator.client.types import CorrelationRule

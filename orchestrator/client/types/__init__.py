@@ -13,7 +13,6 @@ from orchestrator.client.types.assets import (
     AggregateAlert,
     Asset,
     ConflictResolution,
-    CorrelationRule,
     FilterAlert,
     InstalledPackage,
     LegacyAlert,
@@ -32,6 +31,14 @@ from orchestrator.client.types.results import (
     JobStats,
     QueryResult,
     UsedFile,
+)
+from orchestrator.client.types.rules import (
+    AttackMapping,
+    CorrelationRule,
+    RuleNotification,
+    RuleRun,
+    RuleState,
+    RuleSuppression,
 )
 from orchestrator.client.types.server import (
     ApiToken,
@@ -53,6 +60,7 @@ __all__ = [
     "AggregateAlert",
     "ApiToken",
     "Asset",
+    "AttackMapping",
     "Completeness",
     "ConflictResolution",
     "CorrelationRule",
@@ -70,6 +78,10 @@ __all__ = [
     "QueryProblem",
     "QueryResult",
     "QuotaUsage",
+    "RuleNotification",
+    "RuleRun",
+    "RuleState",
+    "RuleSuppression",
     "RunningQuery",
     "SavedQuery",
     "ScheduledSearch",

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from orchestrator.client.types.rules import CorrelationRule
+
 
 class TimestampType(StrEnum):
     """Which time a scheduled search or aggregate alert reads."""
@@ -100,27 +102,6 @@ class LegacyAlert:
     """What it searches, back from now at each look."""
     throttle: timedelta
     throttle_field: str | None = None
-    actions: tuple[str, ...] = ()
-    raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CorrelationRule:
-    """A Falcon NG-SIEM correlation rule. `id` is its stable rule id."""
-
-    id: str = ""
-    name: str
-    description: str = ""
-    query: str
-    labels: tuple[str, ...] = ()
-    """NG-SIEM has none of its own: kept inside the description by the deploy code."""
-    enabled: bool
-    severity: int
-    """10 informational, 30 low, 50 medium, 70 high, 90 critical."""
-    tactic: str = ""
-    technique: str = ""
-    schedule: timedelta
-    lookback: timedelta
     actions: tuple[str, ...] = ()
     raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 

@@ -14,6 +14,7 @@ from orchestrator.client import (
     Action,
     AggregateAlert,
     Asset,
+    AttackMapping,
     ClientCredentials,
     CorrelationRule,
     Falcon,
@@ -21,6 +22,10 @@ from orchestrator.client import (
     LogScale,
     LookupFile,
     ReplayTransport,
+    RuleNotification,
+    RuleRun,
+    RuleState,
+    RuleSuppression,
     SavedQuery,
     ScheduledSearch,
     TimestampType,
@@ -258,9 +263,89 @@ async def test_falcon_rules() -> None:
             technique="T1528",
             schedule=60 * MINUTE,
             lookback=65 * MINUTE,
+            start_on=datetime.fromisoformat("2026-03-10T02:00:00Z"),
         ),
     )
     assert transport.left == ()
+
+
+async def test_falcon_rule_with_every_member() -> None:
+    falcon, transport = make_falcon("falcon/correlation_rules/all_kinds.yaml")
+
+    rule, _ = await falcon.assets("00").list(CorrelationRule)
+
+    assert transport.left == ()
+    assert rule == CorrelationRule(
+        id="rule-1",
+        name="a whole one",
+        description="d",
+        query="count()",
+        enabled=True,
+        severity=70,
+        schedule=60 * MINUTE,
+        lookback=65 * MINUTE,
+        actions=("email",),
+        outcome="case",
+        trigger_mode="verbose",
+        use_ingest_time=True,
+        case_template_id="case-1",
+        template_id="template-1",
+        comment="raised",
+        mitre_attack=(
+            AttackMapping(tactic_id="TA0006", technique_id="T1528"),
+            AttackMapping(tactic_id="TA0001"),
+        ),
+        notifications=(
+            RuleNotification(kind="email", recipients=("soc@mail.example",), severity="high"),
+        ),
+        guardrail_notifications=(
+            RuleNotification(
+                kind="slack",
+                plugin_id="slack.incoming_webhook",
+                config_id="config-1",
+                channel_id="channel-1",
+            ),
+        ),
+        suppression=RuleSuppression(period=120 * MINUTE, field="host"),
+        start_on=datetime.fromisoformat("2026-03-10T02:00:00Z"),
+        stop_on=datetime.fromisoformat("2026-04-10T02:00:00Z"),
+    )
+    assert rule.unread == ()
+    assert rule.state == RuleState(
+        version_id="version-3",
+        version=3,
+        publication="published",
+        status="active",
+        message="",
+        kind="correlation",
+        author="ann",
+        created_at=datetime.fromisoformat("2026-03-01T00:00:00Z"),
+        updated_at=datetime.fromisoformat("2026-03-02T00:00:00Z"),
+        next_run_at=datetime.fromisoformat("2026-03-10T04:00:00Z"),
+        expires_at=None,
+        last_run=RuleRun(
+            status="succeeded",
+            errors=(),
+            warnings=("slow",),
+            result_count=2,
+            started_at=datetime.fromisoformat("2026-03-10T03:00:01Z"),
+            finished_at=datetime.fromisoformat("2026-03-10T03:00:04Z"),
+            window_until=datetime.fromisoformat("2026-03-10T03:00:00Z"),
+        ),
+    )
+
+
+async def test_falcon_rule_of_an_unknown_kind_hides_no_other() -> None:
+    falcon, _ = make_falcon("falcon/correlation_rules/all_kinds.yaml")
+
+    _, odd = await falcon.assets("00").list(CorrelationRule)
+
+    assert (odd.id, odd.name, odd.severity, odd.enabled) == ("rule-2", "an odd one", 50, True)
+    assert (odd.query, odd.schedule, odd.lookback) == ("", None, None)
+    assert odd.unread == ("search.filter", "operation.schedule", "search.lookback")
+    assert odd.raw["search"] == {"stages": []}
+    assert odd.state is not None
+    assert odd.state.kind == "behavioral"
 
 
 async def test_falcon_rule_versions() -> None:
