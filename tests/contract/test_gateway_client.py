@@ -11,7 +11,13 @@ import pytest
 
 from orchestrator.client.falcon import Falcon
 from orchestrator.client.http.auth import ClientCredentials
-from orchestrator.client.types import CorrelationRule, SavedQuery
+from orchestrator.client.types import (
+    AttackMapping,
+    CorrelationRule,
+    RuleNotification,
+    RuleSuppression,
+    SavedQuery,
+)
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import Forbidden, NotFound, RateLimited, RequestRejected
 from orchestrator.sandbox.app import create_app
@@ -143,6 +149,37 @@ async def test_rule_through_its_whole_life(stage: tuple[Falcon, Sandbox]) -> Non
     assert await versions.list(made.id) == ()
     with pytest.raises(NotFound):
         await rules.get(made.id)
+
+
+async def test_rule_with_every_member_comes_back_and_changes_one_by_one(
+    stage: tuple[Falcon, Sandbox],
+) -> None:
+    rules = stage[0].assets("ab" * 16)
+    mail = RuleNotification(kind="email", recipients=("soc@mail.example",), severity="high")
+    wanted = replace(
+        RULE,
+        outcome="case",
+        trigger_mode="verbose",
+        use_ingest_time=True,
+        case_template_id="case-1",
+        comment="first",
+        mitre_attack=(AttackMapping(tactic_id="TA0006", technique_id="T1528"),),
+        notifications=(mail,),
+        guardrail_notifications=(RuleNotification(kind="slack", config_id="c-1"),),
+        suppression=RuleSuppression(period=2 * HOUR, field="host"),
+        start_on=datetime(2026, 3, 10, 1, tzinfo=UTC),
+        stop_on=datetime(2026, 4, 10, tzinfo=UTC),
+    )
+
+    made = await rules.create(wanted)
+    louder = await rules.update(replace(made, suppression=None, severity=90), expected=made)
+    quiet = await rules.update(replace(louder, notifications=(), comment=""), expected=louder)
+    same = await rules.update(quiet, expected=quiet)
+
+    assert replace(made, id="") == wanted
+    assert louder == replace(made, suppression=None, severity=90)
+    assert quiet == replace(louder, notifications=(), comment="", actions=())
+    assert [rule.state.version for rule in (made, quiet, same) if rule.state] == [1, 3, 3]
 
 
 async def test_published_version_is_not_deleted(stage: tuple[Falcon, Sandbox]) -> None:
