@@ -16,10 +16,11 @@ from orchestrator.client.cassettes.replay import (
 )
 from orchestrator.client.cassettes.scripted import ScriptedTransport, json_response, text_response
 from orchestrator.client.falcon import Falcon, discover
-from orchestrator.client.gateway.content import GatewayFiles, SavedQueries
 from orchestrator.client.gateway.correlation_rules import CorrelationRules
+from orchestrator.client.gateway.files import GatewayFiles
 from orchestrator.client.gateway.hosts import Hosts
 from orchestrator.client.gateway.rule_versions import RuleVersion, RuleVersions
+from orchestrator.client.gateway.saved_queries import SavedQueries
 from orchestrator.client.graphql.action_kinds import (
     ActionContent,
     EmailContent,

@@ -327,8 +327,8 @@ async def make_gateway_query(stage: Stage) -> None:
 
 
 def update_gateway_query(stage: Stage) -> Awaitable[Any]:
-    wanted = SavedQuery(id=stage.kept["query"], name="made", query="a=c")
-    return stage.falcon.saved_queries().update(wanted)
+    known = SavedQuery(id=stage.kept["query"], name="made", query="a=b")
+    return stage.falcon.saved_queries().update(replace(known, query="a=c"), expected=known)
 
 
 async def know_hosts(stage: Stage) -> None:
@@ -482,12 +482,27 @@ OPERATIONS: Mapping[str, Operation] = {
     "download gateway file": Operation(
         run=lambda s: s.falcon.files().download("g.csv"), prepare=make_gateway_file, renews=True
     ),
+    "append rows": Operation(
+        run=lambda s: s.falcon.files().append_rows("g.csv", b"k,v\n3,4\n"),
+        prepare=make_gateway_file,
+        renews=True,
+    ),
+    "update rows": Operation(
+        run=lambda s: s.falcon.files().update_rows("g.csv", b"k,v\n1,4\n", key_columns=["k"]),
+        prepare=make_gateway_file,
+        renews=True,
+    ),
     "delete gateway file": Operation(
         run=lambda s: s.falcon.files().delete("g.csv"), prepare=make_gateway_file, renews=True
     ),
     "create gateway query": Operation(run=make_gateway_query, prepare=fetch_token, renews=True),
     "read gateway query": Operation(
         run=lambda s: s.falcon.saved_queries().template(s.kept["query"]),
+        prepare=make_gateway_query,
+        renews=True,
+    ),
+    "read gateway query whole": Operation(
+        run=lambda s: s.falcon.saved_queries().get(s.kept["query"]),
         prepare=make_gateway_query,
         renews=True,
     ),

@@ -293,16 +293,50 @@ async def test_saved_query_of_any_text_comes_back(stage: tuple[Falcon, Sandbox])
     text = "a = \"x: 'y'\"\n| b = /\\d+ #/ // 100 % \u2028 {z}"
 
     first = await queries.create(SavedQuery(name="odd: name", query=text))
-    second = await queries.update(SavedQuery(id=first, name="odd: name", query="*"))
+    known = await queries.get(first)
+    second = await queries.update(replace(known, query="*"), expected=known)
 
     assert first != second
+    assert known == SavedQuery(id=first, name="odd: name", query=text)
     assert await queries.ids() == (second,)
     assert sandbox.saved_queries(sandbox.domain("falcon")) == {"odd: name": "*"}
     assert "queryString: '*'" in await queries.template(second)
     with pytest.raises(NotFound):
         await queries.template(first)
+    with pytest.raises(NotFound):
+        await queries.update(replace(known, query="x"), expected=known)
     await queries.delete(second)
     assert await queries.ids() == ()
+
+
+async def test_saved_query_keeps_its_description_and_labels(stage: tuple[Falcon, Sandbox]) -> None:
+    queries = stage[0].saved_queries("falcon")
+    described = SavedQuery(name="a", query="*", description="why: it", labels=("x", "y"))
+
+    first = await queries.get(await queries.create(described))
+    second = await queries.get(await queries.update(replace(first, query="b"), expected=first))
+    plain = replace(second, description="", labels=())
+    third = await queries.get(await queries.update(plain, expected=second))
+
+    assert replace(first, id="") == described
+    assert replace(second, id="") == replace(described, query="b")
+    assert replace(third, id="") == SavedQuery(name="a", query="b")
+
+
+async def test_rows_are_added_and_replaced_by_key(stage: tuple[Falcon, Sandbox]) -> None:
+    files = stage[0].files("falcon")
+    await files.upload("a.csv", b"host,owner\nh0,red\n")
+
+    await files.append_rows("a.csv", b"host,owner\nh1,blue\n")
+    await files.update_rows(
+        "a.csv", b"host,owner\nH1,white\nh2,black\n", key_columns=["host"], ignore_case=True
+    )
+
+    assert await files.download("a.csv") == b"host,owner\nh0,red\nH1,white\nh2,black\n"
+    with pytest.raises(NotFound):
+        await files.append_rows("no.csv", b"host,owner\nh1,blue\n")
+    with pytest.raises(ValueError, match="at least one key column"):
+        await files.update_rows("a.csv", b"host\nh1\n", key_columns=[])
 
 
 async def test_saved_query_keeps_its_text(stage: tuple[Falcon, Sandbox]) -> None:

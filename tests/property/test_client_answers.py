@@ -106,6 +106,7 @@ FALCON: dict[str, Callable[[Falcon], Awaitable[object]]] = {
     "hosts": lambda f: f.hosts().details(["a"]),
     "files": lambda f: f.files().list(),
     "queries": lambda f: f.saved_queries().template("id"),
+    "query": lambda f: f.saved_queries().get("id"),
 }
 
 # Names that the decoders look for, so that chance gets past the first of them.

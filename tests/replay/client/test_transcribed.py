@@ -348,6 +348,18 @@ async def test_falcon_rule_of_an_unknown_kind_hides_no_other() -> None:
     assert odd.state.kind == "behavioral"
 
 
+async def test_falcon_saved_query() -> None:
+    falcon, transport = make_falcon("falcon/saved_queries/template.yaml")
+
+    query = await falcon.saved_queries("falcon").get("query-1")
+
+    assert transport.left == ()
+    assert query == SavedQuery(
+        id="query-1", name="t1528", description="d", query="a=b\n| count()", labels=("soc",)
+    )
+    assert query.raw["timeInterval"] == {"start": "24h", "end": "now"}
+
+
 async def test_falcon_rule_versions() -> None:
     falcon, transport = make_falcon("falcon/correlation_rules/versions.yaml")
 

@@ -520,6 +520,63 @@ async def test_versions_come_newest_first_and_by_a_quoted_id() -> None:
     assert transport.requests[-1].query[0] == ("filter", "rule_id:'rule-1\\')+x:!(\\''")
 
 
+async def test_saved_query_is_changed_within_its_template() -> None:
+    template = "$schema: v9\nname: a\nqueryString: x\ntimeInterval: {start: 7d, isLive: false}\n"
+    answer = envelope({"id": "q-1", "name": "a", "yaml_template": template})
+    falcon, transport = make_falcon(answer, answer, envelope({"id": "q-2"}))
+    queries = falcon.saved_queries()
+    known = await queries.get("q-1")
+
+    assert await queries.update(replace(known, query="y"), expected=known) == "q-2"
+
+    sent = transport.requests[-1].content.decode()
+    for line in ("$schema: v9", "name: a", "queryString: y", "start: 7d", "isLive: false"):
+        assert line in sent
+    assert "description" not in sent
+    assert "labels" not in sent
+
+
+async def test_labels_beside_a_template_can_be_taken_away() -> None:
+    template = "name: a\nqueryString: x\n"
+    answer = envelope({"id": "q-1", "yaml_template": template, "labels": ["soc"]})
+    falcon, transport = make_falcon(answer, answer, envelope({"id": "q-2"}))
+    queries = falcon.saved_queries()
+    known = await queries.get("q-1")
+
+    await queries.update(replace(known, labels=()), expected=known)
+
+    assert known.labels == ("soc",)
+    assert "labels: []" in transport.requests[-1].content.decode()
+
+
+async def test_saved_query_that_changed_since_it_was_read_is_left_alone() -> None:
+    answer = envelope({"id": "q-1", "yaml_template": "name: a\nqueryString: z\n"})
+    falcon, transport = make_falcon(answer)
+    known = SavedQuery(id="q-1", name="a", query="x")
+
+    with pytest.raises(RequestRejected, match="a changed since it was read"):
+        await falcon.saved_queries().update(replace(known, query="y"), expected=known)
+
+    assert transport.left == 0
+
+
+@pytest.mark.parametrize("template", ["a: [", "- a", "just text", "name: 1\nqueryString: x"])
+async def test_template_that_is_none_of_a_query_is_unexpected(template: str) -> None:
+    falcon, _ = make_falcon(envelope({"id": "q-1", "yaml_template": template}))
+
+    with pytest.raises(UnexpectedResponse, match="yaml_template"):
+        await falcon.saved_queries().get("q-1")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.json", "application/json"), ("a.csv", "text/csv")])
+async def test_file_goes_up_as_what_it_is(name: str, kind: str) -> None:
+    falcon, transport = make_falcon(envelope(total=0), envelope())
+
+    await falcon.files().upload(name, b"[]")
+
+    assert f"Content-Type: {kind}\r\n".encode() in transport.requests[-1].content
+
+
 # --- the token's end, and the tenant's cloud ----------------------------------------------------
 
 
