@@ -16,8 +16,15 @@ from orchestrator.client.cassettes.replay import (
 )
 from orchestrator.client.cassettes.scripted import ScriptedTransport, json_response, text_response
 from orchestrator.client.falcon import Falcon, discover
+from orchestrator.client.gateway.connections import (
+    ConnectionKey,
+    Connections,
+    DataConnection,
+    DataConnector,
+)
 from orchestrator.client.gateway.correlation_rules import CorrelationRules
 from orchestrator.client.gateway.files import GatewayFiles
+from orchestrator.client.gateway.hec import ConnectionIngest
 from orchestrator.client.gateway.hosts import Hosts
 from orchestrator.client.gateway.rule_versions import RuleVersion, RuleVersions
 from orchestrator.client.gateway.saved_queries import SavedQueries
@@ -105,8 +112,13 @@ __all__ = [
     "ClientCredentials",
     "Completeness",
     "ConflictResolution",
+    "ConnectionIngest",
+    "ConnectionKey",
+    "Connections",
     "CorrelationRule",
     "CorrelationRules",
+    "DataConnection",
+    "DataConnector",
     "DoneCriteria",
     "EmailContent",
     "Falcon",

@@ -36,6 +36,7 @@ from orchestrator.errors import ClientError, NotARepository, NotFound, RequestRe
 from orchestrator.units import to_epoch_ms
 
 STATUS_PATH = "api/v1/status"
+HEC_PATH = "api/v1/ingest/hec"
 BATCH_EVENTS = 500
 """As the vendor's own command line does."""
 BATCH_BYTES = 1024 * 1024
@@ -123,10 +124,13 @@ class Ingest:
     Args:
         session: Who sends.
         views: Asked whether a name that took no events is a view; None leaves that open.
+        hec_path: Where HEC events go; text goes to `raw` under it.
     """
 
-    def __init__(self, session: Session, *, views: Views | None = None) -> None:
-        self._session, self._views = session, views
+    def __init__(
+        self, session: Session, *, views: Views | None = None, hec_path: str = HEC_PATH
+    ) -> None:
+        self._session, self._views, self._hec_path = session, views, hec_path
 
     async def structured(
         self, batches: Sequence[WireStructuredBatch], *, repository: str | None = None
@@ -165,7 +169,7 @@ class Ingest:
         """
         count = 0
         for batch in batched_lines(json.dumps(event, ensure_ascii=False) for event in events):
-            await self._post(_body("ingest/hec", "\n".join(batch), kind="application/json"))
+            await self._post(_body(self._hec_path, "\n".join(batch), kind="application/json"))
             count += len(batch)
         return count
 
@@ -179,7 +183,7 @@ class Ingest:
         count = 0
         query = (("sourcetype", source_type),) if source_type else ()
         for batch in batched_lines(line for line in lines if line.strip()):
-            request = _body("ingest/hec/raw", "\n".join(batch), kind="text/plain")
+            request = _body(f"{self._hec_path}/raw", "\n".join(batch), kind="text/plain")
             await self._post(replace(request, query=query))
             count += len(batch)
         return count
@@ -189,13 +193,13 @@ class Ingest:
         count = 0
         for batch in batched_lines(json.dumps(event, ensure_ascii=False) for event in events):
             text = f"[{','.join(batch)}]"
-            await self._post(_body("ingest/json", text, kind="application/json"))
+            await self._post(_body("api/v1/ingest/json", text, kind="application/json"))
             count += len(batch)
         return count
 
     async def raw(self, text: str) -> None:
         """Store a whole text as one event, through the token's parser."""
-        await self._post(_body("ingest/raw", text, kind="text/plain"))
+        await self._post(_body("api/v1/ingest/raw", text, kind="text/plain"))
 
     async def _post_to(self, repository: str | None, request: Request) -> None:
         try:
@@ -244,7 +248,7 @@ def batched_lines(lines: Iterable[str]) -> Iterator[tuple[str, ...]]:
 def _body(path: str, text: str, *, kind: str) -> Request:
     return Request(
         method="POST",
-        path=f"api/v1/{path}",
+        path=path,
         headers={"Content-Type": kind},
         content=text.encode("utf-8", "replace"),
     )

@@ -17,8 +17,11 @@ from typing import Any
 import pytest
 
 from orchestrator.client.falcon import Falcon
+from orchestrator.client.gateway.envelope import ask
+from orchestrator.client.gateway.hec import ConnectionIngest
 from orchestrator.client.graphql.action_kinds import EmailContent, WebhookContent
 from orchestrator.client.http.auth import ClientCredentials
+from orchestrator.client.http.session import json_request
 from orchestrator.client.http.transport import HttpTransport, OpenResponse, Request, Response
 from orchestrator.client.logscale import LogScale
 from orchestrator.client.types import (
@@ -105,6 +108,8 @@ class Stage:
     scale: LogScale
     falcon: Falcon
     clock: FrozenClock
+    carrier: Callable[[], Noting]
+    """Makes one more transport to the same sandbox."""
     sent: list[Request] = field(default_factory=list)
     kept: dict[str, Any] = field(default_factory=dict)
     """What an operation's preparation made."""
@@ -155,7 +160,14 @@ async def staged(*, on_socket: bool = False) -> AsyncIterator[Stage]:
         falcon = Falcon(url, credentials=CREDENTIALS, clock=clock, transport=transport())
         await stack.enter_async_context(scale)
         await stack.enter_async_context(falcon)
-        yield Stage(sandbox=app.state.sandbox, scale=scale, falcon=falcon, clock=clock, sent=sent)
+        yield Stage(
+            sandbox=app.state.sandbox,
+            scale=scale,
+            falcon=falcon,
+            clock=clock,
+            carrier=transport,
+            sent=sent,
+        )
 
 
 Work = Callable[[Stage], Awaitable[Any]]
@@ -331,6 +343,20 @@ def update_gateway_query(stage: Stage) -> Awaitable[Any]:
     return stage.falcon.saved_queries().update(replace(known, query="a=c"), expected=known)
 
 
+async def make_connection(stage: Stage) -> None:
+    made = {"connector_id": "sandbox-hec", "name": "made"}
+    request = json_request("POST", "ngsiem/entities/connections/v1", made)
+    page = await ask(stage.falcon._session, request)
+    stage.kept["connection"] = page.objects[0].text("id")
+    stage.kept["key"] = await stage.falcon.connections().key(stage.kept["connection"])
+
+
+async def send_to_connection(stage: Stage) -> None:
+    carrier = stage.carrier()
+    async with ConnectionIngest(stage.kept["key"], clock=stage.clock, transport=carrier) as ingest:
+        await ingest.events([{"event": {"a": "b"}}])
+
+
 async def know_hosts(stage: Stage) -> None:
     await stage.falcon.check()
     stage.sandbox.hosts = {name: {"device_id": name, "hostname": name} for name in "abc"}
@@ -464,6 +490,23 @@ OPERATIONS: Mapping[str, Operation] = {
         prepare=make_versions,
         renews=True,
     ),
+    "list connections": Operation(
+        run=lambda s: s.falcon.connections().list(), prepare=make_connection, renews=True
+    ),
+    "list connectors": Operation(
+        run=lambda s: s.falcon.connections().connectors(), prepare=fetch_token, renews=True
+    ),
+    "read connection": Operation(
+        run=lambda s: s.falcon.connections().get(s.kept["connection"]),
+        prepare=make_connection,
+        renews=True,
+    ),
+    "read connection key": Operation(
+        run=lambda s: s.falcon.connections().key(s.kept["connection"]),
+        prepare=make_connection,
+        renews=True,
+    ),
+    "send to connection": Operation(run=send_to_connection, prepare=make_connection),
     "find hosts": Operation(run=find_hosts, prepare=know_hosts, renews=True),
     "list hosts": Operation(
         run=lambda s: s.falcon.hosts().ids(page_size=3), prepare=know_hosts, renews=True

@@ -10,7 +10,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from orchestrator.client.falcon import Falcon
+from orchestrator.client.gateway.connections import DataConnection
+from orchestrator.client.gateway.envelope import ask
+from orchestrator.client.gateway.hec import ConnectionIngest
 from orchestrator.client.http.auth import ClientCredentials
+from orchestrator.client.http.session import json_request
 from orchestrator.client.types import (
     AttackMapping,
     CorrelationRule,
@@ -355,3 +359,51 @@ async def test_more_files_than_a_page_are_listed(stage: tuple[Falcon, Sandbox]) 
         sandbox.put_file(sandbox.domain("falcon"), name, b"k\n1\n", by="test")
 
     assert await falcon.files("falcon").list() == tuple(names)
+
+
+async def test_connection_is_read_and_takes_events_with_its_key() -> None:
+    clock = FrozenClock(datetime(2026, 3, 10, tzinfo=UTC))
+    settings = SandboxSettings(
+        falcon_clients=(FalconClient(client_id="id", client_secret="secret"),),
+        public_url="http://ingest.example",
+    )
+    app = create_app(settings, clock=clock)
+    credentials = ClientCredentials(client_id="id", client_secret=SecretText("secret"))
+    async with Falcon("http://x", credentials=credentials, clock=clock, asgi_app=app) as falcon:
+        made = {"connector_id": "sandbox-hec", "name": "mine", "parser": "kv"}
+        request = json_request("POST", "ngsiem/entities/connections/v1", made)
+        connection_id = (await ask(falcon._session, request)).objects[0].text("id")
+        connections = falcon.connections()
+        (connection,) = await connections.list(filter_text="name:'mine'")
+        (connector,) = await connections.connectors()
+        key = await connections.key(connection_id)
+        async with ConnectionIngest(key, clock=clock, asgi_app=app) as ingest:
+            taken = await ingest.events([{"event": "n=1"}, {"event": "n=2"}])
+            taken += await ingest.lines(["n=3", "", "n=4"])
+        result = await falcon.search(
+            f"3pi_{connection_id[:16]}",
+            "sum(n)",
+            start=clock.now() - HOUR,
+            end=clock.now() + HOUR,
+            deadline=HOUR,
+        )
+        with pytest.raises(NotFound):
+            await connections.get("no")
+    app.state.sandbox.close()
+
+    assert (taken, result.rows[0]["_sum"]) == (4, "10")
+    assert connection == DataConnection(
+        id=connection_id,
+        name="mine",
+        status="active",
+        source="push",
+        parser="kv",
+        vendor="Generic",
+        product="HEC / HTTP Event Connector",
+        ingest_url="http://ingest.example/services/collector",
+        last_ingested_at=None,
+        volume_one_day="",
+    )
+    assert (connector.id, connector.parsers) == ("sandbox-hec", ("json", "kv"))
+    assert key.ingest_url == connection.ingest_url
+    assert key.secret.reveal() not in repr(key)

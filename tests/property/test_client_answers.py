@@ -106,6 +106,9 @@ FALCON: dict[str, Callable[[Falcon], Awaitable[object]]] = {
     "hosts": lambda f: f.hosts().details(["a"]),
     "files": lambda f: f.files().list(),
     "queries": lambda f: f.saved_queries().template("id"),
+    "connections": lambda f: f.connections().list(),
+    "connectors": lambda f: f.connections().connectors(),
+    "connection-key": lambda f: f.connections().key("id"),
     "query": lambda f: f.saved_queries().get("id"),
 }
 

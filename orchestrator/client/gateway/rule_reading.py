@@ -9,10 +9,10 @@ Source: CrowdStrike gofalcon, correlationrulesapi_rule_v1 and what it holds.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TypeVar
 
-from orchestrator.client.gateway.go_durations import parse_go_duration
+from orchestrator.client.gateway.go_times import instant_of, parse_go_duration
 from orchestrator.client.http.members import Members
 from orchestrator.client.types import (
     AttackMapping,
@@ -96,15 +96,6 @@ class _Reader:
         """Return an object member; an empty one where there is none."""
         members = self.take(name, Members.optional_member, Members({}, where=name))
         return _Reader(members, path=f"{self._path}{name}.", unread=self.unread)
-
-
-def instant_of(members: Members, name: str) -> datetime | None:
-    """Return an instant; None for an absent one."""
-    if not members.text(name, ""):
-        return None
-    found = members.instant(name)
-    # Go writes an instant that was never set as the first of the year one.
-    return found if found.year > 1 else None
 
 
 def _state(rule: _Reader, operation: _Reader) -> RuleState:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from orchestrator.client.gateway.go_durations import format_go_duration
+from orchestrator.client.gateway.go_times import format_go_duration
 from orchestrator.client.types import CorrelationRule, RuleNotification
 from orchestrator.errors import RequestRejected
 from orchestrator.units import format_instant

@@ -16,7 +16,9 @@ from orchestrator.client import (
     Asset,
     AttackMapping,
     ClientCredentials,
+    ConnectionKey,
     CorrelationRule,
+    DataConnection,
     Falcon,
     FilterAlert,
     LogScale,
@@ -346,6 +348,37 @@ async def test_falcon_rule_of_an_unknown_kind_hides_no_other() -> None:
     assert odd.raw["search"] == {"stages": []}
     assert odd.state is not None
     assert odd.state.kind == "behavioral"
+
+
+async def test_falcon_connections() -> None:
+    falcon, transport = make_falcon("falcon/connections/read.yaml")
+    connections = falcon.connections()
+
+    (found,) = await connections.list()
+    key = await connections.key("connection-1")
+    (connector,) = await connections.connectors()
+
+    assert transport.left == ()
+    assert found == DataConnection(
+        id="connection-1",
+        name="proxy",
+        status="active",
+        source="push",
+        parser="proxy-parser",
+        vendor="Vendor",
+        product="Proxy",
+        ingest_url="https://connection-1.ingest.example/services/collector",
+        last_ingested_at=datetime.fromisoformat("2026-03-10T01:59:00Z"),
+        volume_one_day="1.2 GB",
+    )
+    assert found.raw["sub_connections"] == [{"id": "sub-1", "errors_count": 3}]
+    assert key == ConnectionKey(
+        secret=SecretText("placeholder"),
+        ingest_url=found.ingest_url,
+        created_at="2026-03-01T00:00:00Z",
+        expires_at="",
+    )
+    assert (connector.id, connector.kind, connector.parsers) == ("c-1", "push", ("proxy-parser",))
 
 
 async def test_falcon_saved_query() -> None:

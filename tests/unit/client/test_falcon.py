@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.client.cassettes.scripted import ScriptedTransport, json_response
 from orchestrator.client.falcon import Falcon, discover
-from orchestrator.client.gateway.go_durations import format_go_duration, parse_go_duration
+from orchestrator.client.gateway.go_times import format_go_duration, parse_go_duration
 from orchestrator.client.http.addresses import CLOUDS
 from orchestrator.client.http.auth import ClientCredentials
 from orchestrator.client.http.retry import NO_RETRIES

@@ -1,9 +1,11 @@
-"""Durations as the gateway writes them, in Go's way: `1h15m`."""
+"""Durations and instants as the gateway writes them, in Go's way."""
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+from orchestrator.client.http.members import Members
 
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?\Z")
 
@@ -29,3 +31,16 @@ def format_go_duration(duration: timedelta) -> str:
     minutes, seconds = divmod(int(duration.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes}m" + (f"{seconds}s" if seconds else "")
+
+
+def instant_of(members: Members, name: str) -> datetime | None:
+    """Return an instant in ISO 8601; None for an absent one.
+
+    Raises:
+        UnexpectedResponse: Another form.
+    """
+    if not members.text(name, ""):
+        return None
+    found = members.instant(name)
+    # Go writes an instant that was never set as the first of the year one.
+    return found if found.year > 1 else None
