@@ -465,6 +465,17 @@ OPERATIONS: Mapping[str, Operation] = {
         prepare=make_rule,
         renews=True,
     ),
+    "find rules": Operation(
+        run=lambda s: s.falcon.assets(CUSTOMER).find(text="made"), prepare=make_rule, renews=True
+    ),
+    "list rule ids": Operation(
+        run=lambda s: s.falcon.assets(CUSTOMER).ids(), prepare=make_rule, renews=True
+    ),
+    "read latest version": Operation(
+        run=lambda s: s.falcon.rule_versions().latest([s.kept["rule"].id]),
+        prepare=make_rule,
+        renews=True,
+    ),
     "list versions": Operation(
         run=lambda s: s.falcon.rule_versions().list(s.kept["rule"].id),
         prepare=make_rule,

@@ -155,6 +155,42 @@ async def test_rule_through_its_whole_life(stage: tuple[Falcon, Sandbox]) -> Non
         await rules.get(made.id)
 
 
+async def test_rules_are_found_by_filter_text_and_sort(stage: tuple[Falcon, Sandbox]) -> None:
+    falcon, _ = stage
+    rules, versions = falcon.assets("ab" * 16), falcon.rule_versions()
+    first = await rules.create(replace(RULE, name="web", severity=70))
+    second = await rules.create(replace(RULE, name="mail", enabled=False))
+    third = await rules.update(replace(first, severity=90), expected=first)
+
+    assert await rules.find(filter_text="status:'active'") == (third,)
+    assert await rules.find(text="MAIL") == (second,)
+    assert await rules.find(sort="created_on") == (third, second)
+    assert [(await rules.get(i)).id for i in await rules.ids(text="web")] == [first.id]
+    (newest,) = await versions.latest([first.id])
+    assert (newest.number, newest.rule) == (2, third)
+    with pytest.raises(RequestRejected, match="a field and a colon is expected"):
+        await rules.ids(filter_text="status")
+
+
+async def test_members_of_hosts_can_be_chosen(stage: tuple[Falcon, Sandbox]) -> None:
+    falcon, sandbox = stage
+    more = {
+        "os_version": "Ubuntu 24.04",
+        "product_type_desc": "Server",
+        "status": "contained",
+        "last_login_user": "ann",
+    }
+    sandbox.hosts = {"a": {**HOSTS[0], "device_id": "a", **more}}
+
+    (whole,) = [host async for host in falcon.hosts().find()]
+    (part,) = [host async for host in falcon.hosts().find(fields=["status"])]
+
+    assert (whole.os_version, whole.product_type) == ("Ubuntu 24.04", "Server")
+    assert (whole.containment, whole.last_login_user) == ("contained", "ann")
+    assert part.raw == {"device_id": "a", "status": "contained"}
+    assert await falcon.hosts().ids(sort="hostname.desc") == ("a",)
+
+
 async def test_rule_with_every_member_comes_back_and_changes_one_by_one(
     stage: tuple[Falcon, Sandbox],
 ) -> None:

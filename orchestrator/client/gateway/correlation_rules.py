@@ -41,17 +41,54 @@ class CorrelationRules:
         """
         if not issubclass(kind, CorrelationRule):
             return ()
+        rules = sorted(await self.find(), key=lambda rule: rule.name)
+        return tuple(rule for rule in rules if isinstance(rule, kind))
+
+    async def find(
+        self, *, filter_text: str = "", text: str = "", sort: str = ""
+    ) -> tuple[CorrelationRule, ...]:
+        """Return the rules that are searched for, in the order of the sort.
+
+        Args:
+            filter_text: FQL, such as `status:'active'`; empty finds all.
+            text: A text that is looked for in what a filter can name.
+            sort: `created_on` or `last_updated_on`; empty is the first.
+
+        Raises:
+            RequestRejected: The filter is not FQL, or there is no such sort.
+            ClientError: The gateway could not be asked.
+        """
         found = await list_all(
             self._session,
             "correlation-rules/combined/rules/v1",
             lambda page: ((rule.id, rule) for rule in map(read_rule, page.objects)),
             limit=PAGE_RULES,
+            query=_criteria(filter_text, text, sort),
         )
-        rules = sorted(found.values(), key=lambda rule: rule.name)
-        return tuple(rule for rule in rules if isinstance(rule, kind))
+        return tuple(found.values())
+
+    async def ids(
+        self, *, filter_text: str = "", text: str = "", sort: str = ""
+    ) -> tuple[str, ...]:
+        """Return the ids of the rules that are searched for, as the gateway lists them.
+
+        They may be those of the newest versions; `get` takes either. The rest is as in `find`.
+
+        Raises:
+            RequestRejected: The filter is not FQL, or there is no such sort.
+            ClientError: The gateway could not be asked.
+        """
+        found = await list_all(
+            self._session,
+            "correlation-rules/queries/rules/v1",
+            lambda page: ((rule_id, rule_id) for rule_id in page.ids),
+            limit=PAGE_RULES,
+            query=_criteria(filter_text, text, sort),
+        )
+        return tuple(found)
 
     async def get(self, rule_id: str) -> CorrelationRule:
-        """Return a rule by its stable id.
+        """Return a rule by its stable id, or by that of its published version.
 
         Raises:
             NotFound: No such rule.
@@ -165,6 +202,11 @@ class CorrelationRules:
         if not isinstance(rule, type(asset)):
             raise TypeError(f"{type(asset).__name__} is not managed by the gateway")
         return rule
+
+
+def _criteria(filter_text: str, text: str, sort: str) -> tuple[tuple[str, str], ...]:
+    given = {"filter": filter_text, "q": text, "sort": sort}
+    return tuple((name, value) for name, value in given.items() if value)
 
 
 def _rule(asset: Asset) -> CorrelationRule:

@@ -65,6 +65,18 @@ class RuleVersions:
         )
         return tuple(sorted(found.values(), key=lambda version: -version.number))
 
+    async def latest(self, rule_ids: Sequence[str]) -> tuple[RuleVersion, ...]:
+        """Return the newest version of each rule, published or not.
+
+        Raises:
+            NotFound: No such rule.
+        """
+        query = tuple(("rule_ids", rule_id) for rule_id in rule_ids)
+        request = json_request(
+            "GET", "correlation-rules/entities/latest-rules/v1", query=query, idempotent=True
+        )
+        return tuple(_read(m) for m in (await ask(self._session, request)).objects)
+
     async def publish(self, version_id: str) -> None:
         """Make a version what its rule is; an older one takes the rule back.
 

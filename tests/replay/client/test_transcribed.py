@@ -415,6 +415,7 @@ async def test_falcon_hosts() -> None:
     assert (first.id, first.name, first.external_ip) == ("aid-1", "web-1", "203.0.113.1")
     assert (first.tags, first.groups) == (("FalconGroupingTags/prod",), ("group-1",))
     assert first.raw["status"] == "normal"
+    assert (first.containment, first.os_version) == ("normal", "")
     assert (second.id, second.name, second.last_seen) == ("aid-2", "", "")
 
 
