@@ -16,10 +16,18 @@ from orchestrator.client.cassettes.replay import (
 )
 from orchestrator.client.cassettes.scripted import ScriptedTransport, json_response, text_response
 from orchestrator.client.falcon import Falcon, discover
-from orchestrator.client.gateway.content import GatewayFiles, SavedQueries
+from orchestrator.client.gateway.connections import (
+    ConnectionKey,
+    Connections,
+    DataConnection,
+    DataConnector,
+)
 from orchestrator.client.gateway.correlation_rules import CorrelationRules
+from orchestrator.client.gateway.files import GatewayFiles
+from orchestrator.client.gateway.hec import ConnectionIngest
 from orchestrator.client.gateway.hosts import Hosts
 from orchestrator.client.gateway.rule_versions import RuleVersion, RuleVersions
+from orchestrator.client.gateway.saved_queries import SavedQueries
 from orchestrator.client.graphql.actions import Actions
 from orchestrator.client.graphql.assets import Assets
 from orchestrator.client.graphql.files import LookupFiles
@@ -46,6 +54,7 @@ from orchestrator.client.types import (
     AggregateAlert,
     ApiToken,
     Asset,
+    AttackMapping,
     Completeness,
     ConflictResolution,
     CorrelationRule,
@@ -78,6 +87,10 @@ from orchestrator.client.types import (
     QuotaUsage,
     RepositoryFacts,
     Retention,
+    RuleNotification,
+    RuleRun,
+    RuleState,
+    RuleSuppression,
     RunningQuery,
     SavedQuery,
     ScheduledSearch,
@@ -107,14 +120,20 @@ __all__ = [
     "ApiToken",
     "Asset",
     "Assets",
+    "AttackMapping",
     "BatchSize",
     "Cassette",
     "CassetteMismatch",
     "ClientCredentials",
     "Completeness",
     "ConflictResolution",
+    "ConnectionIngest",
+    "ConnectionKey",
+    "Connections",
     "CorrelationRule",
     "CorrelationRules",
+    "DataConnection",
+    "DataConnector",
     "DoneCriteria",
     "EmailContent",
     "ExceededQuota",
@@ -166,6 +185,10 @@ __all__ = [
     "Response",
     "Retention",
     "RetryPolicy",
+    "RuleNotification",
+    "RuleRun",
+    "RuleState",
+    "RuleSuppression",
     "RuleVersion",
     "RuleVersions",
     "RunningQueries",

@@ -13,10 +13,12 @@ import ssl
 from collections.abc import Callable
 from typing import Self
 
-from orchestrator.client.gateway.content import GatewayFiles, SavedQueries
+from orchestrator.client.gateway.connections import Connections
 from orchestrator.client.gateway.correlation_rules import CorrelationRules
+from orchestrator.client.gateway.files import GatewayFiles
 from orchestrator.client.gateway.hosts import Hosts
 from orchestrator.client.gateway.rule_versions import RuleVersions
+from orchestrator.client.gateway.saved_queries import SavedQueries
 from orchestrator.client.http.addresses import CLOUDS, check_falcon_address
 from orchestrator.client.http.auth import TOKEN_PATH, ClientCredentials, CredentialsFlow, OAuth2
 from orchestrator.client.http.breaker import GuardedTransport
@@ -151,6 +153,10 @@ class Falcon(Searching):
     def hosts(self) -> Hosts:
         """Return the tenant's hosts."""
         return Hosts(self._session)
+
+    def connections(self) -> Connections:
+        """Return the tenant's data connections."""
+        return Connections(self._session)
 
     def files(self, search_domain: str = "all") -> GatewayFiles:
         """Return the lookup files of a search domain: `all`, `falcon`, `third-party` and others."""

@@ -24,6 +24,7 @@ from orchestrator.errors import ClientError, NotARepository, NotFound, RequestRe
 BATCH_EVENTS = 500
 """As the vendor's own command line does."""
 BATCH_BYTES = 1024 * 1024
+HEC_PATH = "api/v1/ingest/hec"
 COMPRESS_BYTES = 1024
 _JSON, _TEXT = "application/json", "text/plain"
 
@@ -49,12 +50,19 @@ class Ingest:
         session: Who sends.
         views: Asked whether a name that took no events is a view; None leaves that open.
         batch: How much goes into one request.
+        hec_path: Where HEC events go; text goes to `raw` under it.
     """
 
     def __init__(
-        self, session: Session, *, views: Views | None = None, batch: BatchSize = _USUAL
+        self,
+        session: Session,
+        *,
+        views: Views | None = None,
+        batch: BatchSize = _USUAL,
+        hec_path: str = HEC_PATH,
     ) -> None:
         self._session, self._views, self._batch = session, views, batch
+        self._hec_path = hec_path
 
     async def structured(
         self, batches: Sequence[WireStructuredBatch], *, repository: str | None = None
@@ -99,7 +107,7 @@ class Ingest:
         """
         lines = (json.dumps(event, ensure_ascii=False) for event in events)
         return await self._send(
-            (_body("ingest/hec", "\n".join(batch), kind=_JSON), len(batch))
+            (_body(self._hec_path, "\n".join(batch), kind=_JSON), len(batch))
             for batch in batched_lines(lines, self._batch)
         )
 
@@ -116,7 +124,7 @@ class Ingest:
         query = (("sourcetype", source_type),) if source_type else ()
         return await self._send(
             (
-                replace(_body("ingest/hec/raw", "\n".join(batch), kind=_TEXT), query=query),
+                replace(_body(f"{self._hec_path}/raw", "\n".join(batch), kind=_TEXT), query=query),
                 len(batch),
             )
             for batch in batched_lines((line for line in lines if line.strip()), self._batch)
@@ -130,13 +138,13 @@ class Ingest:
         """
         lines = (json.dumps(event, ensure_ascii=False) for event in events)
         return await self._send(
-            (_body("ingest/json", f"[{','.join(batch)}]", kind=_JSON), len(batch))
+            (_body("api/v1/ingest/json", f"[{','.join(batch)}]", kind=_JSON), len(batch))
             for batch in batched_lines(lines, self._batch)
         )
 
     async def raw(self, text: str) -> None:
         """Store a whole text as one event, through the token's parser."""
-        await self._post(_body("ingest/raw", text, kind=_TEXT))
+        await self._post(_body("api/v1/ingest/raw", text, kind=_TEXT))
 
     async def _send_groups(
         self,
@@ -148,7 +156,7 @@ class Ingest:
     ) -> int:
         return await self._send(
             (
-                (_body(path, text, kind=_JSON), count)
+                (_body(f"api/v1/{path}", text, kind=_JSON), count)
                 for text, count in batched_groups(groups, self._batch, member=member)
             ),
             repository=repository,
@@ -255,7 +263,7 @@ def _group(head: str, items: list[str]) -> str:
 def _body(path: str, text: str, *, kind: str) -> Request:
     return Request(
         method="POST",
-        path=f"api/v1/{path}",
+        path=path,
         headers={"Content-Type": kind},
         content=text.encode("utf-8", "replace"),
     )

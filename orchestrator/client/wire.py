@@ -3,7 +3,7 @@
 Numbers carry their unit in the vendor's own name (`start` and `end` are epoch milliseconds).
 Answers are not described here: `decode.py` reads them member by member and keeps what it does not
 know.
-Source: LogScale Query API 1.1.0; GraphQL schema of server 1.204; gofalcon's rule models.
+Source: LogScale Query API 1.1.0; GraphQL schema of server 1.204.
 """
 
 from __future__ import annotations
@@ -112,27 +112,3 @@ class WireGraphqlRequest(TypedDict):
     query: str
     operationName: NotRequired[str]
     variables: Mapping[str, object]
-
-
-class WireRuleSearch(TypedDict):
-    """The search of a correlation rule; `lookback` is a Go duration such as `1h15m`."""
-
-    filter: str
-    lookback: str
-    outcome: str
-    trigger_mode: str
-    execution_mode: NotRequired[str]
-    use_ingest_time: NotRequired[bool]
-
-
-class WireRuleSchedule(TypedDict):
-    """`definition` is `@every <Go duration>`, at least five minutes."""
-
-    definition: str
-
-
-class WireRuleOperation(TypedDict):
-    """When a correlation rule runs; `start_on` is RFC 3339."""
-
-    schedule: WireRuleSchedule
-    start_on: NotRequired[str]

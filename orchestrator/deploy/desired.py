@@ -47,6 +47,20 @@ _NGSIEM_SEVERITY = {
     Severity.HIGH: 70,
     Severity.CRITICAL: 90,
 }
+_SET_ON_NGSIEM = (
+    "name",
+    "description",
+    "query",
+    "labels",
+    "enabled",
+    "severity",
+    "tactic",
+    "technique",
+    "schedule",
+    "lookback",
+    "actions",
+)
+"""Of a correlation rule; what people set in the console beside these is theirs."""
 _MINUTE, _YEAR = timedelta(minutes=1), timedelta(days=366)
 _WEEK_MINUTES = 7 * 24 * 60
 _EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
@@ -100,12 +114,26 @@ def files_of(asset: Asset) -> dict[str, str]:
 
 def marker(rule: Rule, asset: Asset) -> str:
     """Return the line that marks the asset as ours: rule id and fingerprint of what we set."""
-    values = [
-        (field.name, str(getattr(asset, field.name)))
-        for field in dataclass_fields(asset)
-        if field.compare and field.name != "id"
-    ]
+    values = [(name, str(getattr(asset, name))) for name in names_set(asset)]
     return f"{LABEL}:{rule.id}:{derive([part for pair in values for part in pair])[:12]}"
+
+
+def names_set(asset: Asset) -> tuple[str, ...]:
+    """Return the names of the members that a rule's file sets, in the type's order."""
+    if isinstance(asset, CorrelationRule):
+        return _SET_ON_NGSIEM
+    # What is outside equality a server fills in; it is for no rule to say.
+    return tuple(f.name for f in dataclass_fields(asset) if f.compare and f.name != "id")
+
+
+def taken_over(wanted: Asset, ours: Asset) -> Asset:
+    """Return `ours` with everything that the rule's file sets as it is wanted."""
+    if not isinstance(wanted, CorrelationRule) or not isinstance(ours, CorrelationRule):
+        return replace(wanted, id=ours.id)
+    # An action that the file does not name is taken off, with who was told by it.
+    told = tuple(note for note in ours.notifications if note.kind in wanted.actions)
+    members = {name: getattr(wanted, name) for name in _SET_ON_NGSIEM}
+    return replace(ours, **members, notifications=told)
 
 
 def rule_of(asset: Asset) -> str | None:

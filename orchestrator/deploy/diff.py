@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from dataclasses import fields
 from datetime import timedelta
 
 from orchestrator.client.types import Asset
+from orchestrator.deploy.desired import names_set
 from orchestrator.units import format_duration
 
 
 def differs(before: Asset, after: Asset) -> bool:
     """Return whether any field that we set is not the same."""
-    return any(_value(before, name) != _value(after, name) for name in _names(after))
+    return any(_value(before, name) != _value(after, name) for name in names_set(after))
 
 
 def diff_lines(before: Asset | None, after: Asset | None) -> tuple[str, ...]:
@@ -24,7 +24,7 @@ def diff_lines(before: Asset | None, after: Asset | None) -> tuple[str, ...]:
     shown = after or before
     if shown is None:
         return ()
-    return tuple(line for name in _names(shown) for line in _field(name, before, after))
+    return tuple(line for name in names_set(shown) for line in _field(name, before, after))
 
 
 def _field(name: str, before: Asset | None, after: Asset | None) -> Iterator[str]:
@@ -35,11 +35,6 @@ def _field(name: str, before: Asset | None, after: Asset | None) -> Iterator[str
     yield f"  {name}:"
     lines = list(difflib.unified_diff(old, new, lineterm="", n=2))
     yield from (f"    {line}" for line in lines[2:] if not line.startswith("@@"))
-
-
-def _names(asset: Asset) -> list[str]:
-    # What is outside equality a server fills in; it is for no rule to say.
-    return [field.name for field in fields(asset) if field.compare and field.name != "id"]
 
 
 def _value(asset: Asset, name: str) -> list[str]:

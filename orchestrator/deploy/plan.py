@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrator.client.types import (
@@ -14,7 +14,7 @@ from orchestrator.client.types import (
     SavedQuery,
     ScheduledSearch,
 )
-from orchestrator.deploy.desired import desired_asset, digest, files_of, rule_of
+from orchestrator.deploy.desired import desired_asset, digest, files_of, rule_of, taken_over
 from orchestrator.deploy.diff import diff_lines, differs
 from orchestrator.deploy.ports import AssetApi, FileApi
 from orchestrator.errors import NotFound
@@ -198,7 +198,7 @@ def _asset_change(
             after=wanted,
             lines=diff_lines(None, wanted),
         )
-    after = replace(wanted, id=ours.id)
+    after = taken_over(wanted, ours)
     kind = ChangeKind.UPDATE if differs(ours, after) else ChangeKind.NONE
     return Change(
         kind=kind,

@@ -19,7 +19,10 @@ from typing import Any
 import pytest
 
 from orchestrator.client.falcon import Falcon
+from orchestrator.client.gateway.envelope import ask
+from orchestrator.client.gateway.hec import ConnectionIngest
 from orchestrator.client.http.auth import ClientCredentials
+from orchestrator.client.http.session import json_request
 from orchestrator.client.http.transport import HttpTransport, OpenResponse, Request, Response
 from orchestrator.client.logscale import LogScale
 from orchestrator.client.search.paging import ExportForm
@@ -117,6 +120,8 @@ class Stage:
     scale: LogScale
     falcon: Falcon
     clock: FrozenClock
+    carrier: Callable[[], Noting]
+    """Makes one more transport to the same sandbox."""
     sent: list[Request] = field(default_factory=list)
     kept: dict[str, Any] = field(default_factory=dict)
     """What an operation's preparation made."""
@@ -190,7 +195,14 @@ async def staged(socket: Socket | None = None) -> AsyncIterator[Stage]:
         falcon = Falcon(url, credentials=CREDENTIALS, clock=clock, transport=transport())
         await stack.enter_async_context(scale)
         await stack.enter_async_context(falcon)
-        yield Stage(sandbox=app.state.sandbox, scale=scale, falcon=falcon, clock=clock, sent=sent)
+        yield Stage(
+            sandbox=app.state.sandbox,
+            scale=scale,
+            falcon=falcon,
+            clock=clock,
+            carrier=transport,
+            sent=sent,
+        )
 
 
 Work = Callable[[Stage], Awaitable[Any]]
@@ -424,8 +436,22 @@ async def make_gateway_query(stage: Stage) -> None:
 
 
 def update_gateway_query(stage: Stage) -> Awaitable[Any]:
-    wanted = SavedQuery(id=stage.kept["query"], name="made", query="a=c")
-    return stage.falcon.saved_queries().update(wanted)
+    known = SavedQuery(id=stage.kept["query"], name="made", query="a=b")
+    return stage.falcon.saved_queries().update(replace(known, query="a=c"), expected=known)
+
+
+async def make_connection(stage: Stage) -> None:
+    made = {"connector_id": "sandbox-hec", "name": "made"}
+    request = json_request("POST", "ngsiem/entities/connections/v1", made)
+    page = await ask(stage.falcon._session, request)
+    stage.kept["connection"] = page.objects[0].text("id")
+    stage.kept["key"] = await stage.falcon.connections().key(stage.kept["connection"])
+
+
+async def send_to_connection(stage: Stage) -> None:
+    carrier = stage.carrier()
+    async with ConnectionIngest(stage.kept["key"], clock=stage.clock, transport=carrier) as ingest:
+        await ingest.events([{"event": {"a": "b"}}])
 
 
 async def know_hosts(stage: Stage) -> None:
@@ -609,6 +635,17 @@ OPERATIONS: Mapping[str, Operation] = {
         prepare=make_rule,
         renews=True,
     ),
+    "find rules": Operation(
+        run=lambda s: s.falcon.assets(CUSTOMER).find(text="made"), prepare=make_rule, renews=True
+    ),
+    "list rule ids": Operation(
+        run=lambda s: s.falcon.assets(CUSTOMER).ids(), prepare=make_rule, renews=True
+    ),
+    "read latest version": Operation(
+        run=lambda s: s.falcon.rule_versions().latest([s.kept["rule"].id]),
+        prepare=make_rule,
+        renews=True,
+    ),
     "list versions": Operation(
         run=lambda s: s.falcon.rule_versions().list(s.kept["rule"].id),
         prepare=make_rule,
@@ -634,6 +671,23 @@ OPERATIONS: Mapping[str, Operation] = {
         prepare=make_versions,
         renews=True,
     ),
+    "list connections": Operation(
+        run=lambda s: s.falcon.connections().list(), prepare=make_connection, renews=True
+    ),
+    "list connectors": Operation(
+        run=lambda s: s.falcon.connections().connectors(), prepare=fetch_token, renews=True
+    ),
+    "read connection": Operation(
+        run=lambda s: s.falcon.connections().get(s.kept["connection"]),
+        prepare=make_connection,
+        renews=True,
+    ),
+    "read connection key": Operation(
+        run=lambda s: s.falcon.connections().key(s.kept["connection"]),
+        prepare=make_connection,
+        renews=True,
+    ),
+    "send to connection": Operation(run=send_to_connection, prepare=make_connection),
     "find hosts": Operation(run=find_hosts, prepare=know_hosts, renews=True),
     "list hosts": Operation(
         run=lambda s: s.falcon.hosts().ids(page_size=3), prepare=know_hosts, renews=True
@@ -652,12 +706,27 @@ OPERATIONS: Mapping[str, Operation] = {
     "download gateway file": Operation(
         run=lambda s: s.falcon.files().download("g.csv"), prepare=make_gateway_file, renews=True
     ),
+    "append rows": Operation(
+        run=lambda s: s.falcon.files().append_rows("g.csv", b"k,v\n3,4\n"),
+        prepare=make_gateway_file,
+        renews=True,
+    ),
+    "update rows": Operation(
+        run=lambda s: s.falcon.files().update_rows("g.csv", b"k,v\n1,4\n", key_columns=["k"]),
+        prepare=make_gateway_file,
+        renews=True,
+    ),
     "delete gateway file": Operation(
         run=lambda s: s.falcon.files().delete("g.csv"), prepare=make_gateway_file, renews=True
     ),
     "create gateway query": Operation(run=make_gateway_query, prepare=fetch_token, renews=True),
     "read gateway query": Operation(
         run=lambda s: s.falcon.saved_queries().template(s.kept["query"]),
+        prepare=make_gateway_query,
+        renews=True,
+    ),
+    "read gateway query whole": Operation(
+        run=lambda s: s.falcon.saved_queries().get(s.kept["query"]),
         prepare=make_gateway_query,
         renews=True,
     ),

@@ -10,8 +10,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from orchestrator.client.falcon import Falcon
+from orchestrator.client.gateway.connections import DataConnection
+from orchestrator.client.gateway.envelope import ask
+from orchestrator.client.gateway.hec import ConnectionIngest
 from orchestrator.client.http.auth import ClientCredentials
-from orchestrator.client.types import CorrelationRule, SavedQuery
+from orchestrator.client.http.session import json_request
+from orchestrator.client.types import (
+    AttackMapping,
+    CorrelationRule,
+    RuleNotification,
+    RuleSuppression,
+    SavedQuery,
+)
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import Forbidden, NotFound, RateLimited, RequestRejected
 from orchestrator.sandbox.app import create_app
@@ -145,6 +155,73 @@ async def test_rule_through_its_whole_life(stage: tuple[Falcon, Sandbox]) -> Non
         await rules.get(made.id)
 
 
+async def test_rules_are_found_by_filter_text_and_sort(stage: tuple[Falcon, Sandbox]) -> None:
+    falcon, _ = stage
+    rules, versions = falcon.assets("ab" * 16), falcon.rule_versions()
+    first = await rules.create(replace(RULE, name="web", severity=70))
+    second = await rules.create(replace(RULE, name="mail", enabled=False))
+    third = await rules.update(replace(first, severity=90), expected=first)
+
+    assert await rules.find(filter_text="status:'active'") == (third,)
+    assert await rules.find(text="MAIL") == (second,)
+    assert await rules.find(sort="created_on") == (third, second)
+    assert [(await rules.get(i)).id for i in await rules.ids(text="web")] == [first.id]
+    (newest,) = await versions.latest([first.id])
+    assert (newest.number, newest.rule) == (2, third)
+    with pytest.raises(RequestRejected, match="a field and a colon is expected"):
+        await rules.ids(filter_text="status")
+
+
+async def test_members_of_hosts_can_be_chosen(stage: tuple[Falcon, Sandbox]) -> None:
+    falcon, sandbox = stage
+    more = {
+        "os_version": "Ubuntu 24.04",
+        "product_type_desc": "Server",
+        "status": "contained",
+        "last_login_user": "ann",
+    }
+    sandbox.hosts = {"a": {**HOSTS[0], "device_id": "a", **more}}
+
+    (whole,) = [host async for host in falcon.hosts().find()]
+    (part,) = [host async for host in falcon.hosts().find(fields=["status"])]
+
+    assert (whole.os_version, whole.product_type) == ("Ubuntu 24.04", "Server")
+    assert (whole.containment, whole.last_login_user) == ("contained", "ann")
+    assert part.raw == {"device_id": "a", "status": "contained"}
+    assert await falcon.hosts().ids(sort="hostname.desc") == ("a",)
+
+
+async def test_rule_with_every_member_comes_back_and_changes_one_by_one(
+    stage: tuple[Falcon, Sandbox],
+) -> None:
+    rules = stage[0].assets("ab" * 16)
+    mail = RuleNotification(kind="email", recipients=("soc@mail.example",), severity="high")
+    wanted = replace(
+        RULE,
+        outcome="case",
+        trigger_mode="verbose",
+        use_ingest_time=True,
+        case_template_id="case-1",
+        comment="first",
+        mitre_attack=(AttackMapping(tactic_id="TA0006", technique_id="T1528"),),
+        notifications=(mail,),
+        guardrail_notifications=(RuleNotification(kind="slack", config_id="c-1"),),
+        suppression=RuleSuppression(period=2 * HOUR, field="host"),
+        start_on=datetime(2026, 3, 10, 1, tzinfo=UTC),
+        stop_on=datetime(2026, 4, 10, tzinfo=UTC),
+    )
+
+    made = await rules.create(wanted)
+    louder = await rules.update(replace(made, suppression=None, severity=90), expected=made)
+    quiet = await rules.update(replace(louder, notifications=(), comment=""), expected=louder)
+    same = await rules.update(quiet, expected=quiet)
+
+    assert replace(made, id="") == wanted
+    assert louder == replace(made, suppression=None, severity=90)
+    assert quiet == replace(louder, notifications=(), comment="", actions=())
+    assert [rule.state.version for rule in (made, quiet, same) if rule.state] == [1, 3, 3]
+
+
 async def test_published_version_is_not_deleted(stage: tuple[Falcon, Sandbox]) -> None:
     falcon, _ = stage
     made = await falcon.assets("ab" * 16).create(RULE)
@@ -256,16 +333,50 @@ async def test_saved_query_of_any_text_comes_back(stage: tuple[Falcon, Sandbox])
     text = "a = \"x: 'y'\"\n| b = /\\d+ #/ // 100 % \u2028 {z}"
 
     first = await queries.create(SavedQuery(name="odd: name", query=text))
-    second = await queries.update(SavedQuery(id=first, name="odd: name", query="*"))
+    known = await queries.get(first)
+    second = await queries.update(replace(known, query="*"), expected=known)
 
     assert first != second
+    assert known == SavedQuery(id=first, name="odd: name", query=text)
     assert await queries.ids() == (second,)
     assert sandbox.saved_queries(sandbox.domain("falcon")) == {"odd: name": "*"}
     assert "queryString: '*'" in await queries.template(second)
     with pytest.raises(NotFound):
         await queries.template(first)
+    with pytest.raises(NotFound):
+        await queries.update(replace(known, query="x"), expected=known)
     await queries.delete(second)
     assert await queries.ids() == ()
+
+
+async def test_saved_query_keeps_its_description_and_labels(stage: tuple[Falcon, Sandbox]) -> None:
+    queries = stage[0].saved_queries("falcon")
+    described = SavedQuery(name="a", query="*", description="why: it", labels=("x", "y"))
+
+    first = await queries.get(await queries.create(described))
+    second = await queries.get(await queries.update(replace(first, query="b"), expected=first))
+    plain = replace(second, description="", labels=())
+    third = await queries.get(await queries.update(plain, expected=second))
+
+    assert replace(first, id="") == described
+    assert replace(second, id="") == replace(described, query="b")
+    assert replace(third, id="") == SavedQuery(name="a", query="b")
+
+
+async def test_rows_are_added_and_replaced_by_key(stage: tuple[Falcon, Sandbox]) -> None:
+    files = stage[0].files("falcon")
+    await files.upload("a.csv", b"host,owner\nh0,red\n")
+
+    await files.append_rows("a.csv", b"host,owner\nh1,blue\n")
+    await files.update_rows(
+        "a.csv", b"host,owner\nH1,white\nh2,black\n", key_columns=["host"], ignore_case=True
+    )
+
+    assert await files.download("a.csv") == b"host,owner\nh0,red\nH1,white\nh2,black\n"
+    with pytest.raises(NotFound):
+        await files.append_rows("no.csv", b"host,owner\nh1,blue\n")
+    with pytest.raises(ValueError, match="at least one key column"):
+        await files.update_rows("a.csv", b"host\nh1\n", key_columns=[])
 
 
 async def test_saved_query_keeps_its_text(stage: tuple[Falcon, Sandbox]) -> None:
@@ -284,3 +395,51 @@ async def test_more_files_than_a_page_are_listed(stage: tuple[Falcon, Sandbox]) 
         sandbox.put_file(sandbox.domain("falcon"), name, b"k\n1\n", by="test")
 
     assert await falcon.files("falcon").list() == tuple(names)
+
+
+async def test_connection_is_read_and_takes_events_with_its_key() -> None:
+    clock = FrozenClock(datetime(2026, 3, 10, tzinfo=UTC))
+    settings = SandboxSettings(
+        falcon_clients=(FalconClient(client_id="id", client_secret="secret"),),
+        public_url="http://ingest.example",
+    )
+    app = create_app(settings, clock=clock)
+    credentials = ClientCredentials(client_id="id", client_secret=SecretText("secret"))
+    async with Falcon("http://x", credentials=credentials, clock=clock, asgi_app=app) as falcon:
+        made = {"connector_id": "sandbox-hec", "name": "mine", "parser": "kv"}
+        request = json_request("POST", "ngsiem/entities/connections/v1", made)
+        connection_id = (await ask(falcon._session, request)).objects[0].text("id")
+        connections = falcon.connections()
+        (connection,) = await connections.list(filter_text="name:'mine'")
+        (connector,) = await connections.connectors()
+        key = await connections.key(connection_id)
+        async with ConnectionIngest(key, clock=clock, asgi_app=app) as ingest:
+            taken = await ingest.events([{"event": "n=1"}, {"event": "n=2"}])
+            taken += await ingest.lines(["n=3", "", "n=4"])
+        result = await falcon.search(
+            f"3pi_{connection_id[:16]}",
+            "sum(n)",
+            start=clock.now() - HOUR,
+            end=clock.now() + HOUR,
+            deadline=HOUR,
+        )
+        with pytest.raises(NotFound):
+            await connections.get("no")
+    app.state.sandbox.close()
+
+    assert (taken, result.rows[0]["_sum"]) == (4, "10")
+    assert connection == DataConnection(
+        id=connection_id,
+        name="mine",
+        status="active",
+        source="push",
+        parser="kv",
+        vendor="Generic",
+        product="HEC / HTTP Event Connector",
+        ingest_url="http://ingest.example/services/collector",
+        last_ingested_at=None,
+        volume_one_day="",
+    )
+    assert (connector.id, connector.parsers) == ("sandbox-hec", ("json", "kv"))
+    assert key.ingest_url == connection.ingest_url
+    assert key.secret.reveal() not in repr(key)

@@ -116,6 +116,10 @@ FALCON: dict[str, Callable[[Falcon], Awaitable[object]]] = {
     "hosts": lambda f: f.hosts().details(["a"]),
     "files": lambda f: f.files().list(),
     "queries": lambda f: f.saved_queries().template("id"),
+    "connections": lambda f: f.connections().list(),
+    "connectors": lambda f: f.connections().connectors(),
+    "connection-key": lambda f: f.connections().key("id"),
+    "query": lambda f: f.saved_queries().get("id"),
 }
 
 # Names that the decoders look for, so that chance gets past the first of them.

@@ -45,6 +45,7 @@ OWNERS = {
         "sandbox/assets/yaml_forms.py",
         "client/cassettes/replay.py",
         "client/cassettes/recording.py",
+        "client/gateway/saved_queries.py",
         "sandbox/gateway/templates.py",
     },
     "pygls": {"lsp/"},

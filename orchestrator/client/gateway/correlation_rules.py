@@ -6,13 +6,11 @@ Source: CrowdStrike gofalcon (correlationrulesapi models) and falconpy.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from datetime import timedelta
 from typing import TypeVar
 
 from orchestrator.client.gateway.envelope import ask, list_all
-from orchestrator.client.http.members import Members
+from orchestrator.client.gateway.rule_reading import read_rule
+from orchestrator.client.gateway.rule_writing import INACTIVE, create_body, patch_of
 from orchestrator.client.http.session import Session, json_request
 from orchestrator.client.http.transport import Request
 from orchestrator.client.types import Asset, CorrelationRule
@@ -21,7 +19,6 @@ from orchestrator.errors import NotFound, RequestRejected, UnexpectedResponse
 A = TypeVar("A", bound=Asset)
 PAGE_RULES = 100
 _RULES = "correlation-rules/entities/rules/v1"
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?\Z")
 
 
 class CorrelationRules:
@@ -44,17 +41,54 @@ class CorrelationRules:
         """
         if not issubclass(kind, CorrelationRule):
             return ()
+        rules = sorted(await self.find(), key=lambda rule: rule.name)
+        return tuple(rule for rule in rules if isinstance(rule, kind))
+
+    async def find(
+        self, *, filter_text: str = "", text: str = "", sort: str = ""
+    ) -> tuple[CorrelationRule, ...]:
+        """Return the rules that are searched for, in the order of the sort.
+
+        Args:
+            filter_text: FQL, such as `status:'active'`; empty finds all.
+            text: A text that is looked for in what a filter can name.
+            sort: `created_on` or `last_updated_on`; empty is the first.
+
+        Raises:
+            RequestRejected: The filter is not FQL, or there is no such sort.
+            ClientError: The gateway could not be asked.
+        """
         found = await list_all(
             self._session,
             "correlation-rules/combined/rules/v1",
             lambda page: ((rule.id, rule) for rule in map(read_rule, page.objects)),
             limit=PAGE_RULES,
+            query=_criteria(filter_text, text, sort),
         )
-        rules = sorted(found.values(), key=lambda rule: rule.name)
-        return tuple(rule for rule in rules if isinstance(rule, kind))
+        return tuple(found.values())
+
+    async def ids(
+        self, *, filter_text: str = "", text: str = "", sort: str = ""
+    ) -> tuple[str, ...]:
+        """Return the ids of the rules that are searched for, as the gateway lists them.
+
+        They may be those of the newest versions; `get` takes either. The rest is as in `find`.
+
+        Raises:
+            RequestRejected: The filter is not FQL, or there is no such sort.
+            ClientError: The gateway could not be asked.
+        """
+        found = await list_all(
+            self._session,
+            "correlation-rules/queries/rules/v1",
+            lambda page: ((rule_id, rule_id) for rule_id in page.ids),
+            limit=PAGE_RULES,
+            query=_criteria(filter_text, text, sort),
+        )
+        return tuple(found)
 
     async def get(self, rule_id: str) -> CorrelationRule:
-        """Return a rule by its stable id.
+        """Return a rule by its stable id, or by that of its published version.
 
         Raises:
             NotFound: No such rule.
@@ -65,40 +99,44 @@ class CorrelationRules:
             raise NotFound(f"rule {rule_id} is gone from the tenant")
         return read_rule(page.objects[0])
 
-    async def create(self, asset: A) -> A:
+    async def create(self, asset: A, *, trigger_on_create: bool = False) -> A:
         """Create a rule and return it as the gateway has it; its `id` is ignored.
 
+        Args:
+            asset: The rule; no new rule comes of what a rule's `raw` or `state` says.
+            trigger_on_create: Whether it runs at once, and not only when its schedule says so.
+
         Raises:
-            RequestRejected: The gateway refused it.
+            ValueError: It has no schedule or no lookback.
+            RequestRejected: An action has no notification, or the gateway refused the rule.
         """
-        body = {
-            **_write(_rule(asset)),
-            "customer_id": self._customer_id,
-            "template_id": "",
-            "trigger_on_create": False,
-        }
+        body = create_body(
+            _rule(asset), customer_id=self._customer_id, trigger_on_create=trigger_on_create
+        )
         return await self._written(json_request("POST", _RULES, body), asset)
 
     async def update(self, asset: A, *, expected: A) -> A:
-        """Replace a rule, if it still is as `expected`, and return it as the gateway has it.
+        """Change a rule, if it still is as `expected`, and return it as the gateway has it.
+
+        Only what differs is sent, so that what is not known here stays as it is; nothing is sent
+        where nothing differs.
 
         Raises:
             NotFound: The rule is gone.
-            RequestRejected: It changed since it was read, or the gateway refused the content.
+            RequestRejected: It changed since it was read, an action has no notification, its end
+                is to be taken away, or the gateway refused the content.
         """
-        wanted, before = _rule(asset), _rule(expected)
-        current = await self._unchanged(before)
-        patch = {**_write(wanted), "id": current.id}
-        # The execution mode is fixed at creation.
-        patch["search"] = {**_search(wanted, before.raw)}
-        if wanted.enabled or wanted.schedule == before.schedule:
-            if not wanted.enabled:
-                # Refused together with a switch to inactive; it did not change either.
-                del patch["operation"]
-            return await self._written(json_request("PATCH", _RULES, [patch]), asset)
-        switched = {"id": current.id, "status": patch.pop("status")}
-        await self._written(json_request("PATCH", _RULES, [patch]), asset)
-        return await self._written(json_request("PATCH", _RULES, [switched]), asset)
+        current = await self._unchanged(_rule(expected))
+        patch = patch_of(_rule(asset), current, customer_id=self._customer_id)
+        patches = [patch] if patch else []
+        if patch.get("status") == INACTIVE and "operation" in patch:
+            # The gateway refuses the two together.
+            patches = [patch, {"status": patch.pop("status")}]
+        written = self._same_kind(current, asset)
+        for members in patches:
+            body = [{"id": current.id, **members}]
+            written = await self._written(json_request("PATCH", _RULES, body), asset)
+        return written
 
     async def delete(self, asset: A) -> None:
         """Delete a rule by its stable id.
@@ -128,7 +166,7 @@ class CorrelationRules:
             ValueError: The rule has no id: it was never read from the gateway.
             NotFound: No such rule.
         """
-        await self._switch(asset, "inactive")
+        await self._switch(asset, INACTIVE)
 
     async def _switch(self, asset: A, status: str) -> None:
         if not asset.id:
@@ -145,7 +183,8 @@ class CorrelationRules:
         """
         current = await self.get(expected.id)
         # The version tells of changes to members that are not read here; it may not be known.
-        versions = {rule.raw.get("id") for rule in (current, expected)} - {None}
+        states = (rule.state for rule in (current, expected) if rule.state is not None)
+        versions = {state.version_id for state in states} - {""}
         if current != expected or len(versions) > 1:
             raise RequestRejected(
                 f"{expected.name} changed since it was read", advice="Make the plan again."
@@ -156,101 +195,21 @@ class CorrelationRules:
         page = await ask(self._session, request)
         if not page.objects:
             raise UnexpectedResponse("no rule came back", method=request.method, path=request.path)
-        written = read_rule(page.objects[0])
-        if not isinstance(written, type(asset)):
+        return self._same_kind(read_rule(page.objects[0]), asset)
+
+    @staticmethod
+    def _same_kind(rule: CorrelationRule, asset: A) -> A:
+        if not isinstance(rule, type(asset)):
             raise TypeError(f"{type(asset).__name__} is not managed by the gateway")
-        return written
+        return rule
+
+
+def _criteria(filter_text: str, text: str, sort: str) -> tuple[tuple[str, str], ...]:
+    given = {"filter": filter_text, "q": text, "sort": sort}
+    return tuple((name, value) for name, value in given.items() if value)
 
 
 def _rule(asset: Asset) -> CorrelationRule:
     if not isinstance(asset, CorrelationRule):
         raise TypeError(f"{type(asset).__name__} is not managed by the gateway")
     return asset
-
-
-def read_rule(members: Members) -> CorrelationRule:
-    """Return the rule that one of the gateway's resources describes.
-
-    Raises:
-        UnexpectedResponse: A member is missing, or of another kind.
-    """
-    search, operation = members.member("search"), members.member("operation")
-    channels = {note.text("type", "") for note in members.members("notifications")}
-    return CorrelationRule(
-        id=members.text("rule_id"),
-        name=members.text("name"),
-        description=members.text("description", ""),
-        query=search.text("filter"),
-        # Transient states count by where they lead; an unknown one counts as off.
-        enabled=members.text("status") in {"active", "creating", "updating"},
-        severity=members.number("severity"),
-        tactic=members.text("tactic", ""),
-        technique=members.text("technique", ""),
-        schedule=_read_every(operation.member("schedule")),
-        lookback=_read_duration(search, "lookback", search.text("lookback")),
-        actions=tuple(sorted(channels - {""})),
-        raw=members.raw,
-    )
-
-
-def _write(rule: CorrelationRule) -> dict[str, object]:
-    return {
-        "name": rule.name,
-        "description": rule.description,
-        "severity": rule.severity,
-        "status": "active" if rule.enabled else "inactive",
-        "tactic": rule.tactic,
-        "technique": rule.technique,
-        "search": {**_search(rule, rule.raw), "execution_mode": "scheduled"},
-        "operation": {"schedule": {"definition": f"@every {format_go_duration(rule.schedule)}"}},
-    }
-
-
-def _search(rule: CorrelationRule, raw: Mapping[str, object]) -> dict[str, object]:
-    """Return the search; what an existing rule makes of its hits is kept."""
-    before = raw.get("search")
-    kept = before if isinstance(before, dict) else {}
-    return {
-        "filter": rule.query,
-        "lookback": format_go_duration(rule.lookback),
-        "outcome": kept.get("outcome") or "detection",
-        "trigger_mode": kept.get("trigger_mode") or "summary",
-        "use_ingest_time": bool(kept.get("use_ingest_time", False)),
-    }
-
-
-def _read_every(schedule: Members) -> timedelta:
-    definition = schedule.text("definition")
-    if not definition.startswith("@every "):
-        raise schedule.wrong("definition", "@every and a duration")
-    return _read_duration(schedule, "definition", definition.removeprefix("@every "))
-
-
-def _read_duration(members: Members, name: str, text: str) -> timedelta:
-    try:
-        return parse_go_duration(text)
-    except ValueError as exc:
-        raise members.wrong(name, "a duration such as 1h15m") from exc
-
-
-def parse_go_duration(text: str) -> timedelta:
-    """Return the length of a Go duration of whole hours, minutes and seconds, such as `1h15m`.
-
-    Raises:
-        ValueError: Another form.
-    """
-    match = _DURATION.match(text.strip())
-    if match is None or not any(match.groups()):
-        raise ValueError(f"{text!r} is not a duration; write 1h15m")
-    hours, minutes, seconds = (int(group or 0) for group in match.groups())
-    try:
-        return timedelta(hours=hours, minutes=minutes, seconds=seconds)
-    except OverflowError as exc:
-        raise ValueError("the duration is longer than the calendar") from exc
-
-
-def format_go_duration(duration: timedelta) -> str:
-    """Return a Go duration of hours and minutes, and seconds where there are some: `1h0m`."""
-    minutes, seconds = divmod(int(duration.total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes}m" + (f"{seconds}s" if seconds else "")

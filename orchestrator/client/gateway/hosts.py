@@ -28,11 +28,14 @@ class Hosts:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def ids(self, *, filter_text: str = "", page_size: int = PAGE_HOSTS) -> tuple[str, ...]:
+    async def ids(
+        self, *, filter_text: str = "", sort: str = "", page_size: int = PAGE_HOSTS
+    ) -> tuple[str, ...]:
         """Return the device ids of all hosts that an FQL filter finds, in the gateway's order.
 
         Args:
             filter_text: FQL, such as `platform_name:'Linux'`; empty finds all.
+            sort: A member and a direction, `hostname.asc`; empty is the gateway's choice.
             page_size: Ids per request, 1 to 10 000.
 
         Raises:
@@ -45,7 +48,12 @@ class Hosts:
         while True:
             # An offset that was used may be gone: a repeat would end the scroll.
             page = await self._page(
-                _SCROLL, filter_text, "", page_size, offset, idempotent=not offset
+                _SCROLL,
+                page_size,
+                idempotent=not offset,
+                filter=filter_text,
+                sort=sort,
+                offset=offset,
             )
             known = len(found)
             found.update(dict.fromkeys(page.ids))
@@ -70,13 +78,20 @@ class Hosts:
         return tuple(found)
 
     async def find(
-        self, *, filter_text: str = "", sort: str = "", page_size: int = PAGE_HOSTS
+        self,
+        *,
+        filter_text: str = "",
+        sort: str = "",
+        fields: Sequence[str] = (),
+        page_size: int = PAGE_HOSTS,
     ) -> AsyncIterator[Host]:
         """Yield each host that an FQL filter finds once; a page is in memory at a time.
 
         Args:
             filter_text: FQL, such as `last_seen:>'now-7d'`; empty finds all.
             sort: A member and a direction, `hostname.asc`; empty is by device id.
+            fields: The gateway's names of the members to read, the device id always among them;
+                none reads all. The others of a host are empty then.
             page_size: Hosts per request, 1 to 10 000.
 
         Raises:
@@ -84,11 +99,18 @@ class Hosts:
             UnexpectedResponse: The pages stop before the total, or go in a circle.
             ClientError: The gateway could not be asked.
         """
+        names = dict.fromkeys(("device_id", *fields)) if fields else ()
         seen: set[str] = set()
         offset, tally = "", Tally(_COMBINED)
         while True:
             page = await self._page(
-                _COMBINED, filter_text, sort, page_size, offset, idempotent=True
+                _COMBINED,
+                page_size,
+                idempotent=True,
+                filter=filter_text,
+                sort=sort,
+                offset=offset,
+                fields=",".join(names),
             )
             known = len(seen)
             for host in map(_read, page.objects):
@@ -101,22 +123,11 @@ class Hosts:
                 tally.check(len(seen))
                 return
 
-    async def _page(
-        self,
-        path: str,
-        filter_text: str,
-        sort: str,
-        limit: int,
-        offset: str,
-        *,
-        idempotent: bool,
-    ) -> Page:
+    async def _page(self, path: str, limit: int, *, idempotent: bool, **given: str) -> Page:
         if not 1 <= limit <= LARGEST_PAGE:
             raise ValueError(f"page_size must be 1 to {LARGEST_PAGE}, not {limit}")
-        query = [("limit", str(limit))]
-        given = {"filter": filter_text, "sort": sort, "offset": offset}
-        query += [(name, text) for name, text in given.items() if text]
-        request = json_request("GET", path, query=tuple(query), idempotent=idempotent)
+        query = (("limit", str(limit)), *((name, text) for name, text in given.items() if text))
+        request = json_request("GET", path, query=query, idempotent=idempotent)
         return await ask(self._session, request)
 
 
@@ -129,6 +140,10 @@ def _read(members: Members) -> Host:
         external_ip=members.text("external_ip", ""),
         first_seen=members.text("first_seen", ""),
         last_seen=members.text("last_seen", ""),
+        os_version=members.text("os_version", ""),
+        product_type=members.text("product_type_desc", ""),
+        containment=members.text("status", ""),
+        last_login_user=members.text("last_login_user", ""),
         tags=members.texts("tags"),
         groups=members.texts("groups"),
         raw=members.raw,

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.client.gateway.correlation_rules import PAGE_RULES, read_rule
+from orchestrator.client.gateway.correlation_rules import PAGE_RULES
 from orchestrator.client.gateway.envelope import ask, list_all
+from orchestrator.client.gateway.rule_reading import read_rule
 from orchestrator.client.http.members import Members
 from orchestrator.client.http.session import Session, json_request
 from orchestrator.client.types import CorrelationRule
@@ -63,6 +64,18 @@ class RuleVersions:
             query=(("filter", f"rule_id:'{_quoted(rule_id)}'"),),
         )
         return tuple(sorted(found.values(), key=lambda version: -version.number))
+
+    async def latest(self, rule_ids: Sequence[str]) -> tuple[RuleVersion, ...]:
+        """Return the newest version of each rule, published or not.
+
+        Raises:
+            NotFound: No such rule.
+        """
+        query = tuple(("rule_ids", rule_id) for rule_id in rule_ids)
+        request = json_request(
+            "GET", "correlation-rules/entities/latest-rules/v1", query=query, idempotent=True
+        )
+        return tuple(_read(m) for m in (await ask(self._session, request)).objects)
 
     async def publish(self, version_id: str) -> None:
         """Make a version what its rule is; an older one takes the rule back.

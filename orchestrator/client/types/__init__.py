@@ -25,7 +25,6 @@ from orchestrator.client.types.assets import (
     AggregateAlert,
     Asset,
     ConflictResolution,
-    CorrelationRule,
     FilterAlert,
     InstalledPackage,
     LegacyAlert,
@@ -49,6 +48,14 @@ from orchestrator.client.types.results import (
     QueryResult,
     QueryWarning,
     UsedFile,
+)
+from orchestrator.client.types.rules import (
+    AttackMapping,
+    CorrelationRule,
+    RuleNotification,
+    RuleRun,
+    RuleState,
+    RuleSuppression,
 )
 from orchestrator.client.types.server import (
     ApiToken,
@@ -83,6 +90,7 @@ __all__ = [
     "AggregateAlert",
     "ApiToken",
     "Asset",
+    "AttackMapping",
     "Completeness",
     "ConflictResolution",
     "CorrelationRule",
@@ -115,6 +123,10 @@ __all__ = [
     "QuotaUsage",
     "RepositoryFacts",
     "Retention",
+    "RuleNotification",
+    "RuleRun",
+    "RuleState",
+    "RuleSuppression",
     "RunningQuery",
     "SavedQuery",
     "ScheduledSearch",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from orchestrator.client.types.rules import CorrelationRule
 from orchestrator.client.types.triggers import QueryOwner, TriggerHealth
 
 
@@ -133,27 +134,6 @@ class LegacyAlert:
     owner: QueryOwner | None = field(default=None, compare=False)
     """None leaves it as it is; a new one then runs as the client was told."""
     health: TriggerHealth = field(default=TriggerHealth(), compare=False)
-    raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CorrelationRule:
-    """A Falcon NG-SIEM correlation rule. `id` is its stable rule id."""
-
-    id: str = ""
-    name: str
-    description: str = ""
-    query: str
-    labels: tuple[str, ...] = ()
-    """NG-SIEM has none of its own: kept inside the description by the deploy code."""
-    enabled: bool
-    severity: int
-    """10 informational, 30 low, 50 medium, 70 high, 90 critical."""
-    tactic: str = ""
-    technique: str = ""
-    schedule: timedelta
-    lookback: timedelta
-    actions: tuple[str, ...] = ()
     raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
 

@@ -20,6 +20,12 @@ class Host:
     first_seen: str
     """ISO 8601, UTC; as the gateway writes it."""
     last_seen: str
+    os_version: str = ""
+    product_type: str = ""
+    """Workstation, Server or Domain Controller; others may come."""
+    containment: str = ""
+    """normal, containment_pending, contained or lift_containment_pending; others may come."""
+    last_login_user: str = ""
     tags: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)

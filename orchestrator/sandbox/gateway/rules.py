@@ -40,6 +40,8 @@ _OWN = {"id", "rule_id", "version", "created_on", "last_updated_on", "user_id", 
 # Tuples, not sets: what a client sends need not be hashable.
 _SEVERITIES = (10, 30, 50, 70, 90)
 _STATUSES = ("active", "inactive")
+_LISTS = ("mitre_attack", "notifications", "guardrail_notifications")
+_CHANNELS = ("email", "slack", "pagerduty", "webhook", "ms_teams")
 _TRIGGER_MODES = ("summary", "verbose")
 _CUSTOMER = re.compile(r"[0-9a-f]{32}\Z")
 _MOST_TECHNIQUES = 10
@@ -157,9 +159,10 @@ def first_version(sandbox: Sandbox, given: Mapping[str, Any], **fixed: object) -
         "tactic": "",
         "technique": "",
         "mitre_attack": [],
+        "comment": "",
         "notifications": [],
         "guardrail_notifications": [],
-        **{name: value for name, value in given.items() if name not in _OWN},
+        **_given(given),
         "id": secrets.token_hex(16),
         "rule_id": secrets.token_hex(16),
         "version": 1,
@@ -197,8 +200,7 @@ def _next_version(sandbox: Sandbox, patch: object) -> Record:
     if patch.get("status") == "inactive" and "operation" in patch:
         raise Refusal(400, "status inactive and operation cannot change in one request")
     old = rule_of(sandbox, patch["id"])
-    changes = {name: value for name, value in patch.items() if name not in _OWN}
-    rule = _merged(old, changes)
+    rule = _merged(old, _given(patch))
     rule |= {
         "id": secrets.token_hex(16),
         "version": next_number(sandbox, old["rule_id"]),
@@ -209,18 +211,28 @@ def _next_version(sandbox: Sandbox, patch: object) -> Record:
     return rule
 
 
+def _given(members: Mapping[str, Any]) -> Record:
+    """Return what a client may set; the vendor's own write null for a list that they leave out."""
+    empty = {name for name in _LISTS if members.get(name) is None}
+    return {name: value for name, value in members.items() if name not in _OWN | empty}
+
+
 def _merged(old: Mapping[str, Any], patch: Mapping[str, Any]) -> Record:
     """Return `old` with `patch` laid over it; `search` and `operation` member by member."""
     merged = {**old, **patch}
     for member in ("search", "operation"):
         if isinstance(patch.get(member), dict) and isinstance(old.get(member), dict):
             merged[member] = {**old[member], **patch[member]}
+    operation = merged["operation"]
+    if isinstance(operation, dict) and operation.get("suppression") == {"suppression_period": ""}:
+        # An empty text clears.
+        merged["operation"] = {n: v for n, v in operation.items() if n != "suppression"}
     return merged
 
 
 def _check(rule: Mapping[str, Any]) -> None:
-    for name in ("name", "description", "tactic", "technique", "template_id"):
-        if not isinstance(rule[name], str):
+    for name in ("name", "description", "comment", "tactic", "technique", "template_id"):
+        if not isinstance(rule.get(name, ""), str):
             raise Refusal(400, f"{name} must be a text")
     if not rule["name"]:
         raise Refusal(400, "name must not be empty")
@@ -233,6 +245,8 @@ def _check(rule: Mapping[str, Any]) -> None:
     mitre = rule["mitre_attack"]
     if not isinstance(mitre, list) or len(mitre) > _MOST_TECHNIQUES:
         raise Refusal(400, f"mitre_attack must be an array of at most {_MOST_TECHNIQUES}")
+    for name in _LISTS[1:]:
+        _check_notes(rule[name], name)
     search = rule["search"]
     if not isinstance(search, dict) or not search.get("filter"):
         raise Refusal(400, "search.filter must not be empty")
@@ -241,3 +255,12 @@ def _check(rule: Mapping[str, Any]) -> None:
     for name, words in (("outcome", ("detection", "case")), ("trigger_mode", _TRIGGER_MODES)):
         if search.get(name) not in words:
             raise Refusal(400, f"search.{name} must be {' or '.join(words)}")
+
+
+def _check_notes(notes: object, name: str) -> None:
+    if not isinstance(notes, list) or not all(isinstance(note, dict) for note in notes):
+        raise Refusal(400, f"{name} must be an array of objects")
+    if any(note.get("type") not in _CHANNELS for note in notes):
+        raise Refusal(400, f"{name}: type must be one of {', '.join(_CHANNELS)}")
+    if not all(isinstance(note.get("config"), dict) for note in notes):
+        raise Refusal(400, f"{name}: config is required")

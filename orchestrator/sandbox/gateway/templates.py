@@ -34,7 +34,7 @@ from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.state import Sandbox
 from orchestrator.sandbox.storage.domains import AssetKind, Record
 
-_QUERY_SCHEMA = "https://schemas.humio.com/query/v0.1.0"
+_QUERY_SCHEMA = "https://schemas.humio.com/query/v0.6.0"
 Shelf = Callable[[Sandbox, str], dict[str, Record]]
 """Where the records of a kind are: sandbox and search domain to records by id."""
 
@@ -55,6 +55,8 @@ class Kind:
     shelf: Shelf
     required: Sequence[str]
     """Members that a template must have, texts all of them."""
+    is_described: bool = False
+    """Whether a template may have a description and labels too."""
     defaults: Mapping[str, object] = field(default_factory=dict)
     """What a new record has besides."""
     keeps_id: bool = True
@@ -85,6 +87,7 @@ QUERIES = Kind(
     right=Right.CHANGE_SAVED_QUERIES,
     shelf=_saved_queries,
     required=("name", "queryString"),
+    is_described=True,
     defaults=saved_query_members("", "", {}),
     keeps_id=False,
 )
@@ -195,7 +198,20 @@ def members_of(kind: Kind, template: str, name: str = "") -> Record:
     texts = {member: given.get(member) for member in kind.required}
     if not all(isinstance(text, str) for text in texts.values()) or not texts["name"]:
         raise Refusal(400, f"yaml_template needs a {' and a '.join(kind.required)}")
-    return {**texts, "yaml_template": template}
+    described = _described(given) if kind.is_described else {}
+    return {**texts, **described, "yaml_template": template}
+
+
+def _described(given: Mapping[str, object]) -> Record:
+    description, labels = given.get("description"), given.get("labels")
+    if not isinstance(description, str | None):
+        raise Refusal(400, "yaml_template: description must be a text")
+    if labels is None:
+        # Labels have routes of their own; a template that is silent on them takes none away.
+        return {"description": description}
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise Refusal(400, "yaml_template: labels must be a list of texts")
+    return {"description": description, "labels": labels}
 
 
 def keep(
@@ -250,7 +266,12 @@ def _template_of(record: Record) -> str:
     if "queryString" not in record:
         return str(record["yaml_template"])
     # One that was made or changed through GraphQL has no template, or an old one.
-    members = {"name": record["name"], "queryString": record["queryString"]}
+    optional = {name: record.get(name) for name in ("description", "labels")}
+    members = {
+        "name": record["name"],
+        "queryString": record["queryString"],
+        **{name: value for name, value in optional.items() if value},
+    }
     return template_text(_QUERY_SCHEMA, members)
 
 

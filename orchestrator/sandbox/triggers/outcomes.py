@@ -167,8 +167,8 @@ class Outcomes:
         now = format_instant(from_epoch_ms(self._host.now_ms()))
         state.execution = {
             "status_display": "failed" if problem else "succeeded",
-            "errors": [{"message": problem}] if problem else [],
-            "warnings": [{"message": text} for text in warnings],
+            "errors": [problem] if problem else [],
+            "warnings": list(warnings),
             "result_metadata": {
                 "execution_start": now,
                 "execution_finish": now,

@@ -82,7 +82,7 @@ class Roster:
             rule = rule_of(record, domain=self._everything)
         except ValueError as exc:
             state.is_active = False
-            state.execution = {"status_display": "failed", "errors": [{"message": str(exc)}]}
+            state.execution = {"status_display": "failed", "errors": [str(exc)]}
             return key
         since_ms = to_epoch_ms(parse_instant(str(record["last_updated_on"])))
         if is_new:

@@ -28,6 +28,9 @@ RULE: dict[str, Any] = {
 }
 
 
+CHANNELS = "email, slack, pagerduty, webhook, ms_teams"
+
+
 @pytest.fixture
 def rules(service: Service) -> Any:
     return service(CorrelationRules)
@@ -53,6 +56,18 @@ def test_rule_through_its_whole_life(rules: Any) -> None:
     assert resources(rules.query_rules()) == []
     assert resources(rules.query_rules_v2()) == []
     assert "not found" in message_of(rules.get_rules(ids=made["rule_id"]), status=404)
+
+
+def test_list_that_is_null_is_left_as_it_is(rules: Any) -> None:
+    note = {"type": "email", "config": {"recipients": ["soc@mail.example"]}}
+    given = {**RULE, "mitre_attack": None, "notifications": [note]}
+
+    (made,) = resources(rules.create_rule(body=given))
+    patch = {"id": made["rule_id"], "severity": 70, "notifications": None}
+    (changed,) = resources(rules.update_rule(body=[patch]))
+
+    assert (made["mitre_attack"], made["notifications"]) == ([], [note])
+    assert (changed["severity"], changed["notifications"]) == (70, [note])
 
 
 def test_versions_are_listed_published_and_deleted(rules: Any) -> None:
@@ -172,6 +187,13 @@ def test_there_are_no_templates(rules: Any) -> None:
         ({"customer_id": "AB-01"}, "customer_id must be 32 lower-case hex digits"),
         ({"mitre_attack": [{}] * 11}, "mitre_attack must be an array of at most 10"),
         ({"template_id": None}, "template_id must be a text"),
+        ({"comment": 1}, "comment must be a text"),
+        ({"notifications": {}}, "notifications must be an array of objects"),
+        ({"notifications": [{"type": "email"}]}, "notifications: config is required"),
+        (
+            {"guardrail_notifications": [{"type": "fax"}]},
+            f"guardrail_notifications: type must be one of {CHANNELS}",
+        ),
     ],
 )
 def test_rule_that_is_wrong_is_refused(rules: Any, change: dict[str, Any], message: str) -> None:

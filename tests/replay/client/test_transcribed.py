@@ -15,8 +15,11 @@ from orchestrator.client import (
     Action,
     AggregateAlert,
     Asset,
+    AttackMapping,
     ClientCredentials,
+    ConnectionKey,
     CorrelationRule,
+    DataConnection,
     EmailContent,
     ExceededQuota,
     ExportForm,
@@ -32,6 +35,10 @@ from orchestrator.client import (
     QueryOwnership,
     QueryWarning,
     ReplayTransport,
+    RuleNotification,
+    RuleRun,
+    RuleState,
+    RuleSuppression,
     SavedQuery,
     ScheduledSearch,
     SlackPostMessageContent,
@@ -489,9 +496,132 @@ async def test_falcon_rules() -> None:
             technique="T1528",
             schedule=60 * MINUTE,
             lookback=65 * MINUTE,
+            start_on=datetime.fromisoformat("2026-03-10T02:00:00Z"),
         ),
     )
     assert transport.left == ()
+
+
+async def test_falcon_rule_with_every_member() -> None:
+    falcon, transport = make_falcon("falcon/correlation_rules/all_kinds.yaml")
+
+    rule, _ = await falcon.assets("00").list(CorrelationRule)
+
+    assert transport.left == ()
+    assert rule == CorrelationRule(
+        id="rule-1",
+        name="a whole one",
+        description="d",
+        query="count()",
+        enabled=True,
+        severity=70,
+        schedule=60 * MINUTE,
+        lookback=65 * MINUTE,
+        actions=("email",),
+        outcome="case",
+        trigger_mode="verbose",
+        use_ingest_time=True,
+        case_template_id="case-1",
+        template_id="template-1",
+        comment="raised",
+        mitre_attack=(
+            AttackMapping(tactic_id="TA0006", technique_id="T1528"),
+            AttackMapping(tactic_id="TA0001"),
+        ),
+        notifications=(
+            RuleNotification(kind="email", recipients=("soc@mail.example",), severity="high"),
+        ),
+        guardrail_notifications=(
+            RuleNotification(
+                kind="slack",
+                plugin_id="slack.incoming_webhook",
+                config_id="config-1",
+                channel_id="channel-1",
+            ),
+        ),
+        suppression=RuleSuppression(period=120 * MINUTE, field="host"),
+        start_on=datetime.fromisoformat("2026-03-10T02:00:00Z"),
+        stop_on=datetime.fromisoformat("2026-04-10T02:00:00Z"),
+    )
+    assert rule.unread == ()
+    assert rule.state == RuleState(
+        version_id="version-3",
+        version=3,
+        publication="published",
+        status="active",
+        message="",
+        kind="correlation",
+        author="ann",
+        created_at=datetime.fromisoformat("2026-03-01T00:00:00Z"),
+        updated_at=datetime.fromisoformat("2026-03-02T00:00:00Z"),
+        next_run_at=datetime.fromisoformat("2026-03-10T04:00:00Z"),
+        expires_at=None,
+        last_run=RuleRun(
+            status="succeeded",
+            errors=(),
+            warnings=("slow",),
+            result_count=2,
+            started_at=datetime.fromisoformat("2026-03-10T03:00:01Z"),
+            finished_at=datetime.fromisoformat("2026-03-10T03:00:04Z"),
+            window_until=datetime.fromisoformat("2026-03-10T03:00:00Z"),
+        ),
+    )
+
+
+async def test_falcon_rule_of_an_unknown_kind_hides_no_other() -> None:
+    falcon, _ = make_falcon("falcon/correlation_rules/all_kinds.yaml")
+
+    _, odd = await falcon.assets("00").list(CorrelationRule)
+
+    assert (odd.id, odd.name, odd.severity, odd.enabled) == ("rule-2", "an odd one", 50, True)
+    assert (odd.query, odd.schedule, odd.lookback) == ("", None, None)
+    assert odd.unread == ("search.filter", "operation.schedule", "search.lookback")
+    assert odd.raw["search"] == {"stages": []}
+    assert odd.state is not None
+    assert odd.state.kind == "behavioral"
+
+
+async def test_falcon_connections() -> None:
+    falcon, transport = make_falcon("falcon/connections/read.yaml")
+    connections = falcon.connections()
+
+    (found,) = await connections.list()
+    key = await connections.key("connection-1")
+    (connector,) = await connections.connectors()
+
+    assert transport.left == ()
+    assert found == DataConnection(
+        id="connection-1",
+        name="proxy",
+        status="active",
+        source="push",
+        parser="proxy-parser",
+        vendor="Vendor",
+        product="Proxy",
+        ingest_url="https://connection-1.ingest.example/services/collector",
+        last_ingested_at=datetime.fromisoformat("2026-03-10T01:59:00Z"),
+        volume_one_day="1.2 GB",
+    )
+    assert found.raw["sub_connections"] == [{"id": "sub-1", "errors_count": 3}]
+    assert key == ConnectionKey(
+        secret=SecretText("placeholder"),
+        ingest_url=found.ingest_url,
+        created_at="2026-03-01T00:00:00Z",
+        expires_at="",
+    )
+    assert (connector.id, connector.kind, connector.parsers) == ("c-1", "push", ("proxy-parser",))
+
+
+async def test_falcon_saved_query() -> None:
+    falcon, transport = make_falcon("falcon/saved_queries/template.yaml")
+
+    query = await falcon.saved_queries("falcon").get("query-1")
+
+    assert transport.left == ()
+    assert query == SavedQuery(
+        id="query-1", name="t1528", description="d", query="a=b\n| count()", labels=("soc",)
+    )
+    assert query.raw["timeInterval"] == {"start": "24h", "end": "now"}
 
 
 async def test_falcon_rule_versions() -> None:
@@ -516,6 +646,7 @@ async def test_falcon_hosts() -> None:
     assert (first.id, first.name, first.external_ip) == ("aid-1", "web-1", "203.0.113.1")
     assert (first.tags, first.groups) == (("FalconGroupingTags/prod",), ("group-1",))
     assert first.raw["status"] == "normal"
+    assert (first.containment, first.os_version) == ("normal", "")
     assert (second.id, second.name, second.last_seen) == ("aid-2", "", "")
 
 

@@ -11,12 +11,12 @@ import pytest
 
 from orchestrator.client.cassettes.scripted import ScriptedTransport, json_response
 from orchestrator.client.falcon import Falcon, discover
-from orchestrator.client.gateway.correlation_rules import format_go_duration, parse_go_duration
+from orchestrator.client.gateway.go_times import format_go_duration, parse_go_duration
 from orchestrator.client.http.addresses import CLOUDS
 from orchestrator.client.http.auth import ClientCredentials
 from orchestrator.client.http.retry import NO_RETRIES
 from orchestrator.client.http.transport import Response
-from orchestrator.client.types import CorrelationRule, SavedQuery
+from orchestrator.client.types import CorrelationRule, RuleNotification, SavedQuery
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import (
     ClientError,
@@ -93,6 +93,27 @@ RULE = CorrelationRule(
     schedule=HOUR,
     lookback=timedelta(minutes=75),
     actions=("email", "slack"),
+    outcome="case",
+    trigger_mode="verbose",
+    use_ingest_time=True,
+    notifications=(
+        RuleNotification(kind="slack"),
+        RuleNotification(kind="email"),
+        RuleNotification(kind="slack"),
+    ),
+)
+
+
+PLAIN = CorrelationRule(
+    name="T1528",
+    description="d",
+    query="count()",
+    enabled=True,
+    severity=70,
+    tactic="TA0006",
+    technique="T1528",
+    schedule=HOUR,
+    lookback=timedelta(minutes=75),
 )
 
 
@@ -161,27 +182,18 @@ async def test_errors_beside_a_200_are_failures() -> None:
         await falcon.assets("ab").list(CorrelationRule)
 
 
-@pytest.mark.parametrize(
-    ("changes", "problem"),
-    [
-        ({"rule_id": None}, "rule_id should be text"),
-        ({"operation": {"schedule": {"definition": "daily"}}}, "definition should be @every"),
-        ({"operation": {"schedule": {"definition": "@every x"}}}, "should be a duration"),
-    ],
-)
-async def test_list_of_another_shape_names_the_member(
-    changes: dict[str, object], problem: str
-) -> None:
-    falcon, _ = make_falcon(envelope(wire_rule(**changes)))
+@pytest.mark.parametrize("member", ["rule_id", "name"])
+async def test_list_of_what_is_no_rule_names_the_member(member: str) -> None:
+    falcon, _ = make_falcon(envelope(wire_rule(**{member: None})))
 
-    with pytest.raises(UnexpectedResponse, match=problem):
+    with pytest.raises(UnexpectedResponse, match=f"{member} should be text"):
         await falcon.assets("ab").list(CorrelationRule)
 
 
 async def test_create_sends_one_object_with_the_tenant() -> None:
     falcon, transport = make_falcon(envelope(wire_rule()))
 
-    await falcon.assets("ABCD-01").create(replace(RULE, id=""))
+    await falcon.assets("ABCD-01").create(PLAIN)
 
     assert transport.requests[-1].method == "POST"
     assert json.loads(transport.requests[-1].content) == {
@@ -206,21 +218,32 @@ async def test_create_sends_one_object_with_the_tenant() -> None:
     }
 
 
-async def test_update_sends_an_array_and_keeps_what_a_hit_becomes() -> None:
+async def test_update_sends_an_array_of_what_differs() -> None:
     falcon, transport = make_falcon(envelope(wire_rule()), envelope(wire_rule(severity=90)))
 
     updated = await falcon.assets("ab").update(replace(RULE, severity=90), expected=RULE)
 
     assert updated.severity == 90
-    (patch,) = json.loads(transport.requests[-1].content)
-    assert (patch["id"], patch["severity"]) == ("rule-1", 90)
-    assert patch["search"] == {
-        "filter": "count()",
-        "lookback": "1h15m",
-        "outcome": "detection",
-        "trigger_mode": "summary",
-        "use_ingest_time": False,
-    }
+    assert json.loads(transport.requests[-1].content) == [{"id": "rule-1", "severity": 90}]
+
+
+async def test_update_of_a_query_sends_the_whole_search() -> None:
+    falcon, transport = make_falcon(envelope(wire_rule()), envelope(wire_rule()))
+
+    await falcon.assets("ab").update(replace(RULE, query="x"), expected=RULE)
+
+    assert json.loads(transport.requests[-1].content) == [
+        {
+            "id": "rule-1",
+            "search": {
+                "filter": "x",
+                "lookback": "1h15m",
+                "outcome": "case",
+                "trigger_mode": "verbose",
+                "use_ingest_time": True,
+            },
+        }
+    ]
 
 
 async def test_update_of_a_read_rule_keeps_its_outcome() -> None:
@@ -495,6 +518,63 @@ async def test_versions_come_newest_first_and_by_a_quoted_id() -> None:
     )
     assert (oldest.id, oldest.rule) == ("v1", RULE)
     assert transport.requests[-1].query[0] == ("filter", "rule_id:'rule-1\\')+x:!(\\''")
+
+
+async def test_saved_query_is_changed_within_its_template() -> None:
+    template = "$schema: v9\nname: a\nqueryString: x\ntimeInterval: {start: 7d, isLive: false}\n"
+    answer = envelope({"id": "q-1", "name": "a", "yaml_template": template})
+    falcon, transport = make_falcon(answer, answer, envelope({"id": "q-2"}))
+    queries = falcon.saved_queries()
+    known = await queries.get("q-1")
+
+    assert await queries.update(replace(known, query="y"), expected=known) == "q-2"
+
+    sent = transport.requests[-1].content.decode()
+    for line in ("$schema: v9", "name: a", "queryString: y", "start: 7d", "isLive: false"):
+        assert line in sent
+    assert "description" not in sent
+    assert "labels" not in sent
+
+
+async def test_labels_beside_a_template_can_be_taken_away() -> None:
+    template = "name: a\nqueryString: x\n"
+    answer = envelope({"id": "q-1", "yaml_template": template, "labels": ["soc"]})
+    falcon, transport = make_falcon(answer, answer, envelope({"id": "q-2"}))
+    queries = falcon.saved_queries()
+    known = await queries.get("q-1")
+
+    await queries.update(replace(known, labels=()), expected=known)
+
+    assert known.labels == ("soc",)
+    assert "labels: []" in transport.requests[-1].content.decode()
+
+
+async def test_saved_query_that_changed_since_it_was_read_is_left_alone() -> None:
+    answer = envelope({"id": "q-1", "yaml_template": "name: a\nqueryString: z\n"})
+    falcon, transport = make_falcon(answer)
+    known = SavedQuery(id="q-1", name="a", query="x")
+
+    with pytest.raises(RequestRejected, match="a changed since it was read"):
+        await falcon.saved_queries().update(replace(known, query="y"), expected=known)
+
+    assert transport.left == 0
+
+
+@pytest.mark.parametrize("template", ["a: [", "- a", "just text", "name: 1\nqueryString: x"])
+async def test_template_that_is_none_of_a_query_is_unexpected(template: str) -> None:
+    falcon, _ = make_falcon(envelope({"id": "q-1", "yaml_template": template}))
+
+    with pytest.raises(UnexpectedResponse, match="yaml_template"):
+        await falcon.saved_queries().get("q-1")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.json", "application/json"), ("a.csv", "text/csv")])
+async def test_file_goes_up_as_what_it_is(name: str, kind: str) -> None:
+    falcon, transport = make_falcon(envelope(total=0), envelope())
+
+    await falcon.files().upload(name, b"[]")
+
+    assert f"Content-Type: {kind}\r\n".encode() in transport.requests[-1].content
 
 
 # --- the token's end, and the tenant's cloud ----------------------------------------------------

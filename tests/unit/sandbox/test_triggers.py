@@ -711,7 +711,7 @@ async def test_correlation_rule_that_cannot_run_says_so(
         "resources"
     ]
     assert rule["last_execution"]["status_display"] == "failed"
-    assert expected in rule["last_execution"]["errors"][0]["message"]
+    assert expected in rule["last_execution"]["errors"][0]
 
 
 async def test_inactive_correlation_rule_is_not_run(stage: Stage) -> None:
