@@ -2,7 +2,8 @@
 
 `Breaker` is the state machine, without I/O; `GuardedTransport` asks it before each request. What
 counts as a failure is that the server could not be reached, fell silent or answered 5xx; a refusal
-is an answer.
+is an answer. Connections that break together, as when a balancer is restarted, are one failure: not
+every job that was under way shall meet a closed circuit for it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Breaker:
         self._rest = self._policy.shortest
         self._closed_until = 0.0
         self._is_probing = False
+        self.broken = 0
+        """How often connections broke so far; those that break together count once."""
 
     def wait(self, now: float) -> timedelta | None:
         """Return how long the server is still left alone; None lets this request through.
@@ -68,6 +71,20 @@ class Breaker:
             self._rest = min(self._rest * 2, self._policy.longest)
         self._closed_until = now + self._rest.total_seconds()
 
+    def lost(self, now: float, *, broken: int) -> None:
+        """Note that the connection of a request broke.
+
+        Args:
+            now: Monotonic seconds.
+            broken: What `broken` was when the request began: another that was under way then may
+                have told of the same event.
+        """
+        if broken == self.broken:
+            self.broken += 1
+            self.failed(now)
+        else:
+            self._is_probing = False
+
     def gave_up(self) -> None:
         """Note that a caller left before it was known: a probe may be made again."""
         self._is_probing = False
@@ -87,11 +104,11 @@ class GuardedTransport:
             ConnectionFailed: The server was not asked, since it keeps failing.
             ClientError: As the transport inside.
         """
-        self._let_through(request)
+        broken = self._let_through(request)
         try:
             response = await self._inner.send(request)
         except BaseException as exc:
-            self._broke(exc)
+            self._broke(exc, broken)
             raise
         self._answered(response.status)
         return response
@@ -104,21 +121,22 @@ class GuardedTransport:
             ConnectionFailed: The server was not asked, since it keeps failing.
             ClientError: As the transport inside.
         """
-        self._let_through(request)
+        broken = self._let_through(request)
         try:
             async with self._inner.open(request) as response:
                 # Noted at once: it may be read for hours, and a refusal is raised in the block.
                 self._answered(response.status)
                 yield response
         except BaseException as exc:
-            self._broke(exc)
+            self._broke(exc, broken)
             raise
 
     async def close(self) -> None:
         """Close the transport inside."""
         await self._inner.close()
 
-    def _let_through(self, request: Request) -> None:
+    def _let_through(self, request: Request) -> int:
+        """Return how often connections broke before this request."""
         wait = self._breaker.wait(self._clock.monotonic())
         if wait is not None:
             raise ConnectionFailed(
@@ -128,9 +146,12 @@ class GuardedTransport:
                 path=request.path,
                 advice="Check that the server runs; it is asked again by itself",
             )
+        return self._breaker.broken
 
-    def _broke(self, exc: BaseException) -> None:
-        if isinstance(exc, (ConnectionFailed, RequestTimedOut)):
+    def _broke(self, exc: BaseException, broken: int) -> None:
+        if isinstance(exc, ConnectionFailed):
+            self._breaker.lost(self._clock.monotonic(), broken=broken)
+        elif isinstance(exc, RequestTimedOut):
             self._breaker.failed(self._clock.monotonic())
         else:
             # A cancellation or another error says nothing about the server.

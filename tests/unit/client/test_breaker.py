@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from orchestrator.client.cassettes.scripted import ScriptedTransport, Step, text_response
 from orchestrator.client.http.breaker import Breaker, BreakerPolicy, GuardedTransport
-from orchestrator.client.http.transport import Request
+from orchestrator.client.http.transport import OpenResponse, Request, Response
 from orchestrator.clock import FrozenClock
 from orchestrator.errors import (
     ClientError,
@@ -132,4 +134,71 @@ async def test_answer_that_is_still_read_has_proved_that_the_server_is_there() -
     async with transport.open(REQUEST):
         assert await send(transport, 1) == ["200"]
 
+    assert inner.left == 0
+
+
+class Cut:
+    """A transport whose connections all break at once, `times` in all, and then work."""
+
+    def __init__(self, times: int) -> None:
+        self.left, self.sent = times, 0
+        self._event = asyncio.Event()
+        self._waiting = 0
+
+    async def send(self, request: Request) -> Response:
+        self.sent += 1
+        if not self.left:
+            return FINE
+        self._waiting += 1
+        event = self._event
+        if self._waiting == TOGETHER:
+            self.left, self._waiting, self._event = self.left - 1, 0, asyncio.Event()
+            event.set()
+        await event.wait()
+        raise ConnectionFailed("reset", sent=True)
+
+    def open(self, request: Request) -> AbstractAsyncContextManager[OpenResponse]:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        return None
+
+
+TOGETHER = 90
+
+
+async def test_connections_that_break_together_are_one_failure() -> None:
+    inner = Cut(times=POLICY.failures - 1)
+    transport = GuardedTransport(
+        inner, clock=FrozenClock(datetime(2026, 3, 10, tzinfo=UTC)), breaker=Breaker(POLICY)
+    )
+
+    for _ in range(POLICY.failures - 1):
+        broken = await asyncio.gather(*(send(transport, 1) for _ in range(TOGETHER)))
+        assert broken == [["reset"]] * TOGETHER
+    after = await asyncio.gather(*(send(transport, 1) for _ in range(TOGETHER)))
+
+    assert after == [["200"]] * TOGETHER
+
+
+async def test_connections_that_break_time_after_time_open_the_circuit() -> None:
+    inner = Cut(times=POLICY.failures)
+    transport = GuardedTransport(
+        inner, clock=FrozenClock(datetime(2026, 3, 10, tzinfo=UTC)), breaker=Breaker(POLICY)
+    )
+
+    for _ in range(POLICY.failures):
+        await asyncio.gather(*(send(transport, 1) for _ in range(TOGETHER)))
+    (left_alone,) = await send(transport, 1)
+
+    assert left_alone == "the server failed repeatedly and is left alone for 5 s"
+    assert inner.sent == TOGETHER * POLICY.failures
+
+
+async def test_answers_that_fail_together_are_as_many_failures() -> None:
+    transport, inner, _ = guarded(*[BROKEN] * 3)
+
+    await asyncio.gather(*(send(transport, 1) for _ in range(3)))
+
+    assert await send(transport, 1) == ["the server failed repeatedly and is left alone for 5 s"]
     assert inner.left == 0
