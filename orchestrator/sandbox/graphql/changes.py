@@ -16,7 +16,7 @@ from orchestrator.sandbox.assets import records
 from orchestrator.sandbox.assets.checks import check_asset
 from orchestrator.sandbox.assets.records import Input
 from orchestrator.sandbox.assets.yaml_forms import input_of
-from orchestrator.sandbox.graphql.caller import Caller
+from orchestrator.sandbox.graphql.caller import Caller, Verb
 from orchestrator.sandbox.graphql.reading import asset_node, find_asset
 from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record
 
@@ -84,7 +84,7 @@ class AssetChange:
 
     def create(self, kind: AssetKind, given: Input, from_input: FromInput) -> dict[str, Any]:
         """Store a new asset and return its node."""
-        domain = self._caller.changeable(given["viewName"], kind)
+        domain = self._caller.changeable(given["viewName"], kind, Verb.CREATE)
         now_ms = self._caller.sandbox.now_ms()
         record = from_input(given, domain) | {
             "id": secrets.token_hex(16),
@@ -96,7 +96,7 @@ class AssetChange:
 
     def update(self, kind: AssetKind, given: Input, from_input: FromInput) -> dict[str, Any]:
         """Replace an asset and return its node."""
-        domain = self._caller.changeable(given["viewName"], kind)
+        domain = self._caller.changeable(given["viewName"], kind, Verb.UPDATE)
         old = find_asset(kind, given["id"], domain)
         record = old | from_input(given, domain) | self._touched(old)
         if record.get("typename") != old.get("typename"):
@@ -105,7 +105,7 @@ class AssetChange:
 
     def delete(self, kind: AssetKind, given: Input) -> bool:
         """Remove an asset."""
-        domain = self._caller.changeable(given["viewName"], kind)
+        domain = self._caller.changeable(given["viewName"], kind, Verb.DELETE)
         del domain.assets[kind][find_asset(kind, given["id"], domain)["id"]]
         self._caller.sandbox.save()
         return True
@@ -125,14 +125,14 @@ class AssetChange:
 
     def clear_error(self, kind: AssetKind, given: Input) -> dict[str, Any]:
         """Forget a trigger's last error, so that it is tried again at once; return its node."""
-        domain = self._caller.changeable(given["viewName"], kind)
+        domain = self._caller.changeable(given["viewName"], kind, Verb.UPDATE)
         self._caller.sandbox.triggers.clear_error(domain.runs.get(given["id"]))
         return self._edit(kind, given, lambda _old: {})
 
     def _edit(
         self, kind: AssetKind, given: Input, edited: Callable[[Record], Record]
     ) -> dict[str, Any]:
-        domain = self._caller.changeable(given["viewName"], kind)
+        domain = self._caller.changeable(given["viewName"], kind, Verb.UPDATE)
         old = find_asset(kind, given["id"], domain)
         return self._store(kind, old | edited(old) | self._touched(old), domain)
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from orchestrator.sandbox.answers import InputRefused
-from orchestrator.sandbox.auth import demand
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.storage.domains import Domain, StoredFile
@@ -39,9 +38,7 @@ def file_mutations(caller: Caller) -> dict[str, Callable[..., Any]]:
     """Return the resolvers that change files."""
 
     def writable(name: str) -> Domain:
-        domain = caller.readable(name)
-        demand(caller.role, Right.CHANGE_FILES, repository=name)
-        return domain
+        return caller.domain(name, Right.CHANGE_FILES)
 
     def new_file(
         _info: Any,

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.sandbox.answers import InputRefused
-from orchestrator.sandbox.auth import demand
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import Node
 from orchestrator.sandbox.graphql.parsers import named_parser
@@ -23,8 +22,7 @@ def token_mutations(caller: Caller) -> dict[str, Callable[..., Any]]:
     sandbox = caller.sandbox
 
     def repository(name: str) -> Domain:
-        demand(caller.role, Right.ADMIN)
-        return caller.repository(name)
+        return caller.repository(name, Right.CHANGE_INGEST_TOKENS)
 
     def add(given: Mapping[str, Any]) -> Node:
         domain = repository(given["repositoryName"])

@@ -15,7 +15,6 @@ from orchestrator.sandbox.assets.parsers import (
     parser_yaml,
     test_cases,
 )
-from orchestrator.sandbox.auth import demand
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import LEGACY, Node, author_node
 from orchestrator.sandbox.graphql.package_nodes import package_fields
@@ -171,8 +170,7 @@ class ParserChange:
         return {"__typename": "ParserTestRunCompleted", "results": results}
 
     def _domain(self, name: str) -> Domain:
-        demand(self._caller.role, Right.ADMIN)
-        return self._caller.repository(name)
+        return self._caller.repository(name, Right.CHANGE_PARSERS)
 
     def _keep(self, domain: Domain, record: Record) -> Node:
         check_parser(record)

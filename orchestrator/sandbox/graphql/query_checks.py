@@ -13,7 +13,6 @@ from typing import Any
 from orchestrator.cql import nodes, parse, walk
 from orchestrator.cql.diagnostics import Level
 from orchestrator.sandbox.answers import InputRefused, Refusal
-from orchestrator.sandbox.auth import demand
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import Node
 from orchestrator.sandbox.search.run import Checked, check, diagnostics_of
@@ -29,7 +28,7 @@ def query_checks(caller: Caller) -> dict[str, Callable[..., Any]]:
     """Return the resolvers of the root fields that check a query, by field name."""
 
     def validated(text: str) -> Node:
-        demand(caller.role, Right.READ)
+        caller.demand(Right.READ)
         return _validation(_said(text))
 
     return {
@@ -54,7 +53,7 @@ def _said(text: str) -> list[Node]:
 
 
 def _analysis(caller: Caller, text: str) -> Node:
-    demand(caller.role, Right.READ)
+    caller.demand(Right.READ)
     try:
         checked = check(text)
     except Refusal as exc:
@@ -68,7 +67,7 @@ def _analysis(caller: Caller, text: str) -> Node:
 
 
 def _analyzed(caller: Caller, given: Mapping[str, Any]) -> Node:
-    demand(caller.role, Right.READ)
+    caller.demand(Right.READ)
     if given["version"]["name"] not in _LANGUAGES:
         raise InputRefused(f"There is no language version '{given['version']['name']}'")
     domain = None if given.get("viewName") is None else caller.readable(given["viewName"])

@@ -5,7 +5,6 @@ The default resolver takes members of a dict and calls those that are functions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.sandbox.answers import InputRefused
@@ -20,8 +19,8 @@ from orchestrator.sandbox.graphql.nodes import (
 )
 from orchestrator.sandbox.graphql.package_nodes import installation_node, package_fields
 from orchestrator.sandbox.graphql.people import People
+from orchestrator.sandbox.graphql.permissions import view_actions_of
 from orchestrator.sandbox.graphql.repository import repository_fields
-from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.storage.domains import (
     AssetKind,
     Domain,
@@ -33,25 +32,6 @@ from orchestrator.sandbox.storage.states import RunState
 from orchestrator.units import format_instant, from_epoch_ms
 
 _ASSET_ACTIONS = ["Read", "Update", "Delete", "ReadMetadata"]
-_VIEW_ACTIONS: Mapping[Right, tuple[str, ...]] = {
-    Right.READ: ("ReadEvents", "ExportQueryResults"),
-    Right.CHANGE_TRIGGERS: ("CreateTriggers", "ChangeTriggers", "ChangeOrganizationOwnedQueries"),
-    Right.CHANGE_ACTIONS: ("CreateActions", "ChangeActions", "TestActions"),
-    Right.CHANGE_SAVED_QUERIES: ("CreateSavedQueries", "ChangeSavedQueries"),
-    Right.CHANGE_FILES: ("CreateFiles", "ChangeFiles"),
-    Right.CHANGE_PACKAGES: ("ChangePackages",),
-    Right.ADMIN: (
-        "ChangeConnections",
-        "ChangeDefaultSearchSettings",
-        "ChangeIngestTokens",
-        "ChangeParsers",
-        "ChangeRetention",
-        "ChangeUserAccess",
-        "ChangeViewOrRepositoryDescription",
-        "DeleteParsers",
-        "DeleteRepositoryOrView",
-    ),
-}
 
 
 def asset_node(kind: AssetKind, record: Record, domain: Domain) -> Node:
@@ -108,8 +88,7 @@ def file_node(file: StoredFile, domain: Domain) -> Node:
 
 def domain_node(domain: Domain, caller: Caller) -> Node:
     """Return the GraphQL object of a repository or view."""
-    rights = _VIEW_ACTIONS.items() if caller.role.reaches(domain.name) else ()
-    allowed = [action for right, names in rights if caller.may(right) for action in names]
+    allowed = view_actions_of(caller.role, domain)
     node: Node = {
         "__typename": "View" if domain.is_view else "Repository",
         "id": domain.id,

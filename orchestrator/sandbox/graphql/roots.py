@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.sandbox.answers import InputRefused
-from orchestrator.sandbox.auth import demand
 from orchestrator.sandbox.graphql.access import access_mutations, access_queries
 from orchestrator.sandbox.graphql.action_tests import action_tests
 from orchestrator.sandbox.graphql.caller import Caller
@@ -76,7 +75,7 @@ def _server(caller: Caller) -> dict[str, Any]:
         "externalPermissions": False,
         "externalGroupSynchronization": False,
         "currentOrganization": ORGANIZATION,
-        "canCreateRepo": is_root,
+        "canCreateRepo": caller.may(Right.CREATE_DOMAINS),
     }
     version = caller.sandbox.settings.version
     meta: Node = {
@@ -102,7 +101,7 @@ def _server(caller: Caller) -> dict[str, Any]:
 
 def _domains(caller: Caller) -> dict[str, Resolver]:
     def listed(*, repositories_only: bool) -> list[Node]:
-        demand(caller.role, Right.READ)
+        caller.demand(Right.READ)
         found = caller.sandbox.domains.values()
         return [
             domain_node(domain, caller)
@@ -127,7 +126,7 @@ def _domain_mutations(caller: Caller) -> dict[str, Resolver]:
         given: Sequence[Any] | None,
         settings: DomainSettings,
     ) -> Domain:
-        demand(caller.role, Right.ADMIN)
+        caller.demand(Right.CREATE_DOMAINS)
         if name in sandbox.domains:
             raise InputRefused(f"A search domain with the name '{name}' already exists")
         connections = None if given is None else _connections(given)
@@ -146,8 +145,7 @@ def _domain_mutations(caller: Caller) -> dict[str, Resolver]:
         return tuple(Connection(repository=e["repositoryName"], filter=e["filter"]) for e in given)
 
     def update_view(name: str, given: Sequence[Mapping[str, Any]]) -> Node:
-        demand(caller.role, Right.ADMIN)
-        domain = caller.readable(name)
+        domain = caller.domain(name, Right.CHANGE_CONNECTIONS)
         if not domain.is_view:
             raise InputRefused(f"Could not find a view with the name '{name}'")
         domain.connections = _connections(given)
@@ -155,8 +153,11 @@ def _domain_mutations(caller: Caller) -> dict[str, Resolver]:
         return domain_node(domain, caller)
 
     def delete(name: str) -> Node:
-        demand(caller.role, Right.ADMIN)
-        sandbox.drop_domain(caller.readable(name))
+        # What is no view is asked for as a repository, even where there is nothing.
+        found = sandbox.domains.get(name)
+        is_view = found is not None and found.is_view
+        right = Right.DELETE_VIEWS if is_view else Right.DELETE_REPOSITORIES
+        sandbox.drop_domain(caller.domain(name, right))
         return {"result": True}
 
     def create_repository(

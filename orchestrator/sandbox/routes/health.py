@@ -143,5 +143,5 @@ def _http_status(status: HealthStatus) -> int:
 
 def _administered(request: Request) -> Sandbox:
     sandbox, role = caller_of(request)
-    demand(role, Right.ADMIN)
+    demand(role, Right.READ_HEALTH)
     return sandbox
