@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 from orchestrator.sandbox.answers import InputRefused
 from orchestrator.sandbox.graphql.caller import Caller
@@ -26,7 +26,8 @@ def token_mutations(caller: Caller) -> dict[str, Callable[..., Any]]:
 
     def add(given: Mapping[str, Any]) -> Node:
         domain = repository(given["repositoryName"])
-        text = given.get("customToken") or secrets.token_urlsafe(24)
+        # Senders such as PSFalcon take a UUID and nothing else.
+        text = given.get("customToken") or str(uuid4())
         if text in sandbox.tokens:
             raise _refused("customToken", "is in use")
         if any(node["name"] == given["name"] for node in token_nodes(domain, caller)):
