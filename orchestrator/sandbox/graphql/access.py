@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.sandbox.answers import InputRefused
 from orchestrator.sandbox.auth import demand
 from orchestrator.sandbox.graphql.caller import Caller
-from orchestrator.sandbox.graphql.nodes import Node
+from orchestrator.sandbox.graphql.nodes import Node, page_node
 from orchestrator.sandbox.graphql.people import People
 from orchestrator.sandbox.graphql.reading import domain_node
 from orchestrator.sandbox.settings import Right
@@ -57,13 +57,13 @@ def access_queries(caller: Caller) -> dict[str, Resolver]:
         caller,
         {
             "users": lambda _info, search=None, **_order: people.users(search),
-            "usersPage": lambda _info, search=None, **page: _page(people.users(search), page),
+            "usersPage": lambda _info, search=None, **page: page_node(people.users(search), page),
             "user": user,
-            "groupsPage": lambda _info, search=None, **page: _page(groups(search), page),
+            "groupsPage": lambda _info, search=None, **page: page_node(groups(search), page),
             "group": lambda _info, groupId: people.group(_kept(directory.groups, groupId)),  # noqa: N803 -- the schema's name
             "groupByDisplayName": lambda _info, displayName: group_named(displayName),  # noqa: N803 -- the schema's name
             "roles": lambda _info: roles(),
-            "rolesPage": lambda _info, search=None, **page: _page(roles(search), page),
+            "rolesPage": lambda _info, search=None, **page: page_node(roles(search), page),
             "role": lambda _info, roleId: people.role(_kept(directory.roles, roleId)),  # noqa: N803 -- the schema's name
             "ipFilters": lambda _info: list(directory.ip_filters.values()),
         },
@@ -306,21 +306,6 @@ def _kept(records: Mapping[str, Record], record_id: str) -> Record:
 def _named(records: Any, search: str | None) -> list[Record]:
     wanted = (search or "").casefold()
     return [record for record in records if wanted in record["displayName"].casefold()]
-
-
-def _page(nodes: list[Node], page: Mapping[str, Any]) -> Node:
-    """Return one page; the first has the number 1."""
-    number, size = page["pageNumber"], page["pageSize"]
-    if number < 1 or size < 1:
-        raise InputRefused("pageNumber and pageSize must be at least 1")
-    return {
-        "page": nodes[(number - 1) * size : number * size],
-        "pageInfo": {
-            "number": number,
-            "totalNumberOfRows": len(nodes),
-            "total": -(-len(nodes) // size),
-        },
-    }
 
 
 def _refused(field: str, reason: str) -> InputRefused:

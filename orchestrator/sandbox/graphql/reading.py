@@ -5,11 +5,13 @@ The default resolver takes members of a dict and calls those that are functions.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from orchestrator.sandbox.answers import InputRefused
 from orchestrator.sandbox.assets.yaml_forms import yaml_of
 from orchestrator.sandbox.graphql.caller import Caller
+from orchestrator.sandbox.graphql.files import field_search
 from orchestrator.sandbox.graphql.nodes import (
     LEGACY,
     ORGANIZATION,
@@ -107,7 +109,8 @@ def domain_node(domain: Domain, caller: Caller) -> Node:
         "tags": [],
         "allowedViewActions": allowed,
         "isActionAllowed": lambda _info, action: action in allowed,
-        "defaultQuery": None,
+        "defaultQuery": lambda _info: _default_query(domain),
+        "fileFieldSearch": partial(field_search, domain),
         "installedPackages": lambda _info: [
             installation_node(package) for package in domain.packages.values()
         ],
@@ -242,6 +245,11 @@ def _actions(record: Record, domain: Domain) -> list[Node]:
     actions = domain.assets[AssetKind.ACTION]
     found = [actions[i] for i in record["actionIds"] if i in actions]
     return [asset_node(AssetKind.ACTION, action, domain) for action in found]
+
+
+def _default_query(domain: Domain) -> Node | None:
+    record = domain.assets[AssetKind.SAVED_QUERY].get(domain.settings.default_query or "")
+    return None if record is None else asset_node(AssetKind.SAVED_QUERY, record, domain)
 
 
 def _listing(kind: AssetKind, domain: Domain) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,10 +12,11 @@ from orchestrator.sandbox.graphql.action_tests import action_tests
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.changes import asset_mutations, template_queries
 from orchestrator.sandbox.graphql.files import file_mutations, file_queries
+from orchestrator.sandbox.graphql.finding import finding_queries, readable_domains
 from orchestrator.sandbox.graphql.ingest_tokens import token_mutations
 from orchestrator.sandbox.graphql.nodes import ORGANIZATION, Node
 from orchestrator.sandbox.graphql.packages import package_mutations, package_queries
-from orchestrator.sandbox.graphql.parsers import parser_mutations
+from orchestrator.sandbox.graphql.parsers import parser_mutations, parser_queries
 from orchestrator.sandbox.graphql.people import People
 from orchestrator.sandbox.graphql.permission_tokens import (
     permission_token_mutations,
@@ -22,6 +24,7 @@ from orchestrator.sandbox.graphql.permission_tokens import (
 )
 from orchestrator.sandbox.graphql.query_checks import query_checks
 from orchestrator.sandbox.graphql.reading import domain_node
+from orchestrator.sandbox.graphql.renaming import renaming_mutations
 from orchestrator.sandbox.graphql.running import running_queries
 from orchestrator.sandbox.graphql.server import (
     retention_given,
@@ -44,6 +47,7 @@ def root_of(caller: Caller) -> dict[str, Any]:
     return {
         **_server(caller),
         **_domains(caller),
+        **finding_queries(caller),
         **query_checks(caller),
         **running_queries(caller),
         **file_queries(caller),
@@ -56,6 +60,8 @@ def root_of(caller: Caller) -> dict[str, Any]:
         **action_tests(caller),
         **file_mutations(caller),
         **_domain_mutations(caller),
+        **renaming_mutations(caller),
+        **parser_queries(caller),
         **parser_mutations(caller),
         **package_mutations(caller),
         **token_mutations(caller),
@@ -101,12 +107,10 @@ def _server(caller: Caller) -> dict[str, Any]:
 
 def _domains(caller: Caller) -> dict[str, Resolver]:
     def listed(*, repositories_only: bool) -> list[Node]:
-        caller.demand(Right.READ)
-        found = caller.sandbox.domains.values()
         return [
             domain_node(domain, caller)
-            for domain in found
-            if caller.role.reaches(domain.name) and not (repositories_only and domain.is_view)
+            for domain in readable_domains(caller)
+            if not (repositories_only and domain.is_view)
         ]
 
     return {
@@ -133,6 +137,9 @@ def _domain_mutations(caller: Caller) -> dict[str, Resolver]:
         domain = Domain(
             name=name, description=description or "", connections=connections, settings=settings
         )
+        if any(other.id == domain.id for other in sandbox.domains.values()):
+            # One that was made under this name has another by now.
+            domain.own_id = secrets.token_hex(12)
         sandbox.domains[name] = domain
         sandbox.save()
         return domain

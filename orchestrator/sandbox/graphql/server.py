@@ -15,11 +15,11 @@ from orchestrator.ids import derive
 from orchestrator.sandbox.answers import InputRefused
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import ORGANIZATION, Node
-from orchestrator.sandbox.graphql.reading import domain_node
+from orchestrator.sandbox.graphql.reading import domain_node, find_asset
 from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.state import Sandbox
 from orchestrator.sandbox.storage.directory import EVERYBODY
-from orchestrator.sandbox.storage.domains import DomainSettings
+from orchestrator.sandbox.storage.domains import AssetKind, DomainSettings
 from orchestrator.units import format_instant
 
 Resolver = Callable[..., Any]
@@ -33,6 +33,7 @@ _CREATED_WITH = {
 }
 """What a new repository is given, and how much of it is a day or a GB."""
 _REFUSED = {
+    "restoreDeletedSearchDomain": (Right.DELETE_REPOSITORIES, "to restore what was deleted"),
     "s3EnableArchiving": (Right.CHANGE_ARCHIVING, "archiving"),
     "s3DisableArchiving": (Right.CHANGE_ARCHIVING, "archiving"),
     "s3ConfigureArchiving": (Right.CHANGE_ARCHIVING, "archiving"),
@@ -90,6 +91,9 @@ def server_facts(caller: Caller) -> Node:
         "allowActionsNotUseProxy": True,
         "sharedDashboardsEnabled": False,
         "isApiExplorerEnabled": False,
+        # Nobody logs in: there are tokens alone.
+        "authenticationMethod": {"__typename": "NoAuthentication", "name": "NoAuthentication"},
+        "organizationMode": "Single",
     }
 
 
@@ -160,6 +164,15 @@ def _setting_mutations(caller: Caller) -> dict[str, Resolver]:
         caller.sandbox.save()
         return {"automaticSearch": automaticSearch}
 
+    def search_first(given: Mapping[str, Any]) -> Node:
+        domain = caller.domain(given["viewName"], Right.CHANGE_DEFAULT_SEARCH)
+        query_id = given.get("savedQueryId")
+        if query_id is not None:
+            find_asset(AssetKind.SAVED_QUERY, query_id, domain)
+        domain.settings = replace(domain.settings, default_query=query_id)
+        caller.sandbox.save()
+        return {"result": True}
+
     def star(name: str, *, on: bool) -> Node:
         domain = caller.readable(name)
         domain.settings = replace(domain.settings, is_starred=on)
@@ -184,6 +197,7 @@ def _setting_mutations(caller: Caller) -> dict[str, Resolver]:
     return {
         "updateDescriptionForSearchDomain": describe,
         "setAutomaticSearching": search_at_once,
+        "setDefaultSavedQuery": lambda _info, input: search_first(input),  # noqa: A006 -- the schema's name
         "updateRetention": retain,
         "addStarToSearchDomain": lambda _info, name: star(name, on=True),
         "removeStarFromSearchDomain": lambda _info, name: star(name, on=False),

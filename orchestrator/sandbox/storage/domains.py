@@ -113,6 +113,8 @@ class DomainSettings:
     """None is without limit, as in the two below."""
     retention_ingest_gb: float | None = None
     retention_storage_gb: float | None = None
+    default_query: str | None = None
+    """Id of the saved query that a search begins with."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -136,11 +138,13 @@ class Domain:
     settings: DomainSettings = DomainSettings()
     runs: dict[str, RunState] = field(default_factory=dict, repr=False)
     """By id: how far each trigger is; empty where triggers do not run."""
+    own_id: str = ""
+    """The id, of one whose name is not the first that it had; empty for that of the name."""
 
     @property
     def id(self) -> str:
-        """Return an opaque id that depends on the name alone."""
-        return derive("domain", self.name)[:24]
+        """Return an opaque id, which depends on the first name alone."""
+        return self.own_id or derive("domain", self.name)[:24]
 
     @property
     def is_view(self) -> bool:
@@ -192,6 +196,7 @@ class Domain:
             "packages": packages,
             "parsers": list(self.parsers.values()),
             "settings": asdict(self.settings),
+            "own_id": self.own_id,
         }
 
 
@@ -210,6 +215,7 @@ def domain_from_json(raw: Record, blobs: dict[str, bytes]) -> Domain:
     # Older data directories have none of these.
     domain.parsers = {record["id"]: record for record in raw.get("parsers", [])}
     domain.settings = DomainSettings(**raw.get("settings", {}))
+    domain.own_id = raw.get("own_id", "")
     for entry in raw["files"]:
         file = StoredFile(
             name=entry["name"],
