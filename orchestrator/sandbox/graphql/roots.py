@@ -34,10 +34,10 @@ from orchestrator.sandbox.graphql.server import (
 )
 from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.storage.domains import Connection, Domain, DomainSettings
+from orchestrator.sandbox.triggers.kinds import MAX_BACKFILL_RUNS
 
 Resolver = Callable[..., Any]
 
-_BACKFILL_LIMIT = 5
 _MAX_CSV_BYTES = 200_000_000
 _MAX_JSON_BYTES = 100_000_000
 
@@ -92,7 +92,7 @@ def _server(caller: Caller) -> dict[str, Any]:
         "minimumNodeVersion": version,
         "sandboxesEnabled": False,
         "personalUserTokensEnabled": True,
-        "scheduledSearchMaxBackfillLimit": _BACKFILL_LIMIT,
+        "scheduledSearchMaxBackfillLimit": MAX_BACKFILL_RUNS,
         "maxCsvFileUploadSizeBytes": _MAX_CSV_BYTES,
         "maxJsonFileUploadSizeBytes": _MAX_JSON_BYTES,
         **server_facts(caller),
