@@ -7,7 +7,7 @@ out. What each mutation returns, object or Boolean, differs by kind as on LogSca
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -114,12 +114,14 @@ class AssetChange:
         """Enable or disable a trigger and return its node."""
         return self._edit(kind, given, lambda _old: {"enabled": enabled})
 
-    def label(self, kind: AssetKind, given: Input, *, add: bool) -> dict[str, Any]:
-        """Add or remove one label and return the node."""
+    def label(
+        self, kind: AssetKind, given: Input, labels: Sequence[str], *, add: bool
+    ) -> dict[str, Any]:
+        """Add or remove labels and return the node."""
 
         def edited(old: Record) -> Record:
-            rest = [label for label in old["labels"] if label != given["label"]]
-            return {"labels": [*rest, given["label"]] if add else rest}
+            rest = [label for label in old["labels"] if label not in labels]
+            return {"labels": [*rest, *dict.fromkeys(labels)] if add else rest}
 
         return self._edit(kind, given, edited)
 
@@ -177,17 +179,19 @@ def _alert_mutations(
 
 def _label_mutations(change: AssetChange) -> dict[str, Resolver]:
     """Return what adds and removes one label: the newer alerts answer true, the others the node."""
+
+    def labelled(kind: AssetKind, *, add: bool) -> Resolver:
+        return lambda _info, input: change.label(kind, input, [input["label"]], add=add)  # noqa: A006 -- the schema's name
+
     found = {}
     for verb, add in (("add", True), ("remove", False)):
         for typename, kind in (
             ("FilterAlert", AssetKind.FILTER_ALERT),
             ("AggregateAlert", AssetKind.AGGREGATE_ALERT),
         ):
-            found[f"{verb}{typename}Label"] = _done(_mutation(change.label, kind, add=add))
-        found[f"{verb}AlertLabelV2"] = _mutation(change.label, AssetKind.LEGACY_ALERT, add=add)
-        found[f"{verb}ScheduledSearchLabel"] = _mutation(
-            change.label, AssetKind.SCHEDULED_SEARCH, add=add
-        )
+            found[f"{verb}{typename}Label"] = _done(labelled(kind, add=add))
+        found[f"{verb}AlertLabelV2"] = labelled(AssetKind.LEGACY_ALERT, add=add)
+        found[f"{verb}ScheduledSearchLabel"] = labelled(AssetKind.SCHEDULED_SEARCH, add=add)
     return found
 
 

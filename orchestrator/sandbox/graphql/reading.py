@@ -55,6 +55,7 @@ def asset_node(kind: AssetKind, record: Record, domain: Domain) -> Node:
                 "lastErrorTime": state.error_ms or None,
             }
             own = {name: record[name] for name in _ALERT_FIELDS if name in record}
+            own["throttleFields"] = [record["throttleField"]] if record["throttleField"] else []
             return node | _trigger(record, domain) | alert | own
         case AssetKind.LEGACY_ALERT:
             return node | _trigger(record, domain) | _legacy_alert(record, domain)

@@ -14,6 +14,7 @@ from orchestrator.sandbox.graphql.changes import asset_mutations, template_queri
 from orchestrator.sandbox.graphql.files import file_mutations, file_queries
 from orchestrator.sandbox.graphql.finding import finding_queries, readable_domains
 from orchestrator.sandbox.graphql.ingest_tokens import token_mutations
+from orchestrator.sandbox.graphql.later_changes import later_mutations
 from orchestrator.sandbox.graphql.nodes import ORGANIZATION, Node
 from orchestrator.sandbox.graphql.packages import package_mutations, package_queries
 from orchestrator.sandbox.graphql.parsers import parser_mutations, parser_queries
@@ -57,6 +58,7 @@ def root_of(caller: Caller) -> dict[str, Any]:
         **template_queries(caller),
         **package_queries(caller),
         **asset_mutations(caller),
+        **later_mutations(caller),
         **action_tests(caller),
         **file_mutations(caller),
         **_domain_mutations(caller),

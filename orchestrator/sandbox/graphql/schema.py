@@ -79,6 +79,21 @@ _SINCE: tuple[tuple[Version, tuple[str, ...]], ...] = (
             "QueryAnalysisResult",
         ),
     ),
+    (
+        # All of it came later, in versions that are not known, and is in the sandbox's own.
+        (1, 204, 0),
+        (
+            "*AlertV2",
+            "*Labels",
+            "*ableScheduledSearchV2",
+            "*eleteScheduledSearchV2",
+            "EnableScheduledSearch",
+            "DisableScheduledSearch",
+            "*erunScheduledSearch",
+            "*ancelScheduledSearchRerun",
+            "*.throttleFields",
+        ),
+    ),
 )
 
 
