@@ -158,7 +158,7 @@ class SandboxSettings:
     """Folder of zips that GraphQL installs packages from by name; None is an empty marketplace."""
     version: str = VERSION
     """What /status and `meta{version}` say. An older one than the default takes out of GraphQL what
-    came later; a newer one adds nothing.
+    came later and puts in what was there then; a newer one adds nothing.
     """
     poll_after_running_ms: int = 50
     """`pollAfter` while a job runs. LogScale's own is about 2800 ms."""

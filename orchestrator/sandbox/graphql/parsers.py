@@ -223,6 +223,10 @@ def _node(record: Record, *, is_built_in: bool) -> Node:
         "fieldsToBeRemovedBeforeParsing": record["fieldsToBeRemovedBeforeParsing"],
         "yamlTemplate": parser_yaml(record),
         "testCases": record["testCases"],
+        # As servers before 1.204 name them.
+        "sourceCode": record["script"],
+        "tagFields": record["fieldsToTag"],
+        "testData": [case["event"]["rawString"] for case in record["testCases"]],
     }
 
 

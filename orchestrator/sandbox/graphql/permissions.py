@@ -111,5 +111,8 @@ def view_actions_of(role: TokenRole, domain: Domain) -> list[str]:
     if not role.reaches(domain.name):
         return []
     allowed = [name for right, names in _VIEW_ACTIONS.items() if role.may(right) for name in names]
+    if role.may(Right.UPDATE_TRIGGERS) and role.may(Right.UPDATE_ACTIONS):
+        # Once both were one.
+        allowed.append("ChangeTriggersAndActions")
     may_delete = role.may(Right.DELETE_VIEWS if domain.is_view else Right.DELETE_REPOSITORIES)
     return [*allowed, "DeleteRepositoryOrView"] if may_delete else allowed

@@ -108,7 +108,10 @@ def domain_node(domain: Domain, caller: Caller) -> Node:
         "resource": f"search-domains/{domain.id}",
         "viewerQueryPrefix": domain.prefix(),
         "tags": [],
-        "allowedViewActions": allowed,
+        # Some servers do not know them all.
+        "allowedViewActions": lambda info: [
+            action for action in allowed if action in info.schema.type_map["ViewAction"].values
+        ],
         "isActionAllowed": lambda _info, action: action in allowed,
         "defaultQuery": lambda _info: _default_query(domain),
         "fileFieldSearch": partial(field_search, domain),
@@ -160,6 +163,7 @@ def _common(kind: AssetKind, record: Record, domain: Domain) -> Node:
 def _saved_query(record: Record) -> Node:
     return {
         "description": record["description"],
+        "assetType": "SavedQuery",
         "widgetType": record["widgetType"],
         "options": record["options"],
         "query": {
@@ -217,6 +221,8 @@ def _scheduled_search(record: Record, domain: Domain) -> Node:
         **_older_members(record, domain),
         # Both are the end of the window that was searched, not the time of the run.
         "lastExecuted": state.last_executed_ms or None,
+        # That one was the time of the run.
+        "lastScheduledSearch": state.last_poll_ms or None,
         "lastTriggered": state.last_triggered_ms or None,
         "timeOfNextPlannedExecution": state.next_ms or None,
     }
@@ -227,6 +233,7 @@ def _legacy_alert(record: Record, domain: Domain) -> Node:
     state = domain.runs.get(record["id"], _NEVER_RUN)
     return {name: record[name] for name in own} | {
         **_older_members(record, domain),
+        "assetType": "Alert",
         "timeOfLastTrigger": state.last_triggered_ms or None,
     }
 

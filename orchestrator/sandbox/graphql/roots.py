@@ -16,6 +16,7 @@ from orchestrator.sandbox.graphql.finding import finding_queries, readable_domai
 from orchestrator.sandbox.graphql.ingest_tokens import token_mutations
 from orchestrator.sandbox.graphql.later_changes import later_mutations
 from orchestrator.sandbox.graphql.nodes import ORGANIZATION, Node
+from orchestrator.sandbox.graphql.older_parsers import older_parser_mutations
 from orchestrator.sandbox.graphql.packages import package_mutations, package_queries
 from orchestrator.sandbox.graphql.parsers import parser_mutations, parser_queries
 from orchestrator.sandbox.graphql.people import People
@@ -65,6 +66,7 @@ def root_of(caller: Caller) -> dict[str, Any]:
         **renaming_mutations(caller),
         **parser_queries(caller),
         **parser_mutations(caller),
+        **older_parser_mutations(caller),
         **package_mutations(caller),
         **token_mutations(caller),
         **access_mutations(caller),
