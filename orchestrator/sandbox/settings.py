@@ -40,6 +40,9 @@ class Right(StrEnum):
     CREATE_SAVED_QUERIES = "create-saved-queries"
     UPDATE_SAVED_QUERIES = "update-saved-queries"
     DELETE_SAVED_QUERIES = "delete-saved-queries"
+    CREATE_DASHBOARDS = "create-dashboards"
+    UPDATE_DASHBOARDS = "update-dashboards"
+    DELETE_DASHBOARDS = "delete-dashboards"
     CHANGE_FILES = "change-files"
     CHANGE_PACKAGES = "change-packages"
     CHANGE_PARSERS = "change-parsers"
@@ -67,8 +70,8 @@ class Right(StrEnum):
     MANAGE_CLUSTER = "manage-cluster"
     READ_HEALTH = "read-health"
     ADMIN = "admin"
-    """Everything but events and the assets of search domains: the tokens of others and the
-    sandbox's own control routes, and every right here that is none of READ, INGEST, CHANGE_….
+    """Everything but events and most assets of search domains: the tokens of others and the
+    sandbox's own control routes, and each right that is not among `_OF_USERS` or part of one.
     """
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from orchestrator.sandbox.answers import InputRefused
 from orchestrator.sandbox.graphql.caller import Caller
+from orchestrator.sandbox.graphql.dashboard_nodes import dashboard_node, dashboards_of
 from orchestrator.sandbox.graphql.nodes import Node, page_node
 from orchestrator.sandbox.graphql.parsers import parser_node
 from orchestrator.sandbox.graphql.reading import asset_node, domain_node, file_node
@@ -131,6 +132,9 @@ def _entries(domain: Domain, caller: Caller) -> Iterator[_Entry]:
     for record in domain.parsers.values():
         parser = partial(parser_node, record, domain)
         yield _entry("Parser", record["name"], domain, parser=parser)
+    for record in dashboards_of(domain):
+        board = partial(dashboard_node, record, domain, lambda shown: domain_node(shown, caller))
+        yield _entry("Dashboard", record["name"], domain, dashboard=board)
     for file in domain.files.values():
         view, content = partial(domain_node, domain, caller), partial(file_node, file, domain)
         yield _entry("File", file.name, domain, view=view, file=content)

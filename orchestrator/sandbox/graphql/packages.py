@@ -14,6 +14,7 @@ from orchestrator.sandbox.answers import InputRefused
 from orchestrator.sandbox.assets import records
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.changes import AssetChange, unsaved_asset
+from orchestrator.sandbox.graphql.dashboards import DashboardChange
 from orchestrator.sandbox.graphql.nodes import Node
 from orchestrator.sandbox.graphql.package_nodes import installation_node, package_node
 from orchestrator.sandbox.graphql.parsers import ParserChange
@@ -132,6 +133,13 @@ def _from_templates(caller: Caller) -> dict[str, Resolver]:
         kind = AssetKind.SAVED_QUERY
         return {"savedQuery": AssetChange(caller).create(kind, made, records.saved_query)}
 
+    def dashboard(_info: Any, dashboardTemplateName: str, **given: Any) -> Node:  # noqa: N803 -- the schema's name
+        view, package_id = given["viewName"], given["packageId"]
+        domain = caller.domain(view, Right.CREATE_DASHBOARDS)
+        template = _template(_package(domain, package_id), "dashboards", dashboardTemplateName)
+        name = given.get("overrideName") or template.name
+        return {"dashboard": DashboardChange(caller).create(view, template.text, name)}
+
     def lookup_file(_info: Any, lookupFileTemplateName: str, **given: Any) -> Node:  # noqa: N803 -- the schema's name
         view = given["viewName"]
         domain = caller.domain(view, Right.CHANGE_FILES)
@@ -147,6 +155,7 @@ def _from_templates(caller: Caller) -> dict[str, Resolver]:
         "createActionFromPackageTemplate": action,
         "createParserFromPackageTemplate": parser,
         "createSavedQueryFromPackageTemplate": saved_query,
+        "createDashboardFromPackageTemplate": dashboard,
         "createLookupFileFromPackageTemplate": lookup_file,
     }
 

@@ -27,6 +27,14 @@ _OF_A_VIEW: Mapping[str, tuple[Right, ...]] = {
     "CreateSavedQueries": (Right.CREATE_SAVED_QUERIES,),
     "UpdateSavedQueries": (Right.UPDATE_SAVED_QUERIES,),
     "DeleteSavedQueries": (Right.DELETE_SAVED_QUERIES,),
+    "ChangeDashboards": (
+        Right.CREATE_DASHBOARDS,
+        Right.UPDATE_DASHBOARDS,
+        Right.DELETE_DASHBOARDS,
+    ),
+    "CreateDashboards": (Right.CREATE_DASHBOARDS,),
+    "UpdateDashboards": (Right.UPDATE_DASHBOARDS,),
+    "DeleteDashboards": (Right.DELETE_DASHBOARDS,),
     # One upload creates or replaces, so that these are one.
     "ChangeFiles": (Right.CHANGE_FILES,),
     "CreateFiles": (Right.CHANGE_FILES,),
@@ -75,6 +83,8 @@ _VIEW_ACTIONS: Mapping[Right, tuple[str, ...]] = {
     Right.TEST_ACTIONS: ("TestActions",),
     Right.CREATE_SAVED_QUERIES: ("CreateSavedQueries",),
     Right.UPDATE_SAVED_QUERIES: ("ChangeSavedQueries",),
+    Right.CREATE_DASHBOARDS: ("CreateDashboards",),
+    Right.UPDATE_DASHBOARDS: ("ChangeDashboards",),
     Right.CHANGE_FILES: ("CreateFiles", "ChangeFiles"),
     Right.CHANGE_PACKAGES: ("ChangePackages",),
     Right.CHANGE_PARSERS: ("ChangeParsers", "DeleteParsers"),

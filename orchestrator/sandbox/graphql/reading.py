@@ -11,6 +11,7 @@ from typing import Any
 from orchestrator.sandbox.answers import InputRefused
 from orchestrator.sandbox.assets.yaml_forms import yaml_of
 from orchestrator.sandbox.graphql.caller import Caller
+from orchestrator.sandbox.graphql.dashboard_nodes import dashboard_fields
 from orchestrator.sandbox.graphql.files import field_search
 from orchestrator.sandbox.graphql.nodes import (
     LEGACY,
@@ -103,7 +104,7 @@ def domain_node(domain: Domain, caller: Caller) -> Node:
         "starredFields": [],
         "searchLimitedMs": None,
         "reposExcludedInSearchLimit": [],
-        "dashboards": [],
+        **dashboard_fields(domain, lambda shown: domain_node(shown, caller)),
         "automaticSearch": domain.settings.automatic_search,
         "resource": f"search-domains/{domain.id}",
         "viewerQueryPrefix": domain.prefix(),

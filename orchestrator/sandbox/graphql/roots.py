@@ -11,6 +11,7 @@ from orchestrator.sandbox.graphql.access import access_mutations, access_queries
 from orchestrator.sandbox.graphql.action_tests import action_tests
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.changes import asset_mutations, template_queries
+from orchestrator.sandbox.graphql.dashboards import dashboard_mutations, dashboard_queries
 from orchestrator.sandbox.graphql.files import file_mutations, file_queries
 from orchestrator.sandbox.graphql.finding import finding_queries, readable_domains
 from orchestrator.sandbox.graphql.ingest_tokens import token_mutations
@@ -64,6 +65,8 @@ def root_of(caller: Caller) -> dict[str, Any]:
         **file_mutations(caller),
         **_domain_mutations(caller),
         **renaming_mutations(caller),
+        **dashboard_queries(caller),
+        **dashboard_mutations(caller),
         **parser_queries(caller),
         **parser_mutations(caller),
         **older_parser_mutations(caller),

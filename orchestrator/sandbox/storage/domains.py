@@ -135,6 +135,8 @@ class Domain:
     """By name, without the version."""
     parsers: dict[str, Record] = field(default_factory=dict, repr=False)
     """By id: the repository's own parsers."""
+    dashboards: dict[str, Record] = field(default_factory=dict, repr=False)
+    """By id: those that no package brought."""
     settings: DomainSettings = DomainSettings()
     runs: dict[str, RunState] = field(default_factory=dict, repr=False)
     """By id: how far each trigger is; empty where triggers do not run."""
@@ -195,6 +197,7 @@ class Domain:
             "files": files,
             "packages": packages,
             "parsers": list(self.parsers.values()),
+            "dashboards": list(self.dashboards.values()),
             "settings": asdict(self.settings),
             "own_id": self.own_id,
         }
@@ -214,6 +217,7 @@ def domain_from_json(raw: Record, blobs: dict[str, bytes]) -> Domain:
         domain.assets[kind] = {record["id"]: record for record in raw["assets"].get(kind, [])}
     # Older data directories have none of these.
     domain.parsers = {record["id"]: record for record in raw.get("parsers", [])}
+    domain.dashboards = {record["id"]: record for record in raw.get("dashboards", [])}
     domain.settings = DomainSettings(**raw.get("settings", {}))
     domain.own_id = raw.get("own_id", "")
     for entry in raw["files"]:

@@ -35,6 +35,11 @@ OPERATIONS = {
       queryString: "b=1", id: "<savedQueries>"}) { savedQuery { id } } }""",
     "delete saved query": """mutation { deleteSavedQuery(input: {viewName: "falcon",
       id: "<savedQueries>"}) { result } }""",
+    "create dashboard": """mutation { createDashboardFromTemplateV2(input: {viewName: "falcon",
+      yamlTemplate: "name: new"}) { id } }""",
+    "update dashboard": 'mutation { addDashboardLabel(id: "<dashboards>", label: "l") { id } }',
+    "delete dashboard": """mutation { deleteDashboard(input: {id: "<dashboards>"}) {
+      dashboard { id } } }""",
     "change files": 'mutation { newFile(fileName: "a.csv", name: "falcon") { limit } }',
     "change packages": """mutation { uninstallPackage(packageId: "a/b", viewName: "falcon") {
       result } }""",
@@ -90,6 +95,10 @@ OF_A_VIEW = {
     "CreateSavedQueries": {"create saved query"},
     "UpdateSavedQueries": {"update saved query"},
     "DeleteSavedQueries": {"delete saved query"},
+    "ChangeDashboards": {"create dashboard", "update dashboard", "delete dashboard"},
+    "CreateDashboards": {"create dashboard"},
+    "UpdateDashboards": {"update dashboard"},
+    "DeleteDashboards": {"delete dashboard"},
     "ChangeFiles": {"change files"},
     "UpdateFiles": {"change files"},
     "ChangePackages": {"change packages"},
@@ -122,6 +131,9 @@ OF_THE_SYSTEM = {
     "ListSubdomains": set(),
 }
 ADMINISTERS = {
+    "create dashboard",
+    "update dashboard",
+    "delete dashboard",
     "change parsers",
     "change ingest tokens",
     "change retention",
@@ -152,8 +164,9 @@ def data(answer: dict[str, Any]) -> Any:
 
 async def seed(client: Any) -> dict[str, str]:
     """Make one entry of each kind that an operation names; return their ids by kind."""
-    for name in ("create trigger", "create action", "create saved query"):
-        data(await client.graphql(OPERATIONS[name].replace('"new"', '"old"')))
+    for name in ("create trigger", "create action", "create saved query", "create dashboard"):
+        document = OPERATIONS[name].replace('"new"', '"old"').replace("name: new", "name: old")
+        data(await client.graphql(document))
     data(await client.graphql('mutation { createView(name: "west") { id } }'))
     group = data(await client.graphql('mutation { addGroup(displayName: "g") { group { id } } }'))
     role = data(
@@ -162,7 +175,7 @@ async def seed(client: Any) -> dict[str, str]:
     )
     domain = data(
         await client.graphql("""{ searchDomain(name: "falcon") { id filterAlerts { id }
-          actions { id } savedQueries { id } } }""")
+          actions { id } savedQueries { id } dashboards { id } } }""")
     )
     west = data(await client.graphql('{ searchDomain(name: "west") { id } }'))
     ids = {kind: found[0]["id"] for kind, found in domain.items() if kind != "id"}
