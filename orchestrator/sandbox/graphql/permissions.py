@@ -67,7 +67,8 @@ _OF_THE_ORGANIZATION: Mapping[str, tuple[Right, ...]] = {
 }
 _OF_THE_SYSTEM: Mapping[str, tuple[Right, ...]] = {
     "ChangeSystemPermissions": (Right.ADMIN,),
-    "ManageCluster": (Right.MANAGE_CLUSTER,),
+    # Who manages the cluster sees how it is.
+    "ManageCluster": (Right.MANAGE_CLUSTER, Right.READ_HEALTH),
     "ReadHealthCheck": (Right.READ_HEALTH,),
     "ChangeFeatureFlags": (Right.CHANGE_FLAGS,),
     "IngestAcrossAllReposWithinCluster": (Right.INGEST,),

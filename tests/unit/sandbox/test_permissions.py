@@ -125,7 +125,7 @@ OF_THE_ORGANIZATION = {
     "ViewUsage": set(),
 }
 OF_THE_SYSTEM = {
-    "ManageCluster": {"manage cluster"},
+    "ManageCluster": {"manage cluster", HEALTH},
     "ReadHealthCheck": {HEALTH},
     "ChangeFeatureFlags": {"change flags"},
     "ListSubdomains": set(),
@@ -312,7 +312,7 @@ async def test_allowed_actions_and_permissions_follow_the_rights(client: Any) ->
     [
         (["ReadAccess", "UpdateFiles"], {Right.READ, Right.CHANGE_FILES}),
         (["CreateTriggers", "DeleteActions"], {Right.CREATE_TRIGGERS, Right.DELETE_ACTIONS}),
-        (["ManageCluster"], {Right.MANAGE_CLUSTER}),
+        (["ManageCluster"], {Right.MANAGE_CLUSTER, Right.READ_HEALTH}),
         (["IngestAcrossAllReposWithinCluster"], {Right.INGEST}),
         (["ViewUsage"], set()),
     ],
