@@ -77,7 +77,7 @@ def demand(role: TokenRole, right: Right, *, repository: str | None = None) -> N
     Raises:
         Refusal: 403, the role lacks `right`, or is bound to other search domains.
     """
-    if right not in role.rights:
+    if not role.may(right):
         raise forbidden()
     if repository is not None and not role.reaches(repository):
         raise forbidden()

@@ -21,22 +21,89 @@ VERSION = "1.204.0--build-1--sha-0000000000"
 
 
 class Right(StrEnum):
-    """What a token may do, coarser than LogScale's permissions."""
+    """What a token may do: what something in the sandbox asks for, and no more."""
 
     READ = "read"
     """Search, and read assets and files."""
     INGEST = "ingest"
     CHANGE_TRIGGERS = "change-triggers"
     """Alerts of all kinds and scheduled searches."""
+    CREATE_TRIGGERS = "create-triggers"
+    UPDATE_TRIGGERS = "update-triggers"
+    DELETE_TRIGGERS = "delete-triggers"
     CHANGE_ACTIONS = "change-actions"
+    CREATE_ACTIONS = "create-actions"
+    UPDATE_ACTIONS = "update-actions"
+    DELETE_ACTIONS = "delete-actions"
+    TEST_ACTIONS = "test-actions"
     CHANGE_SAVED_QUERIES = "change-saved-queries"
+    CREATE_SAVED_QUERIES = "create-saved-queries"
+    UPDATE_SAVED_QUERIES = "update-saved-queries"
+    DELETE_SAVED_QUERIES = "delete-saved-queries"
+    CREATE_DASHBOARDS = "create-dashboards"
+    UPDATE_DASHBOARDS = "update-dashboards"
+    DELETE_DASHBOARDS = "delete-dashboards"
     CHANGE_FILES = "change-files"
     CHANGE_PACKAGES = "change-packages"
+    CHANGE_PARSERS = "change-parsers"
+    CHANGE_INGEST_TOKENS = "change-ingest-tokens"
+    """Make, change, delete and see a repository's ingest tokens."""
+    CHANGE_RETENTION = "change-retention"
+    CHANGE_ARCHIVING = "change-archiving"
+    CHANGE_DEFAULT_SEARCH = "change-default-search"
+    CHANGE_DESCRIPTION = "change-description"
+    CHANGE_CONNECTIONS = "change-connections"
+    CREATE_DOMAINS = "create-domains"
+    """Make repositories and views."""
+    DELETE_REPOSITORIES = "delete-repositories"
+    DELETE_VIEWS = "delete-views"
+    ASSIGN_ROLES = "assign-roles"
+    """Give groups a role in a search domain."""
+    MANAGE_USERS = "manage-users"
+    """Users, groups and roles."""
+    CHANGE_IP_FILTERS = "change-ip-filters"
+    CHANGE_POLICIES = "change-policies"
+    """What tokens of each kind may be."""
+    MONITOR_QUERIES = "monitor-queries"
+    """See and end the queries of others."""
+    CHANGE_FLAGS = "change-flags"
+    MANAGE_CLUSTER = "manage-cluster"
+    READ_HEALTH = "read-health"
     ADMIN = "admin"
-    """Repositories and views, users, and the sandbox's own control routes."""
+    """Everything but events and most assets of search domains: the tokens of others and the
+    sandbox's own control routes, and each right that is not among `_OF_USERS` or part of one.
+    """
 
 
 ALL_RIGHTS = frozenset(Right)
+_TRIGGERS = (Right.CREATE_TRIGGERS, Right.UPDATE_TRIGGERS, Right.DELETE_TRIGGERS)
+_ACTIONS = (
+    Right.CREATE_ACTIONS,
+    Right.UPDATE_ACTIONS,
+    Right.DELETE_ACTIONS,
+    Right.TEST_ACTIONS,
+)
+_SAVED_QUERIES = (
+    Right.CREATE_SAVED_QUERIES,
+    Right.UPDATE_SAVED_QUERIES,
+    Right.DELETE_SAVED_QUERIES,
+)
+_OF_USERS = (
+    Right.READ,
+    Right.INGEST,
+    Right.CHANGE_TRIGGERS,
+    Right.CHANGE_ACTIONS,
+    Right.CHANGE_SAVED_QUERIES,
+    Right.CHANGE_FILES,
+    Right.CHANGE_PACKAGES,
+)
+_INCLUDED: Mapping[Right, frozenset[Right]] = {
+    Right.CHANGE_TRIGGERS: frozenset(_TRIGGERS),
+    Right.CHANGE_ACTIONS: frozenset(_ACTIONS),
+    Right.CHANGE_SAVED_QUERIES: frozenset(_SAVED_QUERIES),
+    Right.ADMIN: ALL_RIGHTS.difference(_OF_USERS, _TRIGGERS, _ACTIONS, _SAVED_QUERIES),
+}
+"""The rights that come with another, be the role made here or read from an older folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +120,10 @@ class TokenRole:
     """Repositories and views that it reaches beside `repository`."""
     expires_ms: int | None = None
     """When it is refused, in epoch ms; None is never."""
+
+    def may(self, right: Right) -> bool:
+        """Return whether the token has the right, or one that includes it."""
+        return right in self.rights or any(right in _INCLUDED.get(held, ()) for held in self.rights)
 
     def reaches(self, name: str) -> bool:
         """Return whether the token may be used in this repository or view."""
@@ -90,7 +161,7 @@ class SandboxSettings:
     """Folder of zips that GraphQL installs packages from by name; None is an empty marketplace."""
     version: str = VERSION
     """What /status and `meta{version}` say. An older one than the default takes out of GraphQL what
-    came later; a newer one adds nothing.
+    came later and puts in what was there then; a newer one adds nothing.
     """
     poll_after_running_ms: int = 50
     """`pollAfter` while a job runs. LogScale's own is about 2800 ms."""

@@ -14,6 +14,7 @@ from orchestrator.cql import nodes, walk
 from orchestrator.sandbox.answers import InputRefused, Refusal
 from orchestrator.sandbox.search.run import Checked, check
 from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record, display_name
+from orchestrator.sandbox.triggers.kinds import MAX_BACKFILL_RUNS
 
 MAX_ACTIONS = 10
 _TIME_ZONE = re.compile(r"UTC(?:[+-]\d{2}(?::\d{2})?)?\Z")
@@ -116,6 +117,8 @@ def _check_scheduled(record: Record, state: State) -> None:
             state[field] = f"is required when queryTimestampType is {kind}"
         elif record[field] < 0:
             state[field] = "must not be negative"
+    if (record["backfillLimit"] or 0) > MAX_BACKFILL_RUNS:
+        state["backfillLimit"] = f"must not exceed {MAX_BACKFILL_RUNS}, the server's own limit"
     for field in barred:
         if record[field] is not None:
             state[field] = f"must be absent when queryTimestampType is {kind}"

@@ -96,11 +96,22 @@ def _trigger(given: Input, domain: Domain) -> Record:
     }
 
 
+def _throttle_field(given: Input) -> str | None:
+    """Return the field to throttle by, from the newer list of them or the older member."""
+    fields = given.get("throttleFields")
+    if not fields:
+        return given.get("throttleField")
+    if len(fields) > 1:
+        reason = "to throttle by several fields is not supported by the sandbox"
+        raise InputRefused("There were errors in the input.", {"throttleFields": reason})
+    return str(fields[0])
+
+
 def filter_alert(given: Input, domain: Domain) -> Record:
     """Return the record of a filter alert."""
     return _trigger(given, domain) | {
         "throttleTimeSeconds": given.get("throttleTimeSeconds"),
-        "throttleField": given.get("throttleField"),
+        "throttleField": _throttle_field(given),
     }
 
 
@@ -108,7 +119,7 @@ def aggregate_alert(given: Input, domain: Domain) -> Record:
     """Return the record of an aggregate alert."""
     return _trigger(given, domain) | {
         "throttleTimeSeconds": given["throttleTimeSeconds"],
-        "throttleField": given.get("throttleField"),
+        "throttleField": _throttle_field(given),
         "searchIntervalSeconds": given["searchIntervalSeconds"],
         "queryTimestampType": given["queryTimestampType"],
         "triggerMode": given.get("triggerMode") or "CompleteMode",

@@ -66,8 +66,12 @@ def yaml_of(kind: AssetKind, record: Record, domain: Domain) -> str:
             }
         case _:
             pass
-    kept = {name: value for name, value in members.items() if value is not None}
-    return yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
+    return form_text({name: value for name, value in members.items() if value is not None})
+
+
+def form_text(members: Members) -> str:
+    """Return members as YAML, in their order."""
+    return yaml.safe_dump(dict(members), sort_keys=False, allow_unicode=True)
 
 
 def input_of(kind: AssetKind, text: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Users, groups, roles and address filters through GraphQL, for administrators alone."""
+"""Users, groups, roles and address filters through GraphQL, for those who manage them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.sandbox.answers import InputRefused
+from orchestrator.sandbox.auth import demand
 from orchestrator.sandbox.graphql.caller import Caller
-from orchestrator.sandbox.graphql.nodes import Node
+from orchestrator.sandbox.graphql.nodes import Node, page_node
 from orchestrator.sandbox.graphql.people import People
 from orchestrator.sandbox.graphql.reading import domain_node
+from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.storage.domains import Record
 
 Input = Mapping[str, Any]
@@ -27,6 +29,8 @@ _PROFILE = (
     "stateCode",
     "company",
 )
+_FILTERS = ("ipFilters", "createIPFilter", "updateIPFilter", "deleteIPFilter")
+_IN_A_DOMAIN = ("assignRoleToGroup", "unassignRoleFromGroup")
 _ROLE = ("color", "description", "systemPermissions", "organizationPermissions")
 
 
@@ -49,17 +53,17 @@ def access_queries(caller: Caller) -> dict[str, Resolver]:
             raise InputRefused(f"Could not find a group with the name '{name}'")
         return found[0]
 
-    return _administered(
+    return _guarded(
         caller,
         {
             "users": lambda _info, search=None, **_order: people.users(search),
-            "usersPage": lambda _info, search=None, **page: _page(people.users(search), page),
+            "usersPage": lambda _info, search=None, **page: page_node(people.users(search), page),
             "user": user,
-            "groupsPage": lambda _info, search=None, **page: _page(groups(search), page),
+            "groupsPage": lambda _info, search=None, **page: page_node(groups(search), page),
             "group": lambda _info, groupId: people.group(_kept(directory.groups, groupId)),  # noqa: N803 -- the schema's name
             "groupByDisplayName": lambda _info, displayName: group_named(displayName),  # noqa: N803 -- the schema's name
             "roles": lambda _info: roles(),
-            "rolesPage": lambda _info, search=None, **page: _page(roles(search), page),
+            "rolesPage": lambda _info, search=None, **page: page_node(roles(search), page),
             "role": lambda _info, roleId: people.role(_kept(directory.roles, roleId)),  # noqa: N803 -- the schema's name
             "ipFilters": lambda _info: list(directory.ip_filters.values()),
         },
@@ -96,7 +100,7 @@ def access_mutations(caller: Caller) -> dict[str, Resolver]:
     )
     found["removeGroup"] = lambda _info, groupId: change.remove_group(groupId)  # noqa: N803 -- the schema's name
     found["removeRole"] = lambda _info, roleId: change.remove_role(roleId)  # noqa: N803 -- the schema's name
-    return _administered(caller, found)
+    return _guarded(caller, found)
 
 
 class _Change:
@@ -261,17 +265,28 @@ class _Change:
             raise _refused("displayName", f"the name '{name}' is already in use")
 
 
-def _administered(caller: Caller, resolvers: Mapping[str, Resolver]) -> dict[str, Resolver]:
-    """Return the resolvers, each behind the right to administer."""
+def _guarded(caller: Caller, resolvers: Mapping[str, Resolver]) -> dict[str, Resolver]:
+    """Return the resolvers, each behind its right."""
 
-    def guarded(resolver: Resolver) -> Resolver:
+    def guarded(name: str, resolver: Resolver) -> Resolver:
         def resolve(info: Any, **arguments: Any) -> Any:
-            caller.administer()
+            right = Right.CHANGE_IP_FILTERS if name in _FILTERS else Right.MANAGE_USERS
+            # Who gives access to one search domain need not manage the users of all.
+            if name in _IN_A_DOMAIN and not caller.may(right):
+                domain_id = arguments["input"]["viewId"]
+                demand(caller.role, Right.ASSIGN_ROLES, repository=_name_of(domain_id, caller))
+            else:
+                caller.demand(right)
             return resolver(info, **arguments)
 
         return resolve
 
-    return {name: guarded(resolver) for name, resolver in resolvers.items()}
+    return {name: guarded(name, resolver) for name, resolver in resolvers.items()}
+
+
+def _name_of(domain_id: str, caller: Caller) -> str:
+    domains = caller.sandbox.domains.values()
+    return next((domain.name for domain in domains if domain.id == domain_id), "")
 
 
 def _of_input(verb: Callable[[Input], Any]) -> Resolver:
@@ -291,21 +306,6 @@ def _kept(records: Mapping[str, Record], record_id: str) -> Record:
 def _named(records: Any, search: str | None) -> list[Record]:
     wanted = (search or "").casefold()
     return [record for record in records if wanted in record["displayName"].casefold()]
-
-
-def _page(nodes: list[Node], page: Mapping[str, Any]) -> Node:
-    """Return one page; the first has the number 1."""
-    number, size = page["pageNumber"], page["pageSize"]
-    if number < 1 or size < 1:
-        raise InputRefused("pageNumber and pageSize must be at least 1")
-    return {
-        "page": nodes[(number - 1) * size : number * size],
-        "pageInfo": {
-            "number": number,
-            "totalNumberOfRows": len(nodes),
-            "total": -(-len(nodes) // size),
-        },
-    }
 
 
 def _refused(field: str, reason: str) -> InputRefused:

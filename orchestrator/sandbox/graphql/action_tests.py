@@ -19,7 +19,8 @@ from orchestrator.sandbox.assets import records
 from orchestrator.sandbox.assets.checks import check_action
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.changes import ACTION_TYPES
-from orchestrator.sandbox.storage.domains import AssetKind, Domain
+from orchestrator.sandbox.settings import Right
+from orchestrator.sandbox.storage.domains import Domain
 from orchestrator.sandbox.triggers.templates import Firing
 
 _OF_THE_TEST = ("triggerName", "eventData")
@@ -36,7 +37,7 @@ async def _tested(
     _info: Any,
     input: Mapping[str, Any],  # noqa: A002 -- the schema's name
 ) -> dict[str, Any]:
-    domain = caller.changeable(input["viewName"], AssetKind.ACTION)
+    domain = caller.domain(input["viewName"], Right.TEST_ACTIONS)
     own = {name: value for name, value in input.items() if name not in _OF_THE_TEST}
     action = records.action(own, domain, typename=typename)
     check_action(action)

@@ -7,7 +7,7 @@ out. What each mutation returns, object or Boolean, differs by kind as on LogSca
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from orchestrator.sandbox.assets import records
 from orchestrator.sandbox.assets.checks import check_asset
 from orchestrator.sandbox.assets.records import Input
 from orchestrator.sandbox.assets.yaml_forms import input_of
-from orchestrator.sandbox.graphql.caller import Caller
+from orchestrator.sandbox.graphql.caller import Caller, Verb
 from orchestrator.sandbox.graphql.reading import asset_node, find_asset
 from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record
 
@@ -88,7 +88,7 @@ class AssetChange:
 
     def create(self, kind: AssetKind, given: Input, from_input: FromInput) -> dict[str, Any]:
         """Store a new asset and return its node."""
-        domain = self._caller.changeable(given["viewName"], kind)
+        domain = self._caller.changeable(given["viewName"], kind, Verb.CREATE)
         now_ms = self._caller.sandbox.now_ms()
         record = self._owned(from_input(given, domain)) | {
             "id": secrets.token_hex(16),
@@ -100,7 +100,7 @@ class AssetChange:
 
     def update(self, kind: AssetKind, given: Input, from_input: FromInput) -> dict[str, Any]:
         """Replace an asset and return its node."""
-        domain = self._caller.changeable(given["viewName"], kind)
+        domain = self._caller.changeable(given["viewName"], kind, Verb.UPDATE)
         old = find_asset(kind, given["id"], domain)
         record = old | self._owned(from_input(given, domain)) | self._touched(old)
         if record.get("typename") != old.get("typename"):
@@ -109,7 +109,7 @@ class AssetChange:
 
     def delete(self, kind: AssetKind, given: Input) -> bool:
         """Remove an asset."""
-        domain = self._caller.changeable(given["viewName"], kind)
+        domain = self._caller.changeable(given["viewName"], kind, Verb.DELETE)
         del domain.assets[kind][find_asset(kind, given["id"], domain)["id"]]
         self._caller.sandbox.save()
         return True
@@ -118,25 +118,27 @@ class AssetChange:
         """Enable or disable a trigger and return its node."""
         return self._edit(kind, given, lambda _old: {"enabled": enabled})
 
-    def label(self, kind: AssetKind, given: Input, *, add: bool) -> dict[str, Any]:
-        """Add or remove one label and return the node."""
+    def label(
+        self, kind: AssetKind, given: Input, labels: Sequence[str], *, add: bool
+    ) -> dict[str, Any]:
+        """Add or remove labels and return the node."""
 
         def edited(old: Record) -> Record:
-            rest = [label for label in old["labels"] if label != given["label"]]
-            return {"labels": [*rest, given["label"]] if add else rest}
+            rest = [label for label in old["labels"] if label not in labels]
+            return {"labels": [*rest, *dict.fromkeys(labels)] if add else rest}
 
         return self._edit(kind, given, edited)
 
     def clear_error(self, kind: AssetKind, given: Input) -> dict[str, Any]:
         """Forget a trigger's last error, so that it is tried again at once; return its node."""
-        domain = self._caller.changeable(given["viewName"], kind)
+        domain = self._caller.changeable(given["viewName"], kind, Verb.UPDATE)
         self._caller.sandbox.triggers.clear_error(domain.runs.get(given["id"]))
         return self._edit(kind, given, lambda _old: {})
 
     def _edit(
         self, kind: AssetKind, given: Input, edited: Callable[[Record], Record]
     ) -> dict[str, Any]:
-        domain = self._caller.changeable(given["viewName"], kind)
+        domain = self._caller.changeable(given["viewName"], kind, Verb.UPDATE)
         old = find_asset(kind, given["id"], domain)
         return self._store(kind, old | edited(old) | self._touched(old), domain)
 
@@ -187,17 +189,19 @@ def _alert_mutations(
 
 def _label_mutations(change: AssetChange) -> dict[str, Resolver]:
     """Return what adds and removes one label: the newer alerts answer true, the others the node."""
+
+    def labelled(kind: AssetKind, *, add: bool) -> Resolver:
+        return lambda _info, input: change.label(kind, input, [input["label"]], add=add)  # noqa: A006 -- the schema's name
+
     found = {}
     for verb, add in (("add", True), ("remove", False)):
         for typename, kind in (
             ("FilterAlert", AssetKind.FILTER_ALERT),
             ("AggregateAlert", AssetKind.AGGREGATE_ALERT),
         ):
-            found[f"{verb}{typename}Label"] = _done(_mutation(change.label, kind, add=add))
-        found[f"{verb}AlertLabelV2"] = _mutation(change.label, AssetKind.LEGACY_ALERT, add=add)
-        found[f"{verb}ScheduledSearchLabel"] = _mutation(
-            change.label, AssetKind.SCHEDULED_SEARCH, add=add
-        )
+            found[f"{verb}{typename}Label"] = _done(labelled(kind, add=add))
+        found[f"{verb}AlertLabelV2"] = labelled(AssetKind.LEGACY_ALERT, add=add)
+        found[f"{verb}ScheduledSearchLabel"] = labelled(AssetKind.SCHEDULED_SEARCH, add=add)
     return found
 
 

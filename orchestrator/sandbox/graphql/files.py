@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.sandbox.answers import InputRefused
-from orchestrator.sandbox.auth import demand
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.storage.domains import Domain, StoredFile
@@ -39,9 +39,7 @@ def file_mutations(caller: Caller) -> dict[str, Callable[..., Any]]:
     """Return the resolvers that change files."""
 
     def writable(name: str) -> Domain:
-        domain = caller.readable(name)
-        demand(caller.role, Right.CHANGE_FILES, repository=name)
-        return domain
+        return caller.domain(name, Right.CHANGE_FILES)
 
     def new_file(
         _info: Any,
@@ -88,6 +86,61 @@ def file_mutations(caller: Caller) -> dict[str, Callable[..., Any]]:
         return {"result": True}
 
     return {"newFile": new_file, "updateFile": update_file, "removeFile": remove_file}
+
+
+def field_search(
+    domain: Domain,
+    _info: Any,
+    fileName: str,  # noqa: N803 -- the schema's name
+    fieldName: str,  # noqa: N803 -- the schema's name
+    valueFilters: Sequence[Mapping[str, Any]],  # noqa: N803 -- the schema's name
+    fieldsToInclude: Sequence[str],  # noqa: N803 -- the schema's name
+    maxEntries: int,  # noqa: N803 -- the schema's name
+    prefixFilter: str | None = None,  # noqa: N803 -- the schema's name
+) -> list[list[dict[str, str]]]:
+    """Return a file's rows whose field begins as wanted, in the file's order: some fields of each.
+
+    Raises:
+        InputRefused: There is no such file or no such field, or the file is no table.
+    """
+    file = _found(domain, fileName)
+    rows = _json_rows(file.content) if file.name.endswith(".json") else _csv_rows(file.content)
+    if rows and not any(fieldName in row for row in rows):
+        raise InputRefused(f"The file '{fileName}' has no field '{fieldName}'")
+    matching = [
+        row
+        for row in rows
+        if fieldName in row
+        and row[fieldName].startswith(prefixFilter or "")
+        and all(row.get(wanted["field"]) in wanted["values"] for wanted in valueFilters)
+    ]
+    shown = dict.fromkeys([fieldName, *fieldsToInclude])
+    return [
+        [{"key": name, "value": row[name]} for name in shown if name in row]
+        for row in matching[: max(0, maxEntries)]
+    ]
+
+
+def _csv_rows(content: bytes) -> list[dict[str, str]]:
+    header, rows = cells(content)
+    return [dict(zip(header, row, strict=False)) for row in rows]
+
+
+def _json_rows(content: bytes) -> list[dict[str, str]]:
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError) as exc:
+        raise InputRefused("The file is not JSON") from exc
+    rows = found if isinstance(found, list) else [found]
+    if not all(isinstance(row, dict) for row in rows):
+        raise InputRefused("The file is no list of objects")
+    return [
+        {
+            name: value if isinstance(value, str) else json.dumps(value)
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
 
 
 def csv_problem(content: bytes) -> str:

@@ -1,8 +1,11 @@
-"""Small GraphQL objects that many others hold: language, organization, user, author."""
+"""Small GraphQL objects that many others hold: language, organization, user, author, page."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from orchestrator.sandbox.answers import InputRefused
 
 Node = dict[str, Any]
 
@@ -41,9 +44,29 @@ def user_node(name: str) -> Node:
         "isOrgRoot": True,
         "createdAt": "1970-01-01T00:00:00Z",
         "groups": [],
+        "permissions": [],
     }
 
 
 def author_node(name: str) -> Node:
     """Return who made or changed an asset."""
     return {"__typename": "UserCommitAuthor", "displayString": name, "user": user_node(name)}
+
+
+def page_node(nodes: Sequence[Node], page: Mapping[str, Any]) -> Node:
+    """Return one page of nodes, as `pageNumber` and `pageSize` ask; the first has the number 1.
+
+    Raises:
+        InputRefused: One of the two is below 1.
+    """
+    number, size = page["pageNumber"], page["pageSize"]
+    if number < 1 or size < 1:
+        raise InputRefused("pageNumber and pageSize must be at least 1")
+    return {
+        "page": nodes[(number - 1) * size : number * size],
+        "pageInfo": {
+            "number": number,
+            "totalNumberOfRows": len(nodes),
+            "total": -(-len(nodes) // size),
+        },
+    }

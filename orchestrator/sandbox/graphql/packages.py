@@ -12,9 +12,9 @@ from typing import Any
 
 from orchestrator.sandbox.answers import InputRefused
 from orchestrator.sandbox.assets import records
-from orchestrator.sandbox.auth import demand
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.changes import AssetChange, unsaved_asset
+from orchestrator.sandbox.graphql.dashboards import DashboardChange
 from orchestrator.sandbox.graphql.nodes import Node
 from orchestrator.sandbox.graphql.package_nodes import installation_node, package_node
 from orchestrator.sandbox.graphql.parsers import ParserChange
@@ -63,9 +63,7 @@ def package_mutations(caller: Caller) -> dict[str, Resolver]:
     """Return the resolvers that install, update and uninstall, by field name."""
 
     def changeable(name: str) -> Domain:
-        domain = caller.readable(name)
-        demand(caller.role, Right.CHANGE_PACKAGES, repository=name)
-        return domain
+        return caller.domain(name, Right.CHANGE_PACKAGES)
 
     def from_marketplace(domain: Domain, given: Input, wish: Wish) -> Node:
         package_id = given["packageId"]
@@ -113,30 +111,38 @@ def package_mutations(caller: Caller) -> dict[str, Resolver]:
 def _from_templates(caller: Caller) -> dict[str, Resolver]:
     """Return the resolvers that make an asset of a package's template, as a library is used."""
 
-    def given_of(folder: str, name: str, given: Input) -> dict[str, Any]:
-        domain = caller.readable(given["viewName"])
+    def given_of(folder: str, name: str, given: Input, right: Right) -> dict[str, Any]:
+        domain = caller.domain(given["viewName"], right)
         template = _template(_package(domain, given["packageId"]), folder, name)
         return {**template.given, "name": given.get("overrideName") or template.name}
 
     def action(_info: Any, actionTemplateName: str, **given: Any) -> Node:  # noqa: N803 -- the schema's name
-        made = given_of("actions", actionTemplateName, given) | {"viewName": given["viewName"]}
+        made = given_of("actions", actionTemplateName, given, Right.CREATE_ACTIONS)
+        made["viewName"] = given["viewName"]
         kind = AssetKind.ACTION
         return {"action": AssetChange(caller).create(kind, made, records.action_of_template)}
 
     def parser(_info: Any, parserTemplateName: str, **given: Any) -> Node:  # noqa: N803 -- the schema's name
-        made = given_of(PARSERS, parserTemplateName, given)
+        made = given_of(PARSERS, parserTemplateName, given, Right.CHANGE_PARSERS)
         made["repositoryName"] = given["viewName"]
         return {"parser": ParserChange(caller).create(made)}
 
     def saved_query(_info: Any, savedQueryTemplateName: str, **given: Any) -> Node:  # noqa: N803 -- the schema's name
-        made = given_of("queries", savedQueryTemplateName, given) | {"viewName": given["viewName"]}
+        made = given_of("queries", savedQueryTemplateName, given, Right.CREATE_SAVED_QUERIES)
+        made["viewName"] = given["viewName"]
         kind = AssetKind.SAVED_QUERY
         return {"savedQuery": AssetChange(caller).create(kind, made, records.saved_query)}
 
+    def dashboard(_info: Any, dashboardTemplateName: str, **given: Any) -> Node:  # noqa: N803 -- the schema's name
+        view, package_id = given["viewName"], given["packageId"]
+        domain = caller.domain(view, Right.CREATE_DASHBOARDS)
+        template = _template(_package(domain, package_id), "dashboards", dashboardTemplateName)
+        name = given.get("overrideName") or template.name
+        return {"dashboard": DashboardChange(caller).create(view, template.text, name)}
+
     def lookup_file(_info: Any, lookupFileTemplateName: str, **given: Any) -> Node:  # noqa: N803 -- the schema's name
         view = given["viewName"]
-        domain = caller.readable(view)
-        demand(caller.role, Right.CHANGE_FILES, repository=view)
+        domain = caller.domain(view, Right.CHANGE_FILES)
         files = _package(domain, given["packageId"]).files
         if lookupFileTemplateName not in files:
             raise _no_template(lookupFileTemplateName, given["packageId"])
@@ -149,6 +155,7 @@ def _from_templates(caller: Caller) -> dict[str, Resolver]:
         "createActionFromPackageTemplate": action,
         "createParserFromPackageTemplate": parser,
         "createSavedQueryFromPackageTemplate": saved_query,
+        "createDashboardFromPackageTemplate": dashboard,
         "createLookupFileFromPackageTemplate": lookup_file,
     }
 

@@ -11,11 +11,11 @@ from orchestrator.ids import derive
 from orchestrator.sandbox.answers import InputRefused
 from orchestrator.sandbox.assets.parsers import (
     check_parser,
+    parser_of_yaml,
     parser_record,
     parser_yaml,
     test_cases,
 )
-from orchestrator.sandbox.auth import demand
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import LEGACY, Node, author_node
 from orchestrator.sandbox.graphql.package_nodes import package_fields
@@ -90,8 +90,19 @@ def parser_mutations(caller: Caller) -> dict[str, Callable[..., Any]]:
         "updateParserV2": lambda _info, input: change.update(input),  # noqa: A006 -- the schema's name
         "deleteParser": lambda _info, input: change.delete(input),  # noqa: A006 -- the schema's name
         "cloneParser": lambda _info, input: change.clone(input),  # noqa: A006 -- the schema's name
+        "createParserFromTemplate": lambda _info, input: change.create_of_yaml(input),  # noqa: A006 -- the schema's name
         "testParserV2": lambda _info, input: change.run(input),  # noqa: A006 -- the schema's name
     }
+
+
+def parser_queries(caller: Caller) -> dict[str, Callable[..., Any]]:
+    """Return the resolvers that read a parser from YAML and store nothing."""
+
+    def generated(_info: Any, input: Input) -> Node:  # noqa: A002 -- the schema's name
+        caller.demand(Right.READ)
+        return parser_of_yaml(input["yamlTemplate"]) | {"description": None}
+
+    return {"generateParserFromTemplate": generated}
 
 
 class ParserChange:
@@ -113,6 +124,12 @@ class ParserChange:
             **parser_record(given),
         }
         return self._keep(domain, record)
+
+    def create_of_yaml(self, given: Input) -> Node:
+        """Store a parser given as YAML, under its own name or another."""
+        read = parser_of_yaml(given["yamlTemplate"])
+        name = given.get("name") or read["name"]
+        return self.create({**read, "name": name, "repositoryName": given["viewName"]})
 
     def update(self, given: Input) -> Node:
         """Change what is given and keep the rest; tokens follow a new name."""
@@ -171,8 +188,7 @@ class ParserChange:
         return {"__typename": "ParserTestRunCompleted", "results": results}
 
     def _domain(self, name: str) -> Domain:
-        demand(self._caller.role, Right.ADMIN)
-        return self._caller.repository(name)
+        return self._caller.repository(name, Right.CHANGE_PARSERS)
 
     def _keep(self, domain: Domain, record: Record) -> Node:
         check_parser(record)
@@ -207,6 +223,10 @@ def _node(record: Record, *, is_built_in: bool) -> Node:
         "fieldsToBeRemovedBeforeParsing": record["fieldsToBeRemovedBeforeParsing"],
         "yamlTemplate": parser_yaml(record),
         "testCases": record["testCases"],
+        # As servers before 1.204 name them.
+        "sourceCode": record["script"],
+        "tagFields": record["fieldsToTag"],
+        "testData": [case["event"]["rawString"] for case in record["testCases"]],
     }
 
 

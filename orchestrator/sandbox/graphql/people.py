@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import Node, user_node
+from orchestrator.sandbox.graphql.permissions import view_permissions_of
 from orchestrator.sandbox.storage.domains import Domain, Record
 from orchestrator.units import format_instant, from_epoch_ms
 
@@ -23,7 +26,8 @@ class People:
         """Return the user behind the caller's token, with the profile that it was given."""
         name = self._caller.role.name
         record = self._directory.user_named(name)
-        return user_node(name) if record is None else self.user(record)
+        node = user_node(name) if record is None else self.user(record)
+        return node | {"permissions": self._own_permissions}
 
     def users(self, search: str | None = None) -> list[Node]:
         """Return the users whose name or address holds `search`, the caller's own first."""
@@ -52,6 +56,7 @@ class People:
                 for group in self._directory.groups.values()
                 if record["userID"] in group["users"]
             ],
+            "permissions": lambda _info, viewName=None: self._permitted(record, viewName),  # noqa: N803 -- the schema's name
         }
 
     def group(self, record: Record) -> Node:
@@ -107,6 +112,44 @@ class People:
             "searchDomain": lambda _info: self._show(domain, self._caller),
             "role": self.role(role),
         }
+
+    def _own_permissions(self, _info: Any, viewName: str | None = None) -> list[Node]:  # noqa: N803 -- the schema's name
+        """Return what the caller's token permits, by search domain, of what it reaches."""
+        permitted = {
+            domain.name: view_permissions_of(self._caller.role, domain)
+            for domain in self._caller.sandbox.domains.values()
+        }
+        return self._by_domain(permitted, viewName)
+
+    def _permitted(self, record: Record, view: str | None) -> list[Node]:
+        """Return what the roles of a user's groups permit, by search domain."""
+        permitted: dict[str, list[str]] = {}
+        for domain in self._caller.sandbox.domains.values():
+            names = (
+                name
+                for group in self._with_role(domain)
+                if record["userID"] in group["users"]
+                for domain_id, role_id in group["roles"]
+                if domain_id == domain.id and role_id in self._directory.roles
+                for name in self._directory.roles[role_id]["viewPermissions"]
+            )
+            permitted[domain.name] = list(dict.fromkeys(names))
+        return self._by_domain(permitted, view)
+
+    def _by_domain(self, permitted: Mapping[str, list[str]], view: str | None) -> list[Node]:
+        domains = self._caller.sandbox.domains
+        return [
+            {
+                "searchDomain": partial(self._shown, domains[name]),
+                "queryPrefix": "",
+                "viewPermissions": names,
+            }
+            for name, names in permitted.items()
+            if names and view in {None, name}
+        ]
+
+    def _shown(self, domain: Domain, _info: Any) -> Node:
+        return self._show(domain, self._caller)
 
     def _domain_roles(self, group: Record, domain_id: str | None) -> list[Node]:
         pairs = [pair for pair in group["roles"] if domain_id in {None, pair[0]}]

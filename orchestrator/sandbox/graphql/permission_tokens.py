@@ -1,19 +1,20 @@
 """Tokens that GraphQL makes: of people, or with permissions of their own.
 
 A token is `ID~SECRET`, and works from the moment it is made: a person's has its maker's rights, of
-any other the permissions become the sandbox's coarser rights. The secret is told once and stands in
-no record. A filter on addresses is kept and not enforced.
+any other those of its permissions. The secret is told once and stands in no record. A filter on
+addresses is kept and not enforced.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.sandbox.answers import InputRefused, forbidden
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import Node
+from orchestrator.sandbox.graphql.permissions import rights_of
 from orchestrator.sandbox.graphql.reading import domain_node
 from orchestrator.sandbox.settings import Right, TokenRole
 from orchestrator.sandbox.storage.domains import Record
@@ -23,31 +24,6 @@ Resolver = Callable[..., Any]
 
 _KINDS = ("View", "Organization", "System")
 _PERSONAL = "Personal"
-_RIGHTS: Mapping[str, Right] = {
-    "ReadAccess": Right.READ,
-    **dict.fromkeys(
-        ("ChangeTriggers", "CreateTriggers", "UpdateTriggers", "DeleteTriggers"),
-        Right.CHANGE_TRIGGERS,
-    ),
-    **dict.fromkeys(
-        ("ChangeActions", "CreateActions", "UpdateActions", "DeleteActions"), Right.CHANGE_ACTIONS
-    ),
-    **dict.fromkeys(
-        ("ChangeSavedQueries", "CreateSavedQueries", "UpdateSavedQueries", "DeleteSavedQueries"),
-        Right.CHANGE_SAVED_QUERIES,
-    ),
-    **dict.fromkeys(
-        ("ChangeFiles", "CreateFiles", "UpdateFiles", "DeleteFiles"), Right.CHANGE_FILES
-    ),
-    "ChangePackages": Right.CHANGE_PACKAGES,
-    "IngestAcrossAllReposWithinOrganization": Right.INGEST,
-    "IngestAcrossAllReposWithinCluster": Right.INGEST,
-    # The right to administer is one here: whoever may do the most of it may do all.
-    "ChangeOrganizationPermissions": Right.ADMIN,
-    "ManageCluster": Right.ADMIN,
-    "ChangeSystemPermissions": Right.ADMIN,
-}
-"""What a permission allows; the others allow nothing that the sandbox guards."""
 
 
 def permission_token_queries(caller: Caller) -> dict[str, Resolver]:
@@ -65,7 +41,7 @@ def permission_token_queries(caller: Caller) -> dict[str, Resolver]:
         limit: int | None = None,
         **_parents: Any,
     ) -> Node:
-        caller.administer()
+        caller.demand(Right.ADMIN)
         wanted = (searchFilter or "").casefold()
         found = [
             record
@@ -79,7 +55,7 @@ def permission_token_queries(caller: Caller) -> dict[str, Resolver]:
         return {"totalResults": len(found), "results": [_node(r, caller) for r in page]}
 
     def one(_info: Any, tokenId: str) -> Node:  # noqa: N803 -- the schema's name
-        caller.administer()
+        caller.demand(Right.ADMIN)
         return _node(_kept(records, tokenId), caller)
 
     return {"tokens": listed, "token": one}
@@ -110,7 +86,7 @@ class _Change:
 
     def create(self, given: Input, kind: str) -> str:
         """Make a token with permissions and return its text, which is told this once."""
-        self._caller.administer()
+        self._caller.demand(Right.ADMIN)
         made = self._new(given, kind, name=given["name"], permissions=given["permissions"])
         views = [self._view(view_id) for view_id in given.get("viewIds", ())]
         if kind == "View" and not views:
@@ -190,7 +166,7 @@ class _Change:
                 # That somebody else has such a token is not told.
                 raise InputRefused(f"Could not find an entry with the id '{record['id']}'")
         else:
-            self._caller.administer()
+            self._caller.demand(Right.ADMIN)
         return record
 
     def _view(self, view_id: str) -> str:
@@ -212,11 +188,6 @@ class _Change:
 
     def _texts(self, record: Record) -> list[str]:
         return [text for text in self._sandbox.tokens if text.startswith(f"{record['id']}~")]
-
-
-def rights_of(permissions: Iterable[str]) -> frozenset[Right]:
-    """Return what permissions allow in the sandbox."""
-    return frozenset(_RIGHTS[name] for name in permissions if name in _RIGHTS)
 
 
 def _role(record: Record) -> TokenRole:

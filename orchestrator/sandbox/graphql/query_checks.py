@@ -13,9 +13,8 @@ from typing import Any
 from orchestrator.cql import nodes, parse, walk
 from orchestrator.cql.diagnostics import Level
 from orchestrator.sandbox.answers import InputRefused, Refusal
-from orchestrator.sandbox.auth import demand
 from orchestrator.sandbox.graphql.caller import Caller
-from orchestrator.sandbox.graphql.nodes import Node
+from orchestrator.sandbox.graphql.nodes import LEGACY, Node
 from orchestrator.sandbox.search.run import Checked, check, diagnostics_of
 from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.storage.domains import AssetKind, Domain, display_name
@@ -29,10 +28,18 @@ def query_checks(caller: Caller) -> dict[str, Callable[..., Any]]:
     """Return the resolvers of the root fields that check a query, by field name."""
 
     def validated(text: str) -> Node:
-        demand(caller.role, Right.READ)
+        caller.demand(Right.READ)
         return _validation(_said(text))
 
+    def restrictions(version: str) -> Node:
+        caller.demand(Right.READ)
+        language = LEGACY | {"name": version, "version": {"name": version}}
+        # Off: every function is allowed in every version of the language.
+        return {"version": language, "allowedFunctions": [], "enabled": False}
+
     return {
+        "concatenateQueries": lambda _info, input: _concatenated(caller, input),  # noqa: A006 -- the schema's name
+        "languageRestrictions": lambda _info, version: restrictions(version),
         "validateQuery": lambda _info, queryString, **_rest: validated(queryString),  # noqa: N803 -- the schema's name
         "analyzeQuery": lambda _info, input: _analyzed(caller, input),  # noqa: A006 -- the schema's name
         "queryAnalysis": lambda _info, queryString, **_rest: _analysis(caller, queryString),  # noqa: N803 -- the schema's name
@@ -54,7 +61,7 @@ def _said(text: str) -> list[Node]:
 
 
 def _analysis(caller: Caller, text: str) -> Node:
-    demand(caller.role, Right.READ)
+    caller.demand(Right.READ)
     try:
         checked = check(text)
     except Refusal as exc:
@@ -68,9 +75,8 @@ def _analysis(caller: Caller, text: str) -> Node:
 
 
 def _analyzed(caller: Caller, given: Mapping[str, Any]) -> Node:
-    demand(caller.role, Right.READ)
-    if given["version"]["name"] not in _LANGUAGES:
-        raise InputRefused(f"There is no language version '{given['version']['name']}'")
+    caller.demand(Right.READ)
+    _check_language(given["version"]["name"])
     domain = None if given.get("viewName") is None else caller.readable(given["viewName"])
     text = given["queryString"]
     found = _said(text)
@@ -83,11 +89,34 @@ def _analyzed(caller: Caller, given: Mapping[str, Any]) -> Node:
         correlation: Node = {"correlateUsageInfo": None}
         return {"validateQuery": result, "suggestedAlertType": None, "analysisResult": correlation}
     checked = check(text)
+
+    def restrictions(version: str) -> Node:
+        caller.demand(Right.READ)
+        language = LEGACY | {"name": version, "version": {"name": version}}
+        # Off: every function is allowed in every version of the language.
+        return {"version": language, "allowedFunctions": [], "enabled": False}
+
     return {
+        "concatenateQueries": lambda _info, input: _concatenated(caller, input),  # noqa: A006 -- the schema's name
+        "languageRestrictions": lambda _info, version: restrictions(version),
         "validateQuery": result,
         "suggestedAlertType": {"alertType": _alert_type(checked)},
         "analysisResult": {"correlateUsageInfo": _correlation(checked.query)},
     }
+
+
+def _concatenated(caller: Caller, given: Mapping[str, Any]) -> Node:
+    caller.demand(Right.READ)
+    _check_language(given["version"]["name"])
+    texts = [text.strip() for text in given["queryStrings"]]
+    # On a line of its own: the query before it may end in a comment.
+    text = "\n| ".join(text for text in texts if text)
+    return {"concatenatedQuery": text, "validationResult": _validation(_said(text))}
+
+
+def _check_language(name: str) -> None:
+    if name not in _LANGUAGES:
+        raise InputRefused(f"There is no language version '{name}'")
 
 
 def _alert_type(checked: Checked) -> str:

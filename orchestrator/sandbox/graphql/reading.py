@@ -6,12 +6,14 @@ The default resolver takes members of a dict and calls those that are functions.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from orchestrator.sandbox.answers import InputRefused
 from orchestrator.sandbox.assets.yaml_forms import yaml_of
 from orchestrator.sandbox.graphql.caller import Caller
+from orchestrator.sandbox.graphql.dashboard_nodes import dashboard_fields
+from orchestrator.sandbox.graphql.files import field_search
 from orchestrator.sandbox.graphql.nodes import (
     LEGACY,
     ORGANIZATION,
@@ -22,8 +24,8 @@ from orchestrator.sandbox.graphql.nodes import (
 )
 from orchestrator.sandbox.graphql.package_nodes import installation_node, package_fields
 from orchestrator.sandbox.graphql.people import People
+from orchestrator.sandbox.graphql.permissions import view_actions_of
 from orchestrator.sandbox.graphql.repository import repository_fields
-from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.storage.domains import (
     AssetKind,
     Domain,
@@ -35,25 +37,6 @@ from orchestrator.sandbox.storage.states import RunState
 from orchestrator.units import format_instant, from_epoch_ms
 
 _ASSET_ACTIONS = ["Read", "Update", "Delete", "ReadMetadata"]
-_VIEW_ACTIONS: Mapping[Right, tuple[str, ...]] = {
-    Right.READ: ("ReadEvents", "ExportQueryResults"),
-    Right.CHANGE_TRIGGERS: ("CreateTriggers", "ChangeTriggers", "ChangeOrganizationOwnedQueries"),
-    Right.CHANGE_ACTIONS: ("CreateActions", "ChangeActions", "TestActions"),
-    Right.CHANGE_SAVED_QUERIES: ("CreateSavedQueries", "ChangeSavedQueries"),
-    Right.CHANGE_FILES: ("CreateFiles", "ChangeFiles"),
-    Right.CHANGE_PACKAGES: ("ChangePackages",),
-    Right.ADMIN: (
-        "ChangeConnections",
-        "ChangeDefaultSearchSettings",
-        "ChangeIngestTokens",
-        "ChangeParsers",
-        "ChangeRetention",
-        "ChangeUserAccess",
-        "ChangeViewOrRepositoryDescription",
-        "DeleteParsers",
-        "DeleteRepositoryOrView",
-    ),
-}
 
 
 def asset_node(kind: AssetKind, record: Record, domain: Domain) -> Node:
@@ -75,6 +58,7 @@ def asset_node(kind: AssetKind, record: Record, domain: Domain) -> Node:
                 "lastErrorTime": state.error_ms or None,
             }
             own = {name: record[name] for name in _ALERT_FIELDS if name in record}
+            own["throttleFields"] = [record["throttleField"]] if record["throttleField"] else []
             return node | _trigger(record, domain) | alert | own
         case AssetKind.LEGACY_ALERT:
             return node | _trigger(record, domain) | _legacy_alert(record, domain)
@@ -110,8 +94,7 @@ def file_node(file: StoredFile, domain: Domain) -> Node:
 
 def domain_node(domain: Domain, caller: Caller) -> Node:
     """Return the GraphQL object of a repository or view."""
-    rights = _VIEW_ACTIONS.items() if caller.role.reaches(domain.name) else ()
-    allowed = [action for right, names in rights if caller.may(right) for action in names]
+    allowed = view_actions_of(caller.role, domain)
     node: Node = {
         "__typename": "View" if domain.is_view else "Repository",
         "id": domain.id,
@@ -123,14 +106,18 @@ def domain_node(domain: Domain, caller: Caller) -> Node:
         "starredFields": [],
         "searchLimitedMs": None,
         "reposExcludedInSearchLimit": [],
-        "dashboards": [],
+        **dashboard_fields(domain, lambda shown: domain_node(shown, caller)),
         "automaticSearch": domain.settings.automatic_search,
         "resource": f"search-domains/{domain.id}",
         "viewerQueryPrefix": domain.prefix(),
         "tags": [],
-        "allowedViewActions": allowed,
+        # Some servers do not know them all.
+        "allowedViewActions": lambda info: [
+            action for action in allowed if action in info.schema.type_map["ViewAction"].values
+        ],
         "isActionAllowed": lambda _info, action: action in allowed,
-        "defaultQuery": None,
+        "defaultQuery": lambda _info: _default_query(domain),
+        "fileFieldSearch": partial(field_search, domain),
         "installedPackages": lambda _info: [
             installation_node(package) for package in domain.packages.values()
         ],
@@ -179,6 +166,7 @@ def _common(kind: AssetKind, record: Record, domain: Domain) -> Node:
 def _saved_query(record: Record) -> Node:
     return {
         "description": record["description"],
+        "assetType": "SavedQuery",
         "widgetType": record["widgetType"],
         "options": json.loads(record["options"]),
         "query": {
@@ -236,6 +224,8 @@ def _scheduled_search(record: Record, domain: Domain) -> Node:
         **_older_members(record, domain),
         # Both are the end of the window that was searched, not the time of the run.
         "lastExecuted": state.last_executed_ms or None,
+        # That one was the time of the run.
+        "lastScheduledSearch": state.last_poll_ms or None,
         "lastTriggered": state.last_triggered_ms or None,
         "timeOfNextPlannedExecution": state.next_ms or None,
     }
@@ -246,6 +236,7 @@ def _legacy_alert(record: Record, domain: Domain) -> Node:
     state = domain.runs.get(record["id"], _NEVER_RUN)
     return {name: record[name] for name in own} | {
         **_older_members(record, domain),
+        "assetType": "Alert",
         "timeOfLastTrigger": state.last_triggered_ms or None,
     }
 
@@ -265,6 +256,11 @@ def _actions(record: Record, domain: Domain) -> list[Node]:
     actions = domain.assets[AssetKind.ACTION]
     found = [actions[i] for i in record["actionIds"] if i in actions]
     return [asset_node(AssetKind.ACTION, action, domain) for action in found]
+
+
+def _default_query(domain: Domain) -> Node | None:
+    record = domain.assets[AssetKind.SAVED_QUERY].get(domain.settings.default_query or "")
+    return None if record is None else asset_node(AssetKind.SAVED_QUERY, record, domain)
 
 
 def _listing(kind: AssetKind, domain: Domain) -> Any:

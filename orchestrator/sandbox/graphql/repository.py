@@ -40,7 +40,7 @@ def repository_fields(domain: Domain, caller: Caller) -> Node:
 
 def token_nodes(domain: Domain, caller: Caller) -> list[Node]:
     """Return the repository's tokens; a token is a secret: only who may make one sees them."""
-    if not caller.may(Right.ADMIN):
+    if not caller.may(Right.CHANGE_INGEST_TOKENS):
         return []
     return [
         token_node(text, role, domain)

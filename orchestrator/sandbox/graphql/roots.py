@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.sandbox.answers import InputRefused
-from orchestrator.sandbox.auth import demand
 from orchestrator.sandbox.graphql.access import access_mutations, access_queries
 from orchestrator.sandbox.graphql.action_tests import action_tests
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.changes import asset_mutations, template_queries
+from orchestrator.sandbox.graphql.dashboards import dashboard_mutations, dashboard_queries
 from orchestrator.sandbox.graphql.files import file_mutations, file_queries
+from orchestrator.sandbox.graphql.finding import finding_queries, readable_domains
 from orchestrator.sandbox.graphql.ingest_tokens import token_mutations
+from orchestrator.sandbox.graphql.later_changes import later_mutations
 from orchestrator.sandbox.graphql.nodes import ORGANIZATION, Node
+from orchestrator.sandbox.graphql.older_parsers import older_parser_mutations
 from orchestrator.sandbox.graphql.packages import package_mutations, package_queries
-from orchestrator.sandbox.graphql.parsers import parser_mutations
+from orchestrator.sandbox.graphql.parsers import parser_mutations, parser_queries
 from orchestrator.sandbox.graphql.people import People
 from orchestrator.sandbox.graphql.permission_tokens import (
     permission_token_mutations,
@@ -23,6 +27,7 @@ from orchestrator.sandbox.graphql.permission_tokens import (
 )
 from orchestrator.sandbox.graphql.query_checks import query_checks
 from orchestrator.sandbox.graphql.reading import domain_node
+from orchestrator.sandbox.graphql.renaming import renaming_mutations
 from orchestrator.sandbox.graphql.running import running_queries
 from orchestrator.sandbox.graphql.server import (
     retention_given,
@@ -32,10 +37,10 @@ from orchestrator.sandbox.graphql.server import (
 )
 from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.storage.domains import Connection, Domain, DomainSettings
+from orchestrator.sandbox.triggers.kinds import MAX_BACKFILL_RUNS
 
 Resolver = Callable[..., Any]
 
-_BACKFILL_LIMIT = 5
 _MAX_CSV_BYTES = 200_000_000
 _MAX_JSON_BYTES = 100_000_000
 
@@ -45,6 +50,7 @@ def root_of(caller: Caller) -> dict[str, Any]:
     return {
         **_server(caller),
         **_domains(caller),
+        **finding_queries(caller),
         **query_checks(caller),
         **running_queries(caller),
         **file_queries(caller),
@@ -54,10 +60,16 @@ def root_of(caller: Caller) -> dict[str, Any]:
         **template_queries(caller),
         **package_queries(caller),
         **asset_mutations(caller),
+        **later_mutations(caller),
         **action_tests(caller),
         **file_mutations(caller),
         **_domain_mutations(caller),
+        **renaming_mutations(caller),
+        **dashboard_queries(caller),
+        **dashboard_mutations(caller),
+        **parser_queries(caller),
         **parser_mutations(caller),
+        **older_parser_mutations(caller),
         **package_mutations(caller),
         **token_mutations(caller),
         **access_mutations(caller),
@@ -76,7 +88,7 @@ def _server(caller: Caller) -> dict[str, Any]:
         "externalPermissions": False,
         "externalGroupSynchronization": False,
         "currentOrganization": ORGANIZATION,
-        "canCreateRepo": is_root,
+        "canCreateRepo": caller.may(Right.CREATE_DOMAINS),
     }
     version = caller.sandbox.settings.version
     meta: Node = {
@@ -87,7 +99,7 @@ def _server(caller: Caller) -> dict[str, Any]:
         "minimumNodeVersion": version,
         "sandboxesEnabled": False,
         "personalUserTokensEnabled": True,
-        "scheduledSearchMaxBackfillLimit": _BACKFILL_LIMIT,
+        "scheduledSearchMaxBackfillLimit": MAX_BACKFILL_RUNS,
         "maxCsvFileUploadSizeBytes": _MAX_CSV_BYTES,
         "maxJsonFileUploadSizeBytes": _MAX_JSON_BYTES,
         **server_facts(caller),
@@ -102,12 +114,10 @@ def _server(caller: Caller) -> dict[str, Any]:
 
 def _domains(caller: Caller) -> dict[str, Resolver]:
     def listed(*, repositories_only: bool) -> list[Node]:
-        demand(caller.role, Right.READ)
-        found = caller.sandbox.domains.values()
         return [
             domain_node(domain, caller)
-            for domain in found
-            if caller.role.reaches(domain.name) and not (repositories_only and domain.is_view)
+            for domain in readable_domains(caller)
+            if not (repositories_only and domain.is_view)
         ]
 
     return {
@@ -127,13 +137,16 @@ def _domain_mutations(caller: Caller) -> dict[str, Resolver]:
         given: Sequence[Any] | None,
         settings: DomainSettings,
     ) -> Domain:
-        demand(caller.role, Right.ADMIN)
+        caller.demand(Right.CREATE_DOMAINS)
         if name in sandbox.domains:
             raise InputRefused(f"A search domain with the name '{name}' already exists")
         connections = None if given is None else _connections(given)
         domain = Domain(
             name=name, description=description or "", connections=connections, settings=settings
         )
+        if any(other.id == domain.id for other in sandbox.domains.values()):
+            # One that was made under this name has another by now.
+            domain.own_id = secrets.token_hex(12)
         sandbox.domains[name] = domain
         sandbox.save()
         return domain
@@ -153,8 +166,7 @@ def _domain_mutations(caller: Caller) -> dict[str, Resolver]:
         )
 
     def update_view(name: str, given: Sequence[Mapping[str, Any]]) -> Node:
-        demand(caller.role, Right.ADMIN)
-        domain = caller.readable(name)
+        domain = caller.domain(name, Right.CHANGE_CONNECTIONS)
         if not domain.is_view:
             raise InputRefused(f"Could not find a view with the name '{name}'")
         domain.connections = _connections(given)
@@ -162,8 +174,11 @@ def _domain_mutations(caller: Caller) -> dict[str, Resolver]:
         return domain_node(domain, caller)
 
     def delete(name: str) -> Node:
-        demand(caller.role, Right.ADMIN)
-        sandbox.drop_domain(caller.readable(name))
+        # What is no view is asked for as a repository, even where there is nothing.
+        found = sandbox.domains.get(name)
+        is_view = found is not None and found.is_view
+        right = Right.DELETE_VIEWS if is_view else Right.DELETE_REPOSITORIES
+        sandbox.drop_domain(caller.domain(name, right))
         return {"result": True}
 
     def create_repository(

@@ -1,7 +1,8 @@
 """The query jobs that run, as GraphQL shows them, and their end.
 
-Who is no administrator sees and ends jobs of one's own. The sandbox counts queries and no costs, so
-that every cost is 0, and the quotas that can be used up are those of the number of queries.
+Who may not monitor queries sees and ends jobs of one's own. The sandbox counts queries and no
+costs, so that every cost is 0, and the quotas that can be used up are those of the number of
+queries.
 Source: descriptions in the schema; library.humio.com, GraphQL reference, killQuery.
 """
 
@@ -10,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from orchestrator.sandbox.auth import demand
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import ORGANIZATION, Node
 from orchestrator.sandbox.quotas import QuotaInterval
@@ -53,7 +53,7 @@ def running_queries(caller: Caller) -> dict[str, Callable[..., Any]]:
         }
 
     def kill(view: str, pattern: str) -> Node:
-        domain = caller.readable(view)
+        domain = caller.domain(view, _right_to_see(caller))
         hit = [
             job
             for job in _visible(caller)
@@ -87,7 +87,7 @@ def running_queries(caller: Caller) -> dict[str, Callable[..., Any]]:
 
 
 def _visible(caller: Caller) -> Sequence[Job]:
-    demand(caller.role, Right.READ)
+    caller.demand(_right_to_see(caller))
     jobs = caller.sandbox.jobs
     alive = (jobs.find(job_id, domain=None) for job_id in jobs.ids())
     return [
@@ -96,12 +96,18 @@ def _visible(caller: Caller) -> Sequence[Job]:
         if job is not None
         and not job.problem
         and (job.is_live or job.answer is None)
-        and (caller.may(Right.ADMIN) or job.owner == caller.role.name)
+        and (caller.may(Right.MONITOR_QUERIES) or job.owner == caller.role.name)
     ]
 
 
+def _right_to_see(caller: Caller) -> Right:
+    """Return what is asked of the caller: those who see the queries of all need not read."""
+    return Right.MONITOR_QUERIES if caller.may(Right.MONITOR_QUERIES) else Right.READ
+
+
 def _may_ask_about(caller: Caller, username: str) -> None:
-    demand(caller.role, Right.READ if username == caller.role.name else Right.ADMIN)
+    is_own = username == caller.role.name
+    caller.demand(_right_to_see(caller) if is_own else Right.MONITOR_QUERIES)
 
 
 def _node(job: Job, *, now: float) -> Node:

@@ -15,10 +15,11 @@ from orchestrator.ids import derive
 from orchestrator.sandbox.answers import InputRefused
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import ORGANIZATION, Node
-from orchestrator.sandbox.graphql.reading import domain_node
+from orchestrator.sandbox.graphql.reading import domain_node, find_asset
+from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.state import Sandbox
 from orchestrator.sandbox.storage.directory import EVERYBODY
-from orchestrator.sandbox.storage.domains import Domain, DomainSettings
+from orchestrator.sandbox.storage.domains import AssetKind, DomainSettings
 from orchestrator.units import format_instant
 
 Resolver = Callable[..., Any]
@@ -32,13 +33,14 @@ _CREATED_WITH = {
 }
 """What a new repository is given, and how much of it is a day or a GB."""
 _REFUSED = {
-    "s3EnableArchiving": "archiving",
-    "s3DisableArchiving": "archiving",
-    "s3ConfigureArchiving": "archiving",
-    "updateLicenseKey": "a license",
-    "clusterUnregisterNode": "to unregister its only node",
-    "setIsBeingEvicted": "to evict its only node",
-    "updateTokenSecurityPolicies": "a policy for tokens",
+    "restoreDeletedSearchDomain": (Right.DELETE_REPOSITORIES, "to restore what was deleted"),
+    "s3EnableArchiving": (Right.CHANGE_ARCHIVING, "archiving"),
+    "s3DisableArchiving": (Right.CHANGE_ARCHIVING, "archiving"),
+    "s3ConfigureArchiving": (Right.CHANGE_ARCHIVING, "archiving"),
+    "updateLicenseKey": (Right.MANAGE_CLUSTER, "a license"),
+    "clusterUnregisterNode": (Right.MANAGE_CLUSTER, "to unregister its only node"),
+    "setIsBeingEvicted": (Right.MANAGE_CLUSTER, "to evict its only node"),
+    "updateTokenSecurityPolicies": (Right.CHANGE_POLICIES, "a policy for tokens"),
 }
 _LICENSE: Node = {
     # No license is needed; clients that ask for one before anything else read this.
@@ -89,6 +91,9 @@ def server_facts(caller: Caller) -> Node:
         "allowActionsNotUseProxy": True,
         "sharedDashboardsEnabled": False,
         "isApiExplorerEnabled": False,
+        # Nobody logs in: there are tokens alone.
+        "authenticationMethod": {"__typename": "NoAuthentication", "name": "NoAuthentication"},
+        "organizationMode": "Single",
     }
 
 
@@ -101,7 +106,7 @@ def server_queries(caller: Caller) -> dict[str, Resolver]:
         return [{"flag": name, "description": name, "experimental": False} for name in shown]
 
     def cluster(_info: Any) -> Node:
-        caller.administer()
+        caller.demand(Right.MANAGE_CLUSTER)
         return _cluster(caller.sandbox)
 
     found: dict[str, Resolver] = {"cluster": cluster, "featureFlags": flags}
@@ -110,19 +115,21 @@ def server_queries(caller: Caller) -> dict[str, Resolver]:
 
 def server_mutations(caller: Caller) -> dict[str, Resolver]:
     """Return the resolvers of server-wide changes and of settings."""
-    found: dict[str, Resolver] = {name: _refusal(caller, what) for name, what in _REFUSED.items()}
+    found: dict[str, Resolver] = {
+        name: _refusal(caller, right, what) for name, (right, what) in _REFUSED.items()
+    }
     return found | _flag_mutations(caller) | _setting_mutations(caller)
 
 
 def _flag_mutations(caller: Caller) -> dict[str, Resolver]:
     def switch(feature: str, scope: str, *, on: bool) -> bool:
-        caller.administer()
+        caller.demand(Right.CHANGE_FLAGS)
         caller.sandbox.directory.switch(feature, scope=scope, on=on)
         caller.sandbox.save()
         return True
 
     def reasons(nodeId: int) -> Node:  # noqa: N803 -- the schema's name
-        caller.administer()
+        caller.demand(Right.MANAGE_CLUSTER)
         if nodeId != NODE_ID:
             raise InputRefused(f"Could not find a node with the id '{nodeId}'")
         return {"reasonsNodeCannotBeSafelyUnregistered": _STAYS}
@@ -146,20 +153,25 @@ def _flag_mutations(caller: Caller) -> dict[str, Resolver]:
 
 
 def _setting_mutations(caller: Caller) -> dict[str, Resolver]:
-    def administered(name: str) -> Domain:
-        caller.administer()
-        return caller.readable(name)
-
     def describe(_info: Any, name: str, newDescription: str) -> Node:  # noqa: N803 -- the schema's name
-        administered(name).description = newDescription
+        caller.domain(name, Right.CHANGE_DESCRIPTION).description = newDescription
         caller.sandbox.save()
         return {"description": newDescription}
 
     def search_at_once(_info: Any, name: str, automaticSearch: bool) -> Node:  # noqa: N803 -- the schema's name
-        domain = administered(name)
+        domain = caller.domain(name, Right.CHANGE_DEFAULT_SEARCH)
         domain.settings = replace(domain.settings, automatic_search=automaticSearch)
         caller.sandbox.save()
         return {"automaticSearch": automaticSearch}
+
+    def search_first(given: Mapping[str, Any]) -> Node:
+        domain = caller.domain(given["viewName"], Right.CHANGE_DEFAULT_SEARCH)
+        query_id = given.get("savedQueryId")
+        if query_id is not None:
+            find_asset(AssetKind.SAVED_QUERY, query_id, domain)
+        domain.settings = replace(domain.settings, default_query=query_id)
+        caller.sandbox.save()
+        return {"result": True}
 
     def star(name: str, *, on: bool) -> Node:
         domain = caller.readable(name)
@@ -168,8 +180,7 @@ def _setting_mutations(caller: Caller) -> dict[str, Resolver]:
         return domain_node(domain, caller)
 
     def retain(_info: Any, repositoryName: str, **given: float | None) -> Node:  # noqa: N803 -- the schema's name
-        caller.administer()
-        domain = caller.repository(repositoryName)
+        domain = caller.repository(repositoryName, Right.CHANGE_RETENTION)
         if given.get("timeBasedBackupRetention") is not None:
             raise _unsupported("retention of backups")
         _check_positive(given)
@@ -186,6 +197,7 @@ def _setting_mutations(caller: Caller) -> dict[str, Resolver]:
     return {
         "updateDescriptionForSearchDomain": describe,
         "setAutomaticSearching": search_at_once,
+        "setDefaultSavedQuery": lambda _info, input: search_first(input),  # noqa: A006 -- the schema's name
         "updateRetention": retain,
         "addStarToSearchDomain": lambda _info, name: star(name, on=True),
         "removeStarFromSearchDomain": lambda _info, name: star(name, on=False),
@@ -199,9 +211,9 @@ def _check_positive(given: Mapping[str, float | None]) -> None:
         raise InputRefused("There were errors in the input.", reasons)
 
 
-def _refusal(caller: Caller, what: str) -> Resolver:
+def _refusal(caller: Caller, right: Right, what: str) -> Resolver:
     def refuse(_info: Any, **_arguments: Any) -> Any:
-        caller.administer()
+        caller.demand(right)
         raise _unsupported(what)
 
     return refuse

@@ -144,5 +144,5 @@ def http_status(status: HealthStatus) -> int:
 
 def _administered(request: Request) -> Sandbox:
     sandbox, role = caller_of(request)
-    demand(role, Right.ADMIN)
+    demand(role, Right.READ_HEALTH)
     return sandbox

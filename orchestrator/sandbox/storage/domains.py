@@ -117,6 +117,8 @@ class DomainSettings:
     """None is without limit, as in the two below."""
     retention_ingest_gb: float | None = None
     retention_storage_gb: float | None = None
+    default_query: str | None = None
+    """Id of the saved query that a search begins with."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -137,14 +139,18 @@ class Domain:
     """By name, without the version."""
     parsers: dict[str, Record] = field(default_factory=dict, repr=False)
     """By id: the repository's own parsers."""
+    dashboards: dict[str, Record] = field(default_factory=dict, repr=False)
+    """By id: those that no package brought."""
     settings: DomainSettings = DomainSettings()
     runs: dict[str, RunState] = field(default_factory=dict, repr=False)
     """By id: how far each trigger is; empty where triggers do not run."""
+    own_id: str = ""
+    """The id, of one whose name is not the first that it had; empty for that of the name."""
 
     @property
     def id(self) -> str:
-        """Return an opaque id that depends on the name alone."""
-        return derive("domain", self.name)[:24]
+        """Return an opaque id, which depends on the first name alone."""
+        return self.own_id or derive("domain", self.name)[:24]
 
     @property
     def is_view(self) -> bool:
@@ -200,7 +206,9 @@ class Domain:
             "files": files,
             "packages": packages,
             "parsers": list(self.parsers.values()),
+            "dashboards": list(self.dashboards.values()),
             "settings": asdict(self.settings),
+            "own_id": self.own_id,
         }
 
 
@@ -218,7 +226,9 @@ def domain_from_json(raw: Record, blobs: dict[str, bytes]) -> Domain:
         domain.assets[kind] = {record["id"]: record for record in raw["assets"].get(kind, [])}
     # Older data directories have none of these.
     domain.parsers = {record["id"]: record for record in raw.get("parsers", [])}
+    domain.dashboards = {record["id"]: record for record in raw.get("dashboards", [])}
     domain.settings = DomainSettings(**raw.get("settings", {}))
+    domain.own_id = raw.get("own_id", "")
     for entry in raw["files"]:
         file = StoredFile(
             name=entry["name"],

@@ -23,6 +23,10 @@ TRIGGER_KINDS = (
 RULES = "correlationRules"
 _GO_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
 _GO_MS = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4, "h": 3.6e6}
+MAX_BACKFILL_RUNS = 5
+"""Missed runs that a scheduled search may make up for; what a server of LogScale's own settings
+takes.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

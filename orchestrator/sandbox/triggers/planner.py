@@ -21,6 +21,7 @@ from orchestrator.cron import fires_after
 from orchestrator.sandbox.search.timespans import zone_of
 from orchestrator.sandbox.storage.states import RunState
 from orchestrator.sandbox.triggers.kinds import (
+    MAX_BACKFILL_RUNS,
     AggregateAlert,
     CorrelationRule,
     FilterAlert,
@@ -147,7 +148,8 @@ def _event_window(search: ScheduledSearch, slot_ms: int) -> Window:
 
 def _due_slots(search: ScheduledSearch, done_ms: int, now_ms: int) -> list[int]:
     """Return the newest slots in (done, now], rising: one, and as many as may be backfilled."""
-    wanted = 1 + (0 if search.by_ingest else search.backfill_runs)
+    # One that was stored before there was a limit is held to it.
+    wanted = 1 + (0 if search.by_ingest else min(search.backfill_runs, MAX_BACKFILL_RUNS))
     found: deque[int] = deque(maxlen=wanted)
     for back_ms in (*_BACK_MS, max(0, now_ms - done_ms)):
         start_ms = max(done_ms, now_ms - back_ms)

@@ -117,6 +117,7 @@ async def test_ingest_time_search_has_no_offset_and_no_backfill(client: Any) -> 
     [
         ({**EVENT_TIME, "backfillLimit": ...}, "backfillLimit"),
         ({**EVENT_TIME, "backfillLimit": -1}, "backfillLimit"),
+        ({**EVENT_TIME, "backfillLimit": 6}, "backfillLimit"),
         ({**EVENT_TIME, "searchIntervalOffsetSeconds": ...}, "searchIntervalOffsetSeconds"),
         ({**EVENT_TIME, "maxWaitTimeSeconds": 0}, "maxWaitTimeSeconds"),
         ({**INGEST_TIME, "maxWaitTimeSeconds": ...}, "maxWaitTimeSeconds"),

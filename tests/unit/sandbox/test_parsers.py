@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -157,6 +158,15 @@ async def test_parser_of_the_token_reads_what_any_path_brings(
     assert token["parser"] == {"name": "access"}
 
     assert await sent(client, f"/api/v1/{path}", token["token"], **body) == [PARSED]
+
+
+async def test_token_that_is_not_given_is_a_uuid(client: Any) -> None:
+    """Some senders take no other: PSFalcon checks its form."""
+    given = {"repositoryName": "falcon", "name": "ingest"}
+
+    token = data(await client.graphql(TOKEN, input=given))["token"]
+
+    assert str(UUID(token)) == token
 
 
 async def test_parser_is_named_by_the_sender_where_the_token_has_none(client: Any) -> None:

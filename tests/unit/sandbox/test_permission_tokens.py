@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from orchestrator.sandbox.graphql.permission_tokens import rights_of
-from orchestrator.sandbox.settings import Right
 from tests.unit.sandbox.conftest import NOW_MS
 
 CREATE_VIEW = (
@@ -223,17 +221,3 @@ async def test_tokens_survive_a_restart_with_views_and_end(open_client: Any, tmp
         assert [await reads(after, token, name) for name in names] == [200, 200]
         after.clock.advance(timedelta(minutes=1))
         assert await reads(after, token) == 401
-
-
-@pytest.mark.parametrize(
-    ("permissions", "rights"),
-    [
-        (["ReadAccess", "UpdateFiles"], {Right.READ, Right.CHANGE_FILES}),
-        (["CreateTriggers", "DeleteActions"], {Right.CHANGE_TRIGGERS, Right.CHANGE_ACTIONS}),
-        (["ManageCluster"], {Right.ADMIN}),
-        (["IngestAcrossAllReposWithinCluster"], {Right.INGEST}),
-        (["ViewUsage"], set()),
-    ],
-)
-def test_permission_becomes_a_right(permissions: list[str], rights: set[Right]) -> None:
-    assert rights_of(permissions) == rights

@@ -334,7 +334,7 @@ async def test_scheduled_search_with_nothing_found_fires_only_if_told_to(stage: 
 
 
 @pytest.mark.parametrize(
-    ("limit", "expected"), [(0, ["6"]), (2, ["4", "5", "6"]), (9, ["1", "2", "3", "4", "5", "6"])]
+    ("limit", "expected"), [(0, ["6"]), (2, ["4", "5", "6"]), (5, ["1", "2", "3", "4", "5", "6"])]
 )
 async def test_scheduled_search_backfills_as_many_missed_runs_as_it_may(
     stage: Stage, limit: int, expected: list[str]

@@ -76,6 +76,7 @@ def spans(windows: tuple[Window, ...]) -> list[tuple[int, int]]:
             [(129_585 + 5 * n, 129_590 + 5 * n) for n in range(3)],
             129_605,
         ),
+        ({"backfill_runs": 99}, 47, [(5 * n, 5 * n + 5) for n in range(3, 9)], 50),
         ({"by_ingest": True}, 12, [(0, 10)], 15),
         ({"by_ingest": True, "interval_ms": 8 * MINUTE}, 12, [(-3, 10)], 15),
     ],
