@@ -49,7 +49,9 @@ ALL_EVENTS = "search-all"
 _TENANT_VIEWS = frozenset(
     {ALL_EVENTS, "investigate_view", "third-party", "falcon_for_it_view", "forensics_view"}
 )
-"""NG-SIEM's names of views; here each of them is over everything."""
+"""NG-SIEM's names of views; here each of them is over everything, and one of the domains once
+something is put into it.
+"""
 PERSONAL = "sandbox"
 """Another name of the caller's own repository, whose stored name is longer; here all share one."""
 
@@ -93,6 +95,7 @@ class Sandbox:
         self.tails: set[LiveTail] = set()
         """The live streams that somebody reads."""
         self.directory = Directory()
+        self._unused_views: dict[str, Domain] = {}
         self._expiries: dict[str, float] = {}
         self._lookups: dict[str, Lookup] = {}
         self._append_lock = threading.Lock()
@@ -115,14 +118,17 @@ class Sandbox:
         for tail in list(self.tails):
             tail.end()
 
+    def repositories(self, domain: Domain) -> list[str]:
+        """Return the names of the repositories that a search in `domain` reads."""
+        if not domain.is_view:
+            return [domain.name]
+        if _is_over_everything(domain):
+            return [d.name for d in self.domains.values() if not d.is_view]
+        return [c.repository for c in domain.connections or () if c.repository in self.domains]
+
     def logs(self, domain: Domain) -> list[EventLog]:
         """Return the logs of the repositories that a search in `domain` reads."""
-        if not domain.is_view:
-            return [domain.log]
-        names = [c.repository for c in domain.connections or ()]
-        if domain.name in _TENANT_VIEWS and not names:
-            names = [d.name for d in self.domains.values() if not d.is_view]
-        return [self.domains[name].log for name in names if name in self.domains]
+        return [self.domains[name].log for name in self.repositories(domain)]
 
     def uptime(self) -> timedelta:
         """Return how long the sandbox has been open."""
@@ -153,7 +159,7 @@ class Sandbox:
         if name in self.domains:
             return self.domains[name]
         if name in _TENANT_VIEWS:
-            return Domain(name=name, connections=())
+            return self._unused_views.setdefault(name, Domain(name=name, connections=()))
         if name == PERSONAL:
             return self._personal()
         raise Refusal(404, f"The repository or view '{name}' does not exist")
@@ -170,10 +176,26 @@ class Sandbox:
         """Return the events that a search in `domain` may see; at least one snapshot."""
         return [log.snapshot() for log in self.logs(domain)] or [Snapshot(())]
 
+    def files(self, domain: Domain) -> dict[str, StoredFile]:
+        """Return the lookup files that a search in `domain` may name, by path."""
+        return {
+            path: file for holder in self.holders(domain) for path, file in holder.files.items()
+        }
+
+    def holders(self, domain: Domain) -> list[Domain]:
+        """Return the domains whose files and saved queries a search in `domain` sees.
+
+        Of two that hold one name the later counts; the last are the oldest, and `domain` itself.
+        """
+        if not _is_over_everything(domain):
+            return [domain]
+        others = [other for other in self.domains.values() if other is not domain]
+        return [*reversed(others), domain]
+
     def lookups(self, domain: Domain) -> dict[str, Lookup]:
-        """Return the domain's lookup files, parsed once per content, by name."""
+        """Return the files that a search in `domain` may name, parsed once per content, by path."""
         found = {}
-        for file in domain.files.values():
+        for path, file in self.files(domain).items():
             is_json = file.name.lower().endswith(".json")
             # One content may be both: `[]` names a column as CSV and is no table as JSON.
             key = f"{is_json}:{file.content_hash}"
@@ -184,13 +206,16 @@ class Sandbox:
                 except CqlError:
                     # An empty or odd file is no table; only a query that names it must fail.
                     continue
-            found[file.path] = self._lookups[key]
+            found[path] = self._lookups[key]
         return found
 
     def saved_queries(self, domain: Domain) -> dict[str, str]:
-        """Return the texts of the domain's saved queries, by the name that calls them."""
-        records = domain.assets[AssetKind.SAVED_QUERY].values()
-        return {display_name(record): str(record["queryString"]) for record in records}
+        """Return the saved queries that a search in `domain` may call, by name, as texts."""
+        return {
+            display_name(record): str(record["queryString"])
+            for holder in self.holders(domain)
+            for record in holder.assets[AssetKind.SAVED_QUERY].values()
+        }
 
     async def ingest(self, repository: str, events: pl.DataFrame) -> int:
         """Store events and return how many; each gets `@id`, `@ingesttimestamp` and `#repo`.
@@ -305,9 +330,16 @@ class Sandbox:
 
     def save(self) -> None:
         """Write everything but events to the data directory, where there is one."""
+        self._adopt_views()
         if self._journal is not None:
             self._save_assets(self._journal)
         self.triggers.sync()
+
+    def _adopt_views(self) -> None:
+        """Count the tenant's views that hold something by now among the domains."""
+        for view in list(self._unused_views.values()):
+            if view.files or view.packages:
+                self.domains[view.name] = self._unused_views.pop(view.name)
 
     def _save_assets(self, journal: Journal) -> None:
         domains = []
@@ -363,6 +395,10 @@ class Sandbox:
             for frame in self._journal.load(name):
                 domain.log.append(frame)
                 self.triggers.arrived(name, frame)
+
+
+def _is_over_everything(domain: Domain) -> bool:
+    return domain.is_view and domain.name in _TENANT_VIEWS and not domain.connections
 
 
 def _check_times(given: pl.Series) -> None:

@@ -35,9 +35,9 @@ async def upload_file(request: Request) -> Response:
 
 async def download_file(request: Request) -> Response:
     """`GET …/files/{name}`: the bytes as they were uploaded."""
-    _, domain, _ = _at(request, Right.READ)
+    sandbox, domain, _ = _at(request, Right.READ)
     name = str(request.path_params["file_name"])
-    file = domain.files.get(name)
+    file = sandbox.files(domain).get(name)
     if file is None:
         raise Refusal(404, f"The file '{name}' does not exist")
     kind = "application/json" if name.endswith(".json") else "text/csv"
@@ -46,11 +46,11 @@ async def download_file(request: Request) -> Response:
 
 async def list_files(request: Request) -> Response:
     """`GET …/files`: names and hashes. For people; LogScale lists files through GraphQL only."""
-    _, domain, _ = _at(request, Right.READ)
+    sandbox, domain, _ = _at(request, Right.READ)
     return json_answer(
         [
             {"name": file.name, "contentHash": file.content_hash, "size": len(file.content)}
-            for file in domain.files.values()
+            for file in sandbox.files(domain).values()
         ]
     )
 

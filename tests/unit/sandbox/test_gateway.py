@@ -83,6 +83,65 @@ async def test_view_of_the_tenant_sees_every_repository(open_client: Any, view: 
     assert found["events"] == [{"_count": "2"}]
 
 
+async def test_file_put_into_a_view_of_the_tenant_is_kept(open_client: Any, tmp_path: Path) -> None:
+    path = "/humio/api/v1/repositories/search-all/files"
+    async with open_client(data_dir=tmp_path) as client:
+        sent = await client.call("POST", path, files={"file": ("roles.csv", b"host,role\na,db\n")})
+        assert (sent.status_code, len(sent.text)) == (200, 24)
+        await client.ingest({"host": "a"})
+
+    async with open_client(data_dir=tmp_path) as client:
+        kept = await client.call("GET", f"{path}/roles.csv")
+        job = await client.start('match(file="roles.csv", field=host)', repository="search-all")
+        found = await client.poll(job, repository="search-all")
+        listed = await client.graphql("{ searchDomains { name __typename } }")
+
+    assert kept.content == b"host,role\na,db\n"
+    assert [event["role"] for event in found["events"]] == ["db"]
+    assert [used["name"] for used in found["filesUsed"]] == ["roles.csv"]
+    assert listed["data"]["searchDomains"] == [
+        {"name": "falcon", "__typename": "Repository"},
+        {"name": "search-all", "__typename": "View"},
+    ]
+
+
+async def test_view_of_the_tenant_sees_the_files_and_saved_queries_that_the_tenant_has(
+    open_client: Any,
+) -> None:
+    async with open_client(repositories=("falcon", "other")) as client:
+        falcon, other = (client.sandbox.domain(name) for name in ("falcon", "other"))
+        client.sandbox.put_file(falcon, "roles.csv", b"host,role\na,of falcon\n", by="test")
+        client.sandbox.put_file(other, "roles.csv", b"host,role\na,of other\n", by="test")
+        client.sandbox.put_file(other, "sites.csv", b"host,site\na,north\n", by="test")
+        await client.graphql("""mutation { createSavedQuery(input: {viewName: "other",
+          name: "only-a", queryString: "host=a"}) { savedQuery { id } } }""")
+        await client.ingest({"host": "a"}, {"host": "b"})
+        query = '$"only-a"() | match("roles.csv", field=host) | match("sites.csv", field=host)'
+
+        async def found() -> list[tuple[str, str]]:
+            job = await client.start(query, repository="search-all")
+            events = (await client.poll(job, repository="search-all"))["events"]
+            return [(event["role"], event["site"]) for event in events]
+
+        oldest_first = await found()
+        view = client.sandbox.domain("search-all")
+        client.sandbox.put_file(view, "roles.csv", b"host,role\na,its own\n", by="test")
+
+        # The oldest repository's counts, and the view's own before it.
+        assert oldest_first == [("of falcon", "north")]
+        assert await found() == [("its own", "north")]
+
+
+async def test_view_of_the_tenant_that_is_deleted_is_empty_afterwards(client: Any) -> None:
+    view = client.sandbox.domain("search-all")
+    client.sandbox.put_file(view, "a.csv", b"k\n1\n", by="test")
+
+    await client.graphql('mutation { deleteSearchDomain(name: "search-all") { result } }')
+
+    assert client.sandbox.domain("search-all").files == {}
+    assert list(client.sandbox.domains) == ["falcon"]
+
+
 async def test_rule_needs_no_template(open_client: Any) -> None:
     async with open_client(falcon_clients=CLIENTS) as client:
         token = await token_of(client)
