@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from orchestrator.sandbox.ingest.json_texts import element_texts, member_text
 from orchestrator.sandbox.storage.events import TIMESTAMP
 from orchestrator.units import to_epoch_ms
 
@@ -46,7 +47,8 @@ def structured_rows(body: bytes) -> list[Row]:
         for event in _objects(group.get("events")):
             if "timestamp" not in event:
                 raise BodyRefused("an event needs a timestamp")
-            row = flat_row(event.get("attributes", {}))
+            attributes = event.get("attributes")
+            row = flat_row({} if attributes is None else attributes)
             rawstring = event.get("rawstring")
             row["@rawstring"] = rawstring if isinstance(rawstring, str) else rawstring_of(row)
             row.update(tags)
@@ -90,11 +92,10 @@ def json_rows(body: bytes, *, now_ms: int) -> list[Row]:
     Raises:
         BodyRefused: Not JSON, or something other than objects.
     """
-    raw = loads(body)
-    events = [raw] if isinstance(raw, Mapping) else raw
+    shared = {TIMESTAMP: str(now_ms), "@timezone": "Z", "#type": "json"}
     return [
-        text_row(json.dumps(event, ensure_ascii=False), now_ms=now_ms, parser="json")
-        for event in _objects(events)
+        {**shared, "@rawstring": text, **flat_row(event)}
+        for event, text in _with_texts(loads(body), text_of(body))
     ]
 
 
@@ -108,7 +109,11 @@ def hec_rows(
     Raises:
         BodyRefused: Not JSON, or an object without an event.
     """
-    return [_hec_row(raw, now_ms, parser) for raw in _objects(_concatenated(body))]
+    return [
+        _hec_row(event, text, now_ms, parser)
+        for raw, whole in _concatenated(body)
+        for event, text in _with_texts(raw, whole)
+    ]
 
 
 def text_row(text: str, *, now_ms: int, parser: str) -> Row:
@@ -129,17 +134,18 @@ def text_row(text: str, *, now_ms: int, parser: str) -> Row:
     return row
 
 
-def _hec_row(raw: Mapping[str, object], now_ms: int, parser: str | None) -> tuple[str | None, Row]:
+def _hec_row(
+    raw: Mapping[str, object], text: str, now_ms: int, parser: str | None
+) -> tuple[str | None, Row]:
     if "event" not in raw:
         raise BodyRefused("a HEC object needs an event")
     event = raw["event"]
-    row: Row = {}
+    written = event if isinstance(event, str) else member_text("event", text)
     if isinstance(event, Mapping):
-        row = dict(_flat(event))
-        row["@rawstring"] = json.dumps(event, ensure_ascii=False)
+        row = flat_row(event) | {"@rawstring": written}
     else:
         kind = parser or str(raw.get("sourcetype") or DEFAULT_PARSER)
-        row = text_row(str(event), now_ms=now_ms, parser=kind)
+        row = text_row(written, now_ms=now_ms, parser=kind)
     row[TIMESTAMP] = str(_hec_ms(raw["time"]) if raw.get("time") is not None else now_ms)
     row["@timezone"] = str(raw.get("timezone") or "Z")
     for member, field in (("sourcetype", "#type"), ("source", "@source"), ("host", "@host")):
@@ -167,17 +173,30 @@ def _refuse_constant(text: str) -> object:
     raise ValueError(f"{text} is not JSON")
 
 
-def _concatenated(body: bytes) -> list[object]:
-    """Return the JSON values that stand one after the other in `body`."""
+def text_of(body: bytes) -> str:
+    """Return the text of a body that was read as JSON, without the blanks around it."""
+    return body.decode(json.detect_encoding(body), "surrogatepass").strip()
+
+
+def _with_texts(raw: object, text: str) -> Iterator[tuple[Mapping[str, object], str]]:
+    """Yield the objects of an array, or the one that there is, each with its own text."""
+    if isinstance(raw, dict):
+        yield raw, text
+    else:
+        yield from zip(_objects(raw), element_texts(text), strict=True)
+
+
+def _concatenated(body: bytes) -> list[tuple[object, str]]:
+    """Return the JSON values that stand one after the other in `body`, with their texts."""
     decoder = json.JSONDecoder(parse_int=str, parse_float=str)
-    found: list[object] = []
+    found: list[tuple[object, str]] = []
     try:
         text = body.decode("utf-8")
         position = _skip_blank(text, 0)
         while position < len(text):
-            value, position = decoder.raw_decode(text, position)
-            found.extend(value if isinstance(value, list) else [value])
-            position = _skip_blank(text, position)
+            value, end = decoder.raw_decode(text, position)
+            found.append((value, text[position:end]))
+            position = _skip_blank(text, end)
     except (ValueError, RecursionError) as exc:
         raise BodyRefused(f"the body is not JSON: {exc}") from exc
     return found
