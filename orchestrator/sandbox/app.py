@@ -85,7 +85,7 @@ def create_app(settings: SandboxSettings, *, clock: Clock) -> Starlette:
 def _routes() -> list[BaseRoute]:
     return [
         *_rest_routes(),
-        Mount("/humio", routes=_search_routes()),
+        Mount(query_routes.GATEWAY, routes=_search_routes()),
         *gateway.routes(),
         Route("/graphql", graphql, methods=["POST"]),
         *_hec_routes("/services/collector"),

@@ -17,7 +17,7 @@ from orchestrator.sandbox.answers import SUCCESS_HEADERS, Refusal, json_answer, 
 from orchestrator.sandbox.auth import caller_of, demand
 from orchestrator.sandbox.faults.kinds import FaultKind
 from orchestrator.sandbox.routes.query_body import body_of, is_live, search_of
-from orchestrator.sandbox.search.job_wire import Page, event_to_wire, poll_answer
+from orchestrator.sandbox.search.job_wire import Dialect, Page, event_to_wire, poll_answer
 from orchestrator.sandbox.search.live_stream import LiveTail, moved, oldest_first, streamable
 from orchestrator.sandbox.search.query_jobs import Job, query_id
 from orchestrator.sandbox.search.run import Search, refusal_text
@@ -26,6 +26,8 @@ from orchestrator.sandbox.state import ALL_EVENTS, Sandbox
 from orchestrator.sandbox.storage.domains import Domain
 from orchestrator.sandbox.storage.events import Snapshot
 
+GATEWAY = "/humio"
+"""Where the Falcon gateway has these routes."""
 _NDJSON = "application/x-ndjson"
 _MAX_INT = 2**31 - 1
 _MAX_DIGITS = 10
@@ -67,15 +69,14 @@ async def poll_job(request: Request) -> Response:
         rows = state.answer.rows if state.answer is not None else ()
         fields = [f for f in request.query_params.get("fieldsToExport", "").split(",") if f]
         return _export(rows, mime, fields)
-    recorded_only = sandbox.settings.recorded_metadata_only
-    return json_answer(poll_answer(state, page, recorded_only=recorded_only))
+    return json_answer(poll_answer(state, page, _dialect(request, sandbox)))
 
 
 async def delete_job(request: Request) -> Response:
-    """`DELETE …/queryjobs/{id}`: stop and forget; 204 without a body."""
+    """`DELETE …/queryjobs/{id}`: stop and forget; 204 without a body, from the gateway 200."""
     sandbox, job = _job(request)
     sandbox.jobs.forget(job)
-    return Response(status_code=204)
+    return Response(status_code=200 if _is_gateway(request) else 204)
 
 
 async def file_from_query(request: Request) -> Response:
@@ -182,6 +183,16 @@ async def _live_rows(
 
 def _alone(batch: Snapshot) -> list[Snapshot]:
     return [batch]
+
+
+def _is_gateway(request: Request) -> bool:
+    return str(request.scope["root_path"]).endswith(GATEWAY)
+
+
+def _dialect(request: Request, sandbox: Sandbox) -> Dialect:
+    if sandbox.settings.recorded_metadata_only:
+        return Dialect.RECORDED
+    return Dialect.GATEWAY if _is_gateway(request) else Dialect.NEWER
 
 
 def _reader(request: Request) -> tuple[Sandbox, TokenRole, str]:

@@ -142,6 +142,87 @@ async def test_view_of_the_tenant_that_is_deleted_is_empty_afterwards(client: An
     assert list(client.sandbox.domains) == ["falcon"]
 
 
+POLLED = {
+    "top": {"cancelled", "done", "events", "filesUsed", "filterMatches", "metaData"}
+    | {"queryEventDistribution", "warnings"},
+    "metaData": {"costs", "digestFlow", "eventCount", "extraData", "fieldOrder", "filterQuery"}
+    | {"isAggregate", "pollAfter", "processedBytes", "processedEvents", "queryEnd", "querySpent"}
+    | {"queryStart", "queuedMillis", "quotaTotalSpent", "responderVHost", "resultBufferSize"}
+    | {"timeMillis", "totalWork", "warning", "warnings", "workDone"},
+    "digestFlow": {"ingestTimeKnownGood", "maxIngestLatency", "minIngestTimeIncluded"},
+    "queryEventDistribution": {"bucket_first_bucket", "bucket_last_bucket"}
+    | {"bucket_span_humanized", "bucket_span_millis"},
+}
+"""What gofalcon's models require, and rusty-falcon cannot read an answer without."""
+
+
+async def polled(client: Any, base: str, query: str, **members: Any) -> dict[str, Any]:
+    path = f"{base}/api/v1/repositories/falcon/queryjobs"
+    started = await client.call("POST", path, json={"queryString": query, **members})
+    answer = await client.call("GET", f"{path}/{started.json()['id']}")
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+@pytest.mark.parametrize("query", ["*", "count()"])
+@pytest.mark.parametrize("is_done", [True, False])
+async def test_poll_through_the_gateway_has_all_that_its_swagger_requires(
+    open_client: Any, query: str, is_done: bool
+) -> None:
+    async with open_client(first_poll_done=is_done) as client:
+        await client.ingest({"a": "1"})
+        found = await polled(client, "/humio", query)
+
+    assert found["done"] is is_done
+    assert POLLED["top"] - found.keys() == set()
+    for part in ("metaData", "queryEventDistribution"):
+        assert POLLED[part] - found[part].keys() == set()
+    assert found["metaData"]["digestFlow"] == {
+        "ingestTimeKnownGood": NOW_MS,
+        "maxIngestLatency": 0,
+        "minIngestTimeIncluded": NOW_MS,
+    }
+    assert found["metaData"]["warning"] == ""
+    assert (found["filesUsed"], found["filterMatches"]) == ([], [])
+    assert found["metaData"]["fieldOrder"] == (["_count"] if is_done and query != "*" else [])
+
+
+async def test_distribution_through_the_gateway_has_its_bounds_outside_too(client: Any) -> None:
+    await client.ingest({"a": "1"})
+
+    asked = await polled(client, "/humio", "*", showQueryEventDistribution=True)
+    plain = await polled(client, "", "*", showQueryEventDistribution=True)
+
+    bounds = {
+        "bucket_first_bucket": str(NOW_MS - 86_400_000),
+        "bucket_last_bucket": str(NOW_MS - 900_000),
+        "bucket_span_humanized": "15 minutes",
+        "bucket_span_millis": "900000",
+    }
+    assert plain["queryEventDistribution"]["extraData"] == bounds
+    assert asked["queryEventDistribution"] == plain["queryEventDistribution"] | bounds
+
+
+async def test_poll_of_plain_logscale_has_what_is_optional_where_there_is_something_to_say(
+    client: Any,
+) -> None:
+    found = await polled(client, "", "*")
+
+    assert found.keys() == {"cancelled", "done", "events", "metaData", "warnings"}
+    assert "fieldOrder" not in found["metaData"]
+    assert found["metaData"]["digestFlow"].keys() == POLLED["digestFlow"]
+
+
+async def test_job_is_stopped_through_the_gateway_with_200_and_nothing_else(client: Any) -> None:
+    job = await client.start("*")
+
+    stopped = await client.call("DELETE", f"/humio/api/v1/repositories/falcon/queryjobs/{job}")
+    gone = await client.call("GET", f"/humio/api/v1/repositories/falcon/queryjobs/{job}")
+
+    assert (stopped.status_code, stopped.content) == (200, b"")
+    assert gone.status_code == 404
+
+
 async def test_rule_needs_no_template(open_client: Any) -> None:
     async with open_client(falcon_clients=CLIENTS) as client:
         token = await token_of(client)
