@@ -68,7 +68,7 @@ async def poll_job(request: Request) -> Response:
     if mime and not page.is_heartbeat:
         rows = state.answer.rows if state.answer is not None else ()
         fields = [f for f in request.query_params.get("fieldsToExport", "").split(",") if f]
-        return _export(rows, mime, fields)
+        return export(rows, mime, fields)
     return json_answer(poll_answer(state, page, _dialect(request, sandbox)))
 
 
@@ -247,7 +247,7 @@ def _count(parameters: Mapping[str, str], name: str) -> int | None:
     return int(text)
 
 
-def _export(rows: Rows, mime: str, fields: Sequence[str]) -> Response:
+def export(rows: Rows, mime: str, fields: Sequence[str]) -> Response:
     """Return the rows alone, in the form that `mimeType` names."""
     match mime:
         case "application/x-ndjson":

@@ -350,6 +350,12 @@ async def test_plain_logscale_has_nothing_of_the_gateway(client: Any) -> None:
         ("DELETE", "/devices/queries/devices/v1"),
         ("GET", "/humio/api/v1/nothing"),
         ("GET", "/alerts/nothing"),
+        ("GET", "/loggingapi/nothing"),
+        ("GET", "/spotlight/combined/vulnerabilities/v1"),
+        ("POST", "/real-time-response/entities/sessions/v1"),
+        ("PATCH", "/policy/entities/prevention/v1"),
+        ("POST", "/detects/aggregates/detects/GET/v1"),
+        ("GET", "/incidents/queries/incidents/v1"),
     ],
 )
 async def test_path_that_is_not_known_is_an_envelope(client: Any, method: str, path: str) -> None:
@@ -357,6 +363,44 @@ async def test_path_that_is_not_known_is_an_envelope(client: Any, method: str, p
 
     assert answer.status_code == 404
     assert answer.json()["errors"][0]["code"] == 404
+
+
+async def test_path_that_is_not_known_wants_a_token_first(client: Any) -> None:
+    answer = await client.call("GET", "/policy/combined/prevention/v1", token=None)
+
+    assert answer.status_code == 401
+    assert answer.json()["errors"] == [
+        {"code": 401, "message": "access denied, invalid bearer token"}
+    ]
+
+
+async def test_job_of_a_saved_search_tells_how_far_it_is_and_what_went_wrong(
+    open_client: Any,
+) -> None:
+    path = "/loggingapi/entities/saved-searches"
+    async with open_client(first_poll_done=False) as client:
+
+        async def started(query: str, mode: str) -> httpx.Response:
+            body = {"repo_or_view": "falcon", "search_query": query, "search_query_args": {}}
+            answer: httpx.Response = await client.call(
+                "POST", f"{path}/execute-dynamic/v1?mode={mode}", json=body
+            )
+            return answer
+
+        job = (await started("match(no.csv, field=a)", "async")).json()["resources"][0]
+        page = f"{path}-execute/v1?job_id={job['job_status']['job_id']}"
+        running, failed = [
+            (await client.call("GET", page)).json()["resources"][0] for _ in range(2)
+        ]
+        none = await client.call("GET", page.replace("-execute", "-job-results-download"))
+        at_once = await started("match(no.csv, field=a)", "sync")
+
+    assert job == running
+    assert (running["job_status"]["status"], running["events"]) == ("RUNNING", [])
+    assert failed["job_status"]["status"] == "FAILED"
+    assert "no.csv" in failed["job_status"]["error_message"]
+    assert (none.status_code, at_once.status_code) == (400, 400)
+    assert at_once.json()["errors"][0]["message"] == failed["job_status"]["error_message"]
 
 
 async def test_more_requests_than_a_minute_has_are_refused_until_the_next(open_client: Any) -> None:
