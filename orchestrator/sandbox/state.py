@@ -46,6 +46,8 @@ from orchestrator.units import to_epoch_ms
 _ID_CHARS = string.ascii_letters + string.digits
 ALL_EVENTS = "search-all"
 """A name that always searches every repository, as on NG-SIEM."""
+SHARED = "/shared"
+"""Where queries find the lookup files that are everybody's, as a folder."""
 _TENANT_VIEWS = frozenset(
     {ALL_EVENTS, "investigate_view", "third-party", "falcon_for_it_view", "forensics_view"}
 )
@@ -78,6 +80,8 @@ class Sandbox:
         self._started = clock.monotonic()
         self.tokens: dict[str, TokenRole] = dict(settings.tokens)
         self.domains: dict[str, Domain] = {}
+        self.shared = Domain(name=SHARED)
+        """Holds the lookup files that every search may name, and nothing else."""
         self.faults = FaultPlan(settings.faults)
         self.jobs = QueryJobs(settings, clock=clock)
         self.correlation_rules: dict[str, Record] = {}
@@ -178,9 +182,10 @@ class Sandbox:
 
     def files(self, domain: Domain) -> dict[str, StoredFile]:
         """Return the lookup files that a search in `domain` may name, by path."""
-        return {
-            path: file for holder in self.holders(domain) for path, file in holder.files.items()
-        }
+        shared = {f"{SHARED}/{path}": file for path, file in self.shared.files.items()}
+        for holder in self.holders(domain):
+            shared |= holder.files
+        return shared
 
     def holders(self, domain: Domain) -> list[Domain]:
         """Return the domains whose files and saved queries a search in `domain` sees.
@@ -342,13 +347,14 @@ class Sandbox:
                 self.domains[view.name] = self._unused_views.pop(view.name)
 
     def _save_assets(self, journal: Journal) -> None:
-        domains = []
-        for domain in self.domains.values():
+        entries = []
+        for domain in (self.shared, *self.domains.values()):
             for file in domain.files.values():
                 journal.save_blob(file.content_hash, file.content)
             for package in domain.packages.values():
                 journal.save_blob(package.content_hash, package.content)
-            domains.append(domain.to_json())
+            entries.append(domain.to_json())
+        shared, *domains = entries
         made = {
             text: role
             for text, role in self.tokens.items()
@@ -362,6 +368,7 @@ class Sandbox:
             {
                 "version": 1,
                 "domains": domains,
+                "shared": shared,
                 "tokens": tokens,
                 "directory": asdict(self.directory),
                 "hosts": self.hosts,
@@ -378,12 +385,12 @@ class Sandbox:
             "Record", self._journal.load_json("assets.json") or {"domains": [], "tokens": {}}
         )
         for entry in raw["domains"]:
-            stored = [*entry["files"], *entry.get("packages", [])]
-            blobs = {s["blob"]: self._journal.load_blob(s["blob"]) for s in stored}
-            self.domains[entry["name"]] = domain_from_json(entry, blobs)
+            self.domains[entry["name"]] = _domain_of(entry, self._journal)
         for text, role in raw["tokens"].items():
             self.tokens[text] = _role_from_json(role)
         # Older data directories have none of these.
+        if shared := raw.get("shared"):
+            self.shared = _domain_of(shared, self._journal)
         self.directory = Directory(**raw.get("directory", {"users": raw.get("users", {})}))
         self.hosts.update(raw.get("hosts", {}))
         self.content.update(raw.get("content", {}))
@@ -399,6 +406,11 @@ class Sandbox:
 
 def _is_over_everything(domain: Domain) -> bool:
     return domain.is_view and domain.name in _TENANT_VIEWS and not domain.connections
+
+
+def _domain_of(entry: Record, journal: Journal) -> Domain:
+    stored = [*entry["files"], *entry.get("packages", [])]
+    return domain_from_json(entry, {s["blob"]: journal.load_blob(s["blob"]) for s in stored})
 
 
 def _check_times(given: pl.Series) -> None:

@@ -46,13 +46,12 @@ def files_used(query: nodes.Query, held: Mapping[str, StoredFile]) -> list[Json]
         if isinstance(node, nodes.Call) and node.name.lower() in _FILE_READERS
         for inner in walk(node)
     }
-    files = [held[path] for path in sorted(names & held.keys())]
     return [
         {
-            "name": file.name,
-            "contentHash": file.content_hash,
-            "modifiedTimestamp": file.modified_ms,
+            "name": path,
+            "contentHash": held[path].content_hash,
+            "modifiedTimestamp": held[path].modified_ms,
             "tableType": "File",
         }
-        for file in files
+        for path in sorted(names & held.keys())
     ]
