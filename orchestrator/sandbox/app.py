@@ -87,7 +87,7 @@ def _routes() -> list[BaseRoute]:
         *_rest_routes(),
         Mount(query_routes.GATEWAY, routes=_search_routes()),
         *gateway.routes(),
-        Route("/graphql", graphql, methods=["POST"]),
+        *_posts("/graphql", graphql),
         *_hec_routes("/services/collector"),
         Route("/_bulk", ingest_routes.ingest_elastic_bulk, methods=["POST", "PUT"]),
         Route("/_sandbox/overview", control_routes.show_overview),

@@ -251,9 +251,11 @@ def export(rows: Rows, mime: str, fields: Sequence[str]) -> Response:
     """Return the rows alone, in the form that `mimeType` names."""
     match mime:
         case "application/x-ndjson":
-            return StreamingResponse(_lines(rows), headers=SUCCESS_HEADERS, media_type=_NDJSON)
+            lines = _lines(_narrowed(rows, fields))
+            return StreamingResponse(lines, headers=SUCCESS_HEADERS, media_type=_NDJSON)
         case "application/json":
-            return Response(_array(rows), headers=SUCCESS_HEADERS, media_type="application/json")
+            array = _array(_narrowed(rows, fields))
+            return Response(array, headers=SUCCESS_HEADERS, media_type="application/json")
         case "text/csv":
             if not fields:
                 raise Refusal(400, "text/csv needs fieldsToExport")
@@ -262,6 +264,13 @@ def export(rows: Rows, mime: str, fields: Sequence[str]) -> Response:
             return text_answer(200, _as_text(rows), SUCCESS_HEADERS)
         case _:
             raise Refusal(400, f"mimeType '{mime}' is not one of the exports")
+
+
+def _narrowed(rows: Rows, fields: Sequence[str]) -> Rows:
+    """Return the rows with these fields alone, in this order; without any named, as they are."""
+    if not fields:
+        return rows
+    return [{name: row[name] for name in fields if name in row} for row in rows]
 
 
 def _lines(rows: Rows) -> Iterator[str]:
