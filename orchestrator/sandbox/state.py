@@ -25,7 +25,7 @@ from orchestrator.errors import CqlError
 from orchestrator.ids import derive
 from orchestrator.sandbox.answers import Refusal
 from orchestrator.sandbox.faults.kinds import FaultPlan
-from orchestrator.sandbox.ingest.shapes import BodyRefused
+from orchestrator.sandbox.ingest.refusals import BodyRefused
 from orchestrator.sandbox.search.live_stream import LiveTail
 from orchestrator.sandbox.search.query_jobs import QueryJobs
 from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole
@@ -38,7 +38,13 @@ from orchestrator.sandbox.storage.domains import (
     display_name,
     domain_from_json,
 )
-from orchestrator.sandbox.storage.events import INGEST_TIMESTAMP, TIMESTAMP, EventLog, Snapshot
+from orchestrator.sandbox.storage.events import (
+    INGEST_TIMESTAMP,
+    NANOS,
+    TIMESTAMP,
+    EventLog,
+    Snapshot,
+)
 from orchestrator.sandbox.storage.journal import Journal
 from orchestrator.sandbox.triggers.runner import Triggers
 from orchestrator.units import to_epoch_ms
@@ -223,7 +229,9 @@ class Sandbox:
         }
 
     async def ingest(self, repository: str, events: pl.DataFrame) -> int:
-        """Store events and return how many; each gets `@id`, `@ingesttimestamp` and `#repo`.
+        """Store events and return how many.
+
+        Each gets `@id`, `@ingesttimestamp` and `#repo`, and `@timestamp.nanos` where it has none.
 
         Args:
             repository: Its name; not a view's.
@@ -263,11 +271,16 @@ class Sandbox:
             sent = events.get_column(INGEST_TIMESTAMP)
             _check_times(sent.drop_nulls())
             ingested = pl.col(INGEST_TIMESTAMP).fill_null(ingested)
+        # As it is in the common body, whose times are whole.
+        below_ms = pl.lit("0")
+        if NANOS in events.columns:
+            below_ms = pl.col(NANOS).fill_null(below_ms)
         batch = "".join(secrets.choice(_ID_CHARS) for _ in range(24))
         place = pl.int_range(pl.len()).cast(pl.String)
         second = (pl.col(TIMESTAMP).cast(pl.Int64) // 1000).cast(pl.String)
         return events.with_columns(
             ingested.alias(INGEST_TIMESTAMP),
+            below_ms.alias(NANOS),
             pl.concat_str(pl.lit(f"{batch}_0_"), place, pl.lit("_"), second).alias("@id"),
             pl.lit(domain.name).alias("#repo"),
         )
@@ -397,7 +410,7 @@ class Sandbox:
         self.rule_versions.update(raw.get("rule_versions", {}))
         for rule_id, version_id in raw.get("rules", {}).items():
             self.correlation_rules[rule_id] = self.rule_versions[version_id]
-        for name in {*self.domains, *self.settings.repositories}:
+        for name in dict.fromkeys([*self.domains, *self.settings.repositories]):
             domain = self.domains.setdefault(name, Domain(name=name))
             for frame in self._journal.load(name):
                 domain.log.append(frame)

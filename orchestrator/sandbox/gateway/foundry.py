@@ -19,7 +19,8 @@ from starlette.routing import BaseRoute, Route
 from orchestrator.sandbox.answers import Refusal
 from orchestrator.sandbox.gateway.envelope import answer, caller
 from orchestrator.sandbox.gateway.forms import domain_of
-from orchestrator.sandbox.ingest.shapes import BodyRefused, json_rows
+from orchestrator.sandbox.ingest.refusals import BodyRefused
+from orchestrator.sandbox.ingest.shapes import json_rows
 from orchestrator.sandbox.routes.ingest import store_events
 from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.state import Sandbox

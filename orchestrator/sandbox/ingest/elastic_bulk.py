@@ -12,15 +12,9 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from orchestrator.sandbox.ingest.shapes import (
-    BodyRefused,
-    Row,
-    event_ms,
-    flat_row,
-    loads,
-    text_of,
-    text_row,
-)
+from orchestrator.sandbox.ingest.refusals import BodyRefused
+from orchestrator.sandbox.ingest.shapes import Row, flat_row, loads, text_of, text_row
+from orchestrator.sandbox.ingest.times import event_times
 from orchestrator.sandbox.storage.events import TIMESTAMP
 
 PRODUCT_HEADERS = {"X-Elastic-Product": "Elasticsearch"}
@@ -106,7 +100,7 @@ def _row(document: bytes, *, now_ms: int, parser: str | None) -> Row:
     text = message if isinstance(message, str) else text_of(document)
     parsed = text_row(text, now_ms=now_ms, parser=parser or "none")
     row = parsed | flat_row(raw)
-    row[TIMESTAMP] = str(now_ms if TIMESTAMP not in raw else event_ms(raw[TIMESTAMP]))
+    row |= event_times(raw.get(TIMESTAMP, now_ms))
     if parser is None:
         del row["#type"]
     return row

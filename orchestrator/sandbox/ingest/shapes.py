@@ -10,29 +10,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from decimal import Decimal
 
 from orchestrator.sandbox.ingest.json_texts import element_texts, member_text
+from orchestrator.sandbox.ingest.refusals import BodyRefused
+from orchestrator.sandbox.ingest.times import event_times, hec_times
 from orchestrator.sandbox.storage.events import TIMESTAMP
-from orchestrator.units import to_epoch_ms
 
 DEFAULT_PARSER = "kv"
 _MAX_DEPTH = 50
-_MAX_SHOWN = 60
-MS_DIGITS = 15
-FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999
-"""The years 1 to 9999, which are all that a calendar here can name."""
 _PAIR = re.compile(r'([\w.@#:/-]+)=("(?:[^"\\]|\\.)*"|[^\s,"]+)')
 _PLAIN = re.compile(r'[^\s"]+\Z')
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
 _BLANK = re.compile(r"\s*")
 
 Row = dict[str, str]
-
-
-class BodyRefused(ValueError):
-    """The body is not what this path takes; the text says where and why."""
 
 
 def structured_rows(body: bytes) -> list[Row]:
@@ -52,7 +43,7 @@ def structured_rows(body: bytes) -> list[Row]:
             rawstring = event.get("rawstring")
             row["@rawstring"] = rawstring if isinstance(rawstring, str) else rawstring_of(row)
             row.update(tags)
-            row[TIMESTAMP] = str(event_ms(event["timestamp"]))
+            row.update(event_times(event["timestamp"]))
             row["@timezone"] = str(event.get("timezone") or "Z")
             rows.append(row)
     return rows
@@ -146,7 +137,8 @@ def _hec_row(
     else:
         kind = parser or str(raw.get("sourcetype") or DEFAULT_PARSER)
         row = text_row(written, now_ms=now_ms, parser=kind)
-    row[TIMESTAMP] = str(_hec_ms(raw["time"]) if raw.get("time") is not None else now_ms)
+    sent = raw.get("time")
+    row.update({TIMESTAMP: str(now_ms)} if sent is None else hec_times(sent))
     row["@timezone"] = str(raw.get("timezone") or "Z")
     for member, field in (("sourcetype", "#type"), ("source", "@source"), ("host", "@host")):
         if raw.get(member) is not None and not (parser and field == "#type"):
@@ -281,51 +273,3 @@ def _unquoted(value: str) -> str:
         return str(json.loads(value))
     except ValueError:
         return value[1:-1]
-
-
-def event_ms(raw: object) -> int:
-    """Return the time of an event: epoch ms, a fraction cut off, or ISO 8601 (no zone: UTC).
-
-    Raises:
-        BodyRefused: Neither, or a time that no calendar names.
-    """
-    text = str(raw)
-    # The common case first: this runs once per event.
-    if text.isdecimal() and len(text) <= MS_DIGITS and int(text) <= LAST_MS:
-        return int(text)
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        return _whole_ms(text, raw)
-    ms = to_epoch_ms(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
-    return _whole_ms(str(ms), raw)
-
-
-def _hec_ms(raw: object) -> int:
-    """Return HEC's seconds, with a fraction or not, as ms."""
-    return _whole_ms(str(raw), raw, factor=1000)
-
-
-def _whole_ms(text: str, raw: object, *, factor: int = 1) -> int:
-    """Return a number as ms.
-
-    Raises:
-        BodyRefused: Not a number, or a time that no calendar names.
-    """
-    try:
-        number = Decimal(text)
-        if is_time(number * factor):
-            return int(number * factor)
-    except (ArithmeticError, ValueError) as exc:
-        raise BodyRefused(f"{_short(raw)} is not a timestamp") from exc
-    raise BodyRefused(f"{_short(raw)} is a time before the year 1 or after the year 9999")
-
-
-def is_time(ms: int | Decimal) -> bool:
-    """Return whether an event may have this time, in epoch ms."""
-    return FIRST_MS <= ms <= LAST_MS
-
-
-def _short(raw: object) -> str:
-    text = repr(raw)
-    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"

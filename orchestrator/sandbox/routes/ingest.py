@@ -25,8 +25,8 @@ from orchestrator.sandbox.ingest.columns import structured_frame
 from orchestrator.sandbox.ingest.elastic_bulk import PRODUCT_HEADERS, bulk_answer, bulk_items
 from orchestrator.sandbox.ingest.otlp import otlp_log_rows
 from orchestrator.sandbox.ingest.parsers import parsed_rows, scripts_of
+from orchestrator.sandbox.ingest.refusals import BodyRefused
 from orchestrator.sandbox.ingest.shapes import (
-    BodyRefused,
     Row,
     hec_rows,
     json_rows,

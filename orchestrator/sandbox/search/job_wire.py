@@ -15,7 +15,7 @@ from orchestrator.sandbox.quotas import QuotaInterval
 from orchestrator.sandbox.search.answer_extras import field_stats
 from orchestrator.sandbox.search.run import Answer, Search
 from orchestrator.sandbox.search.windows import bucket_bounds_of
-from orchestrator.sandbox.storage.events import INGEST_TIMESTAMP, TIMESTAMP
+from orchestrator.sandbox.storage.events import INGEST_TIMESTAMP, NANOS, TIMESTAMP
 
 TOTAL_WORK = 2
 _NO_BUCKETS = dict.fromkeys(
@@ -104,7 +104,8 @@ def poll_answer(state: PollState, page: Page, dialect: Dialect) -> dict[str, obj
     if recorded_only and not state.search.checked.is_aggregate:
         for event in events:
             # Of a newer server, as the members that are left out.
-            event.pop(INGEST_TIMESTAMP, None)
+            for name in (INGEST_TIMESTAMP, NANOS):
+                event.pop(name, None)
     wire: dict[str, object] = {
         "cancelled": state.cancelled,
         "done": state.done,

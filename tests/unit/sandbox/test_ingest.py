@@ -128,6 +128,40 @@ async def test_attributes_that_are_null_are_none(client: Any) -> None:
     assert (newest["@rawstring"], newest["@timestamp"]) == ("", NOW_MS - 1)
 
 
+@pytest.mark.parametrize(
+    ("stamp", "ms", "nanos"),
+    [
+        ("1773107999000", -1_000, "0"),
+        ("1773107999000.5", -1_000, "500000"),
+        ('"2026-03-10T01:59:59Z"', -1_000, "0"),
+        ('"2026-03-10T01:59:59.25+00:00"', -750, "0"),
+        ('"2026-03-10T01:59:59.123456789Z"', -877, "456789"),
+        ('"2026-03-10T01:59:59.0001Z"', -1_000, "100000"),
+        ("-0.5", -NOW_MS, "0"),
+    ],
+)
+async def test_time_below_a_millisecond_is_kept_apart(
+    client: Any, stamp: str, ms: int, nanos: str
+) -> None:
+    raw = f'[{{"events":[{{"timestamp":{stamp},"attributes":{{"a":"b"}}}}]}}]'.encode()
+    await client.call("POST", "/api/v1/ingest/humio-structured", token="sender", content=raw)
+
+    client.clock.advance(timedelta(milliseconds=1))
+    [event] = (await client.search("*", start=0))["events"]
+    assert (event["@timestamp"], event["@timestamp.nanos"]) == (NOW_MS + ms, nanos)
+
+
+async def test_other_senders_times_are_kept_below_a_millisecond_too(client: Any) -> None:
+    hec = b'{"time":1773107999.123456789,"event":"hec"}'
+    bulk = b'{"index":{}}\n{"@timestamp":"2026-03-10T01:59:59.123456Z","message":"bulk"}\n'
+    await client.call("POST", "/services/collector", token="sender", content=hec)
+    await client.call("POST", "/api/v1/ingest/elastic-bulk", token="sender", content=bulk)
+    await client.call("POST", "/api/v1/ingest/raw", token="sender", content=b"raw")
+
+    found = {e["@rawstring"]: e["@timestamp.nanos"] for e in await events_of(client)}
+    assert found == {"hec": "456789", "bulk": "456000", "raw": "0"}
+
+
 async def test_zone_that_is_a_number_keeps_its_digits(client: Any) -> None:
     raw = b'[{"events":[{"timestamp":%d,"timezone":0}]}]' % (NOW_MS - 1)
     await client.call("POST", "/api/v1/ingest/humio-structured", token="sender", content=raw)
