@@ -29,6 +29,14 @@ from orchestrator.cli.session import run_async
     help="Repository to create; may be given several times.",
 )
 @click.option(
+    "--ingest-token",
+    "ingest_tokens",
+    multiple=True,
+    metavar="REPOSITORY=TEXT",
+    help="Ingest token of a repository, for clients that take a UUID alone; by default the API"
+    " token, -ingest- and the repository. May be given several times.",
+)
+@click.option(
     "--lookup",
     "lookups",
     multiple=True,
@@ -96,6 +104,7 @@ def sandbox(
     data_dir: Path | None,
     token: str,
     repositories: tuple[str, ...],
+    ingest_tokens: tuple[str, ...],
     lookups: tuple[Path, ...],
     marketplace: Path | None,
     tls_cert: Path | None,
@@ -136,8 +145,15 @@ def sandbox(
     except ValueError as exc:
         raise click.BadParameter(str(exc), param_hint="--tls-cert") from exc
     url = f"{'http' if tls is None else 'https'}://{host}:{port}"
+    named = dict(pair.partition("=")[::2] for pair in ingest_tokens)
+    try:
+        settings = sandbox_settings(
+            token=token, repositories=repositories, data_dir=data_dir, ingest_tokens=named
+        )
+    except ValueError as exc:
+        raise click.BadParameter(str(exc), param_hint="--ingest-token") from exc
     settings = replace(
-        sandbox_settings(token=token, repositories=repositories, data_dir=data_dir),
+        settings,
         marketplace=marketplace,
         run_triggers=triggers,
         allow_outbound=allow_outbound,
