@@ -29,6 +29,14 @@ from orchestrator.cli.session import run_async
     help="Repository to create; may be given several times.",
 )
 @click.option(
+    "--ingest-token",
+    "ingest_tokens",
+    multiple=True,
+    metavar="REPOSITORY=TEXT",
+    help="Ingest token of a repository, for clients that take a UUID alone; by default the API"
+    " token, -ingest- and the repository. May be given several times.",
+)
+@click.option(
     "--lookup",
     "lookups",
     multiple=True,
@@ -39,6 +47,16 @@ from orchestrator.cli.session import run_async
     "--marketplace",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of package zips that clients may install by name.",
+)
+@click.option(
+    "--tls-cert",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Speak HTTPS with this certificate, a PEM file, for clients that know nothing else.",
+)
+@click.option(
+    "--tls-key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The certificate's key, a PEM file; without it, the certificate's own holds the key.",
 )
 @click.option(
     "--triggers/--no-triggers",
@@ -86,8 +104,11 @@ def sandbox(
     data_dir: Path | None,
     token: str,
     repositories: tuple[str, ...],
+    ingest_tokens: tuple[str, ...],
     lookups: tuple[Path, ...],
     marketplace: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
     triggers: bool,
     allow_outbound: bool,
     pace: str,
@@ -109,6 +130,7 @@ def sandbox(
     from orchestrator.sandbox.graphql.schema import load_schema
     from orchestrator.sandbox.server import serve
     from orchestrator.sandbox.settings import VERSION, recorded_pace, sandbox_settings
+    from orchestrator.sandbox.tls import tls_files
 
     try:
         plan = faults_from_texts(faults)
@@ -118,17 +140,29 @@ def sandbox(
         load_schema(server_version or VERSION)
     except ValueError as exc:
         raise click.BadParameter(str(exc), param_hint="--server-version") from exc
+    try:
+        tls = tls_files(tls_cert, tls_key)
+    except ValueError as exc:
+        raise click.BadParameter(str(exc), param_hint="--tls-cert") from exc
+    url = f"{'http' if tls is None else 'https'}://{host}:{port}"
+    named = dict(pair.partition("=")[::2] for pair in ingest_tokens)
+    try:
+        settings = sandbox_settings(
+            token=token, repositories=repositories, data_dir=data_dir, ingest_tokens=named
+        )
+    except ValueError as exc:
+        raise click.BadParameter(str(exc), param_hint="--ingest-token") from exc
     settings = replace(
-        sandbox_settings(token=token, repositories=repositories, data_dir=data_dir),
+        settings,
         marketplace=marketplace,
         run_triggers=triggers,
         allow_outbound=allow_outbound,
         faults=plan,
         version=server_version or VERSION,
         recorded_metadata_only=dialect == "2020",
-        public_url=f"http://{host}:{port}",
+        public_url=url,
     )
     if pace == "recorded":
         settings = recorded_pace(settings)
-    click.echo(f"sandbox on http://{host}:{port}/, token {token}; stop with Ctrl-C", err=True)
-    run_async(serve(settings, host=host, port=port, lookups=lookups))
+    click.echo(f"sandbox on {url}/, token {token}; stop with Ctrl-C", err=True)
+    run_async(serve(settings, host=host, port=port, lookups=lookups, tls=tls))

@@ -85,9 +85,9 @@ def create_app(settings: SandboxSettings, *, clock: Clock) -> Starlette:
 def _routes() -> list[BaseRoute]:
     return [
         *_rest_routes(),
-        Mount("/humio", routes=_search_routes()),
+        Mount(query_routes.GATEWAY, routes=_search_routes()),
         *gateway.routes(),
-        Route("/graphql", graphql, methods=["POST"]),
+        *_posts("/graphql", graphql),
         *_hec_routes("/services/collector"),
         Route("/_bulk", ingest_routes.ingest_elastic_bulk, methods=["POST", "PUT"]),
         Route("/_sandbox/overview", control_routes.show_overview),
@@ -133,9 +133,10 @@ def _search_routes() -> list[BaseRoute]:
 
 
 def _rest_routes() -> list[BaseRoute]:
-    ingest = "/api/v1/ingest"
+    ingest, shared = "/api/v1/ingest", "/api/v1/uploadedfiles/shared"
     return [
         Route("/api/v1/status", control_routes.status),
+        Route("/api/v1/is-node-up", control_routes.is_node_up),
         Route("/api/v1/health", health_routes.health_text),
         Route("/api/v1/health-json", health_routes.health_json),
         Route("/api/v1/users", user_routes.list_users),
@@ -143,6 +144,9 @@ def _rest_routes() -> list[BaseRoute]:
         Route("/api/v1/users/{user_id}", user_routes.delete_user, methods=["DELETE"]),
         Route("/api/v1/packages/analyze", package_routes.analyze_package, methods=["POST"]),
         Route("/api/v1/packages/install", package_routes.install_package, methods=["POST"]),
+        Route(shared, file_routes.upload_shared_file, methods=["POST"]),
+        Route(f"{shared}/{{file_name}}", file_routes.download_shared_file),
+        Route(f"{shared}/{{file_name}}", file_routes.delete_shared_file, methods=["DELETE"]),
         *_posts(f"{ingest}/humio-structured", ingest_routes.ingest_structured),
         *_posts(f"{ingest}/humio-unstructured", ingest_routes.ingest_unstructured),
         *_posts(f"{ingest}/json", ingest_routes.ingest_json),

@@ -16,6 +16,7 @@ import uvicorn
 from orchestrator.clock import Clock, SystemClock
 from orchestrator.sandbox.app import create_app
 from orchestrator.sandbox.settings import SandboxSettings
+from orchestrator.sandbox.tls import TlsFiles
 
 LOOPBACK = "127.0.0.1"
 _DRAIN_SECONDS = 5
@@ -27,11 +28,13 @@ async def serve(
     host: str = LOOPBACK,
     port: int = 8080,
     lookups: Sequence[Path] = (),
+    tls: TlsFiles | None = None,
     clock: Clock | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; requests in hand get five seconds to end.
 
-    Port 0 takes any free one. Each of `lookups` is held as a lookup file in every repository.
+    Port 0 takes any free one. Each of `lookups` is held as a lookup file in every repository. With
+    `tls` it speaks HTTPS and nothing else.
 
     Raises:
         StoreBusy: Another process holds the data directory.
@@ -48,6 +51,8 @@ async def serve(
         port=port,
         log_level="warning",
         timeout_graceful_shutdown=_DRAIN_SECONDS,
+        ssl_certfile=None if tls is None else tls.certificate,
+        ssl_keyfile=None if tls is None else tls.key,
         # The answers are dated already, by the layer that can have the time wrong.
         date_header=False,
     )

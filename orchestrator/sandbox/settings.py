@@ -218,14 +218,31 @@ def sandbox_settings(
     token: str = DEFAULT_TOKEN,
     repositories: Sequence[str] = (DEFAULT_REPOSITORY,),
     data_dir: Path | None = None,
+    ingest_tokens: Mapping[str, str] | None = None,
 ) -> SandboxSettings:
     """Return settings for people: an all-powerful token and an ingest token per repository.
 
     A Falcon API client is made too: id `sandbox`, and the token as its secret.
+
+    Args:
+        token: The all-powerful one's text.
+        repositories: Names of those that are made.
+        data_dir: Where everything is kept; None is in memory only.
+        ingest_tokens: Repository to its token's text, for clients that take a certain form alone;
+            others have that of `ingest_token`.
+
+    Raises:
+        ValueError: One is for no repository, is empty, or is another token's text.
     """
+    named = dict(ingest_tokens or {})
+    if strangers := sorted(named.keys() - set(repositories)):
+        raise ValueError(f"there is no repository {strangers[0]!r} to ingest into")
     tokens = {token: TokenRole(name="admin")}
-    for repository in repositories:
-        tokens[ingest_token(repository, token=token)] = TokenRole(
+    for repository in dict.fromkeys(repositories):
+        text = named.get(repository, ingest_token(repository, token=token))
+        if not text or text in tokens:
+            raise ValueError(f"the ingest token of {repository!r} must be a text of its own")
+        tokens[text] = TokenRole(
             name=f"ingest-{repository}",
             rights=frozenset({Right.INGEST}),
             repository=repository,

@@ -25,7 +25,7 @@ from orchestrator.errors import CqlError
 from orchestrator.ids import derive
 from orchestrator.sandbox.answers import Refusal
 from orchestrator.sandbox.faults.kinds import FaultPlan
-from orchestrator.sandbox.ingest.shapes import BodyRefused
+from orchestrator.sandbox.ingest.refusals import BodyRefused
 from orchestrator.sandbox.search.live_stream import LiveTail
 from orchestrator.sandbox.search.query_jobs import QueryJobs
 from orchestrator.sandbox.settings import Right, SandboxSettings, TokenRole
@@ -38,7 +38,13 @@ from orchestrator.sandbox.storage.domains import (
     display_name,
     domain_from_json,
 )
-from orchestrator.sandbox.storage.events import INGEST_TIMESTAMP, TIMESTAMP, EventLog, Snapshot
+from orchestrator.sandbox.storage.events import (
+    INGEST_TIMESTAMP,
+    NANOS,
+    TIMESTAMP,
+    EventLog,
+    Snapshot,
+)
 from orchestrator.sandbox.storage.journal import Journal
 from orchestrator.sandbox.triggers.runner import Triggers
 from orchestrator.units import to_epoch_ms
@@ -46,10 +52,14 @@ from orchestrator.units import to_epoch_ms
 _ID_CHARS = string.ascii_letters + string.digits
 ALL_EVENTS = "search-all"
 """A name that always searches every repository, as on NG-SIEM."""
+SHARED = "/shared"
+"""Where queries find the lookup files that are everybody's, as a folder."""
 _TENANT_VIEWS = frozenset(
     {ALL_EVENTS, "investigate_view", "third-party", "falcon_for_it_view", "forensics_view"}
 )
-"""NG-SIEM's names of views; here each of them is over everything."""
+"""NG-SIEM's names of views; here each of them is over everything, and one of the domains once
+something is put into it.
+"""
 PERSONAL = "sandbox"
 """Another name of the caller's own repository, whose stored name is longer; here all share one."""
 
@@ -76,6 +86,8 @@ class Sandbox:
         self._started = clock.monotonic()
         self.tokens: dict[str, TokenRole] = dict(settings.tokens)
         self.domains: dict[str, Domain] = {}
+        self.shared = Domain(name=SHARED)
+        """Holds the lookup files that every search may name, and nothing else."""
         self.faults = FaultPlan(settings.faults)
         self.jobs = QueryJobs(settings, clock=clock)
         self.correlation_rules: dict[str, Record] = {}
@@ -93,6 +105,7 @@ class Sandbox:
         self.tails: set[LiveTail] = set()
         """The live streams that somebody reads."""
         self.directory = Directory()
+        self._unused_views: dict[str, Domain] = {}
         self._expiries: dict[str, float] = {}
         self._lookups: dict[str, Lookup] = {}
         self._append_lock = threading.Lock()
@@ -115,14 +128,17 @@ class Sandbox:
         for tail in list(self.tails):
             tail.end()
 
+    def repositories(self, domain: Domain) -> list[str]:
+        """Return the names of the repositories that a search in `domain` reads."""
+        if not domain.is_view:
+            return [domain.name]
+        if _is_over_everything(domain):
+            return [d.name for d in self.domains.values() if not d.is_view]
+        return [name for name in domain.behind() if name in self.domains]
+
     def logs(self, domain: Domain) -> list[EventLog]:
         """Return the logs of the repositories that a search in `domain` reads."""
-        if not domain.is_view:
-            return [domain.log]
-        names = list(domain.behind())
-        if domain.name in _TENANT_VIEWS and not names:
-            names = [d.name for d in self.domains.values() if not d.is_view]
-        return [self.domains[name].log for name in names if name in self.domains]
+        return [self.domains[name].log for name in self.repositories(domain)]
 
     def uptime(self) -> timedelta:
         """Return how long the sandbox has been open."""
@@ -153,7 +169,7 @@ class Sandbox:
         if name in self.domains:
             return self.domains[name]
         if name in _TENANT_VIEWS:
-            return Domain(name=name, connections=())
+            return self._unused_views.setdefault(name, Domain(name=name, connections=()))
         if name == PERSONAL:
             return self._personal()
         raise Refusal(404, f"The repository or view '{name}' does not exist")
@@ -170,10 +186,27 @@ class Sandbox:
         """Return the events that a search in `domain` may see; at least one snapshot."""
         return [log.snapshot() for log in self.logs(domain)] or [Snapshot(())]
 
+    def files(self, domain: Domain) -> dict[str, StoredFile]:
+        """Return the lookup files that a search in `domain` may name, by path."""
+        shared = {f"{SHARED}/{path}": file for path, file in self.shared.files.items()}
+        for holder in self.holders(domain):
+            shared |= holder.files
+        return shared
+
+    def holders(self, domain: Domain) -> list[Domain]:
+        """Return the domains whose files and saved queries a search in `domain` sees.
+
+        Of two that hold one name the later counts; the last are the oldest, and `domain` itself.
+        """
+        if not _is_over_everything(domain):
+            return [domain]
+        others = [other for other in self.domains.values() if other is not domain]
+        return [*reversed(others), domain]
+
     def lookups(self, domain: Domain) -> dict[str, Lookup]:
-        """Return the domain's lookup files, parsed once per content, by name."""
+        """Return the files that a search in `domain` may name, parsed once per content, by path."""
         found = {}
-        for file in domain.files.values():
+        for path, file in self.files(domain).items():
             is_json = file.name.lower().endswith(".json")
             # One content may be both: `[]` names a column as CSV and is no table as JSON.
             key = f"{is_json}:{file.content_hash}"
@@ -184,16 +217,21 @@ class Sandbox:
                 except CqlError:
                     # An empty or odd file is no table; only a query that names it must fail.
                     continue
-            found[file.path] = self._lookups[key]
+            found[path] = self._lookups[key]
         return found
 
     def saved_queries(self, domain: Domain) -> dict[str, str]:
-        """Return the texts of the domain's saved queries, by the name that calls them."""
-        records = domain.assets[AssetKind.SAVED_QUERY].values()
-        return {display_name(record): str(record["queryString"]) for record in records}
+        """Return the saved queries that a search in `domain` may call, by name, as texts."""
+        return {
+            display_name(record): str(record["queryString"])
+            for holder in self.holders(domain)
+            for record in holder.assets[AssetKind.SAVED_QUERY].values()
+        }
 
     async def ingest(self, repository: str, events: pl.DataFrame) -> int:
-        """Store events and return how many; each gets `@id`, `@ingesttimestamp` and `#repo`.
+        """Store events and return how many.
+
+        Each gets `@id`, `@ingesttimestamp` and `#repo`, and `@timestamp.nanos` where it has none.
 
         Args:
             repository: Its name; not a view's.
@@ -233,11 +271,16 @@ class Sandbox:
             sent = events.get_column(INGEST_TIMESTAMP)
             _check_times(sent.drop_nulls())
             ingested = pl.col(INGEST_TIMESTAMP).fill_null(ingested)
+        # As it is in the common body, whose times are whole.
+        below_ms = pl.lit("0")
+        if NANOS in events.columns:
+            below_ms = pl.col(NANOS).fill_null(below_ms)
         batch = "".join(secrets.choice(_ID_CHARS) for _ in range(24))
         place = pl.int_range(pl.len()).cast(pl.String)
         second = (pl.col(TIMESTAMP).cast(pl.Int64) // 1000).cast(pl.String)
         return events.with_columns(
             ingested.alias(INGEST_TIMESTAMP),
+            below_ms.alias(NANOS),
             pl.concat_str(pl.lit(f"{batch}_0_"), place, pl.lit("_"), second).alias("@id"),
             pl.lit(domain.name).alias("#repo"),
         )
@@ -319,18 +362,26 @@ class Sandbox:
 
     def save(self) -> None:
         """Write everything but events to the data directory, where there is one."""
+        self._adopt_views()
         if self._journal is not None:
             self._save_assets(self._journal)
         self.triggers.sync()
 
+    def _adopt_views(self) -> None:
+        """Count the tenant's views that hold something by now among the domains."""
+        for view in list(self._unused_views.values()):
+            if view.files or view.packages:
+                self.domains[view.name] = self._unused_views.pop(view.name)
+
     def _save_assets(self, journal: Journal) -> None:
-        domains = []
-        for domain in self.domains.values():
+        entries = []
+        for domain in (self.shared, *self.domains.values()):
             for file in domain.files.values():
                 journal.save_blob(file.content_hash, file.content)
             for package in domain.packages.values():
                 journal.save_blob(package.content_hash, package.content)
-            domains.append(domain.to_json())
+            entries.append(domain.to_json())
+        shared, *domains = entries
         made = {
             text: role
             for text, role in self.tokens.items()
@@ -344,6 +395,7 @@ class Sandbox:
             {
                 "version": 1,
                 "domains": domains,
+                "shared": shared,
                 "tokens": tokens,
                 "directory": asdict(self.directory),
                 "hosts": self.hosts,
@@ -360,23 +412,32 @@ class Sandbox:
             "Record", self._journal.load_json("assets.json") or {"domains": [], "tokens": {}}
         )
         for entry in raw["domains"]:
-            stored = [*entry["files"], *entry.get("packages", [])]
-            blobs = {s["blob"]: self._journal.load_blob(s["blob"]) for s in stored}
-            self.domains[entry["name"]] = domain_from_json(entry, blobs)
+            self.domains[entry["name"]] = _domain_of(entry, self._journal)
         for text, role in raw["tokens"].items():
             self.tokens[text] = _role_from_json(role)
         # Older data directories have none of these.
+        if shared := raw.get("shared"):
+            self.shared = _domain_of(shared, self._journal)
         self.directory = Directory(**raw.get("directory", {"users": raw.get("users", {})}))
         self.hosts.update(raw.get("hosts", {}))
         self.content.update(raw.get("content", {}))
         self.rule_versions.update(raw.get("rule_versions", {}))
         for rule_id, version_id in raw.get("rules", {}).items():
             self.correlation_rules[rule_id] = self.rule_versions[version_id]
-        for name in {*self.domains, *self.settings.repositories}:
+        for name in dict.fromkeys([*self.domains, *self.settings.repositories]):
             domain = self.domains.setdefault(name, Domain(name=name))
             for frame in self._journal.load(name):
                 domain.log.append(frame)
                 self.triggers.arrived(name, frame)
+
+
+def _is_over_everything(domain: Domain) -> bool:
+    return domain.is_view and domain.name in _TENANT_VIEWS and not domain.connections
+
+
+def _domain_of(entry: Record, journal: Journal) -> Domain:
+    stored = [*entry["files"], *entry.get("packages", [])]
+    return domain_from_json(entry, {s["blob"]: journal.load_blob(s["blob"]) for s in stored})
 
 
 def _check_times(given: pl.Series) -> None:

@@ -20,6 +20,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -404,15 +405,21 @@ async def until(condition: Callable[[], bool], *, process: asyncio.subprocess.Pr
         await asyncio.sleep(0.02)
 
 
+CERTIFICATE = ROOT / "tests/data/tls/localhost.pem"
+"""One that `localhost` signed itself, and its key."""
+
+
 @asynccontextmanager
 async def sandbox_process(
-    bench: Bench, data: Path
+    bench: Bench, data: Path, *, is_tls: bool = False
 ) -> AsyncIterator[tuple[LogScale, asyncio.subprocess.Process]]:
     """Run `orchestrator sandbox` as a process of its own, with a client on it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    arguments = ("sandbox", "--port", str(port), "--data", str(data / "data"), "--token", "tok")
+    arguments = ["sandbox", "--port", str(port), "--data", str(data / "data"), "--token", "tok"]
+    if is_tls:
+        arguments += ["--tls-cert", str(CERTIFICATE)]
 
     def is_up() -> bool:
         with socket.socket() as probe:
@@ -420,6 +427,7 @@ async def sandbox_process(
 
     async with bench.started(*arguments) as process:
         await until(is_up, process=process)
-        url = f"http://127.0.0.1:{port}"
-        async with LogScale(url, token=SecretText("tok"), clock=SystemClock()) as client:
+        url = f"https://localhost:{port}" if is_tls else f"http://127.0.0.1:{port}"
+        trust = ssl.create_default_context(cafile=str(CERTIFICATE)) if is_tls else None
+        async with LogScale(url, token=SecretText("tok"), tls=trust, clock=SystemClock()) as client:
             yield client, process

@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.sandbox.ingest.columns import structured_frame
-from orchestrator.sandbox.ingest.shapes import BodyRefused, structured_rows
+from orchestrator.sandbox.ingest.refusals import BodyRefused
+from orchestrator.sandbox.ingest.shapes import structured_rows
 from orchestrator.sandbox.storage.events import frame_of, rows_of
 
 # Little of everything that decides the way, so that both are taken and every turn in them.

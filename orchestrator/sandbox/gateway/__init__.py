@@ -15,6 +15,8 @@
     parsers        parsers as JSON
     labels         labels of content
     connections    data connections, whose key ingests
+    foundry        Foundry's logging API: repositories, views, ingest
+    foundry_searches  its saved searches
     unoffered      what is refused because it would be pretence
 
 Searching goes through LogScale's own routes under `/humio`. One more resource is one more module
@@ -28,6 +30,8 @@ from starlette.routing import BaseRoute
 from orchestrator.sandbox.gateway import (
     alerts,
     connections,
+    foundry,
+    foundry_searches,
     host_actions,
     hosts,
     labels,
@@ -55,6 +59,8 @@ _RESOURCES = (
     parsers,
     labels,
     connections,
+    foundry,
+    foundry_searches,
     unoffered,
 )
 """In the order in which their routes are tried; what refuses the rest comes last."""

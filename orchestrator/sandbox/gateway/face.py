@@ -7,6 +7,7 @@ refusal comes from before the routes. Plain ASGI, since it must see what has no 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,10 +25,14 @@ PREFIXES = (
     "/alerts/",
     "/correlation-rules/",
     "/devices/",
+    "/loggingapi/",
     "/ngsiem/",
     "/ngsiem-content/",
 )
 """Paths of the gateway."""
+KINDS = ("aggregates", "combined", "entities", "queries")
+"""What the second part of any other of its paths is, such as `/policy/combined/…`."""
+_OTHERS = re.compile(rf"/[a-z0-9-]+/({'|'.join(KINDS)})/")
 _LIMIT, _REMAINING = "X-Ratelimit-Limit", "X-Ratelimit-Remaining"
 _RETRY_AFTER = "X-Ratelimit-Retryafter"
 _CASED = (b"x-cs-traceid", b"x-ratelimit-")
@@ -62,7 +67,7 @@ class GatewayFace:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and dress its answer."""
-        if scope["type"] != "http" or not scope["path"].startswith(PREFIXES):
+        if scope["type"] != "http" or not _is_gateway(scope["path"]):
             await self._app(scope, receive, send)
             return
         remaining = self._count()
@@ -150,6 +155,10 @@ class _Dressed:
         headers.update(self._headers)
         headers.setdefault(TRACE_HEADER, new_trace_id())
         return {**message, "headers": [(_cased(name), value) for name, value in headers.raw]}
+
+
+def _is_gateway(path: str) -> bool:
+    return path.startswith(PREFIXES) or _OTHERS.match(path) is not None
 
 
 def _cased(name: bytes) -> bytes:

@@ -14,13 +14,15 @@ from starlette.routing import BaseRoute, Route
 
 from orchestrator.sandbox.answers import Refusal
 from orchestrator.sandbox.gateway.envelope import caller
-from orchestrator.sandbox.gateway.face import PREFIXES
+from orchestrator.sandbox.gateway.face import KINDS, PREFIXES
+from orchestrator.sandbox.gateway.foundry import LOGGING
 from orchestrator.sandbox.gateway.lookup_files import ENTITIES
 from orchestrator.sandbox.settings import Right
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _PARSERS = "parsers of the vendor's, versions and extensions of parsers"
 _AGGREGATIONS = "persisted aggregations"
+_POPULATING = "what an app fills its saved searches with"
 UNOFFERED: Mapping[str, str] = {
     f"{ENTITIES}/parsers/install/v1": _PARSERS,
     f"{ENTITIES}/parsers/bulk-install/v1": _PARSERS,
@@ -32,6 +34,9 @@ UNOFFERED: Mapping[str, str] = {
     f"{ENTITIES}/bulk-persisted-aggregations/v1": _AGGREGATIONS,
     "/ngsiem-content/queries/persisted-aggregations/v1": _AGGREGATIONS,
     "/alerts/aggregates/{rest:path}": "counts of alerts",
+    f"{LOGGING}/entities/saved-searches/ingest/v1": _POPULATING,
+    f"{LOGGING}/entities/saved-searches-ingest/v1": _POPULATING,
+    f"{LOGGING}/entities/lookup-files/v1": "lookup files of apps, which the vendor has given up",
 }
 """Path to what it is about."""
 
@@ -39,7 +44,11 @@ UNOFFERED: Mapping[str, str] = {
 def routes() -> list[BaseRoute]:
     """Return routes for all paths of the gateway that no other route serves."""
     known = [Route(path, _refusing(what), methods=_METHODS) for path, what in UNOFFERED.items()]
-    rest = [Route(f"{prefix}{{rest:path}}", unknown, methods=_METHODS) for prefix in PREFIXES]
+    others = [f"/{{area}}/{kind}/" for kind in KINDS]
+    rest = [
+        Route(f"{prefix}{{rest:path}}", unknown, methods=_METHODS)
+        for prefix in (*PREFIXES, *others)
+    ]
     return [*known, *rest]
 
 

@@ -12,14 +12,8 @@ from dataclasses import dataclass, field
 import polars as pl
 import pydantic_core
 
-from orchestrator.sandbox.ingest.shapes import (
-    FIRST_MS,
-    LAST_MS,
-    MS_DIGITS,
-    rawstring_of,
-    structured_rows,
-    tags_of,
-)
+from orchestrator.sandbox.ingest.shapes import rawstring_of, structured_rows, tags_of
+from orchestrator.sandbox.ingest.times import FIRST_MS, LAST_MS, MS_DIGITS
 from orchestrator.sandbox.storage.events import TIMESTAMP, columns_of, frame_of
 
 _EVENT = {"timestamp", "attributes"}

@@ -8,12 +8,13 @@ Source: elastic.co, docs-bulk; library.humio.com, logscale-api.
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from orchestrator.sandbox.ingest.shapes import BodyRefused, Row, event_ms, flat_row, loads, text_row
+from orchestrator.sandbox.ingest.refusals import BodyRefused
+from orchestrator.sandbox.ingest.shapes import Row, flat_row, loads, text_of, text_row
+from orchestrator.sandbox.ingest.times import event_times
 from orchestrator.sandbox.storage.events import TIMESTAMP
 
 PRODUCT_HEADERS = {"X-Elastic-Product": "Elasticsearch"}
@@ -96,10 +97,10 @@ def _row(document: bytes, *, now_ms: int, parser: str | None) -> Row:
     if not isinstance(raw, Mapping):
         raise BodyRefused("a document must be an object")
     message = raw.get("message")
-    text = message if isinstance(message, str) else json.dumps(raw, ensure_ascii=False)
+    text = message if isinstance(message, str) else text_of(document)
     parsed = text_row(text, now_ms=now_ms, parser=parser or "none")
     row = parsed | flat_row(raw)
-    row[TIMESTAMP] = str(now_ms if TIMESTAMP not in raw else event_ms(raw[TIMESTAMP]))
+    row |= event_times(raw.get(TIMESTAMP, now_ms))
     if parser is None:
         del row["#type"]
     return row

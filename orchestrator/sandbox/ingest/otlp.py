@@ -13,12 +13,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.sandbox.ingest.shapes import BodyRefused, Row, is_time, text_row
-from orchestrator.sandbox.storage.events import TIMESTAMP
+from orchestrator.sandbox.ingest.refusals import BodyRefused
+from orchestrator.sandbox.ingest.shapes import Row, text_row
+from orchestrator.sandbox.ingest.times import nano_times
 
 _FIXED64 = 1
 _MAX_DEPTH = 50
-_NANOS_PER_MS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +104,7 @@ def _row(resource: Message, scope: Message, record: Message, now_ms: int) -> Row
     )
     row = text_row(text, now_ms=now_ms, parser="json")
     nanos = record.get("time") or record.get("observed")
-    if nanos and is_time(nanos // _NANOS_PER_MS):
-        row[TIMESTAMP] = str(nanos // _NANOS_PER_MS)
-    return row
+    return row | (nano_times(nanos) if nanos else {})
 
 
 def _object(pairs: Any) -> dict[str, object]:

@@ -16,10 +16,11 @@ from orchestrator.engine.events import Events
 from orchestrator.engine.run import run_query
 from orchestrator.errors import CqlError
 from orchestrator.sandbox.answers import Refusal
-from orchestrator.sandbox.ingest.shapes import Row, is_time
+from orchestrator.sandbox.ingest.shapes import Row
+from orchestrator.sandbox.ingest.times import is_time
 from orchestrator.sandbox.search.run import EVENT_ID, check, refuse_unsupported
 from orchestrator.sandbox.storage.domains import Domain, Record, display_name
-from orchestrator.sandbox.storage.events import INGEST_TIMESTAMP, TIMESTAMP, frame_of
+from orchestrator.sandbox.storage.events import INGEST_TIMESTAMP, NANOS, TIMESTAMP, frame_of
 
 BUILT_IN: Mapping[str, str] = {"json": "parseJson()", "kv": "kvParse()"}
 """By name: the script that says what ingest does itself."""
@@ -125,6 +126,9 @@ def _finished(row: Mapping[str, str], given: Row, script: Script, now_ms: int) -
     for name in script.tags:
         if name in event:
             event[f"#{name}"] = event.pop(name)
+    if event.get(TIMESTAMP) != given.get(TIMESTAMP) and event.get(NANOS) == given.get(NANOS):
+        # It is left of another time.
+        event.pop(NANOS, None)
     if not _is_time(event.get(TIMESTAMP, "")):
         event[TIMESTAMP] = str(now_ms)
     return event

@@ -10,28 +10,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from decimal import Decimal
 
+from orchestrator.sandbox.ingest.json_texts import element_texts, member_text
+from orchestrator.sandbox.ingest.refusals import BodyRefused
+from orchestrator.sandbox.ingest.times import event_times, hec_times
 from orchestrator.sandbox.storage.events import TIMESTAMP
-from orchestrator.units import to_epoch_ms
 
 DEFAULT_PARSER = "kv"
 _MAX_DEPTH = 50
-_MAX_SHOWN = 60
-MS_DIGITS = 15
-FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999
-"""The years 1 to 9999, which are all that a calendar here can name."""
 _PAIR = re.compile(r'([\w.@#:/-]+)=("(?:[^"\\]|\\.)*"|[^\s,"]+)')
 _PLAIN = re.compile(r'[^\s"]+\Z')
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
 _BLANK = re.compile(r"\s*")
 
 Row = dict[str, str]
-
-
-class BodyRefused(ValueError):
-    """The body is not what this path takes; the text says where and why."""
 
 
 def structured_rows(body: bytes) -> list[Row]:
@@ -46,11 +38,12 @@ def structured_rows(body: bytes) -> list[Row]:
         for event in _objects(group.get("events")):
             if "timestamp" not in event:
                 raise BodyRefused("an event needs a timestamp")
-            row = flat_row(event.get("attributes", {}))
+            attributes = event.get("attributes")
+            row = flat_row({} if attributes is None else attributes)
             rawstring = event.get("rawstring")
             row["@rawstring"] = rawstring if isinstance(rawstring, str) else rawstring_of(row)
             row.update(tags)
-            row[TIMESTAMP] = str(event_ms(event["timestamp"]))
+            row.update(event_times(event["timestamp"]))
             row["@timezone"] = str(event.get("timezone") or "Z")
             rows.append(row)
     return rows
@@ -90,11 +83,10 @@ def json_rows(body: bytes, *, now_ms: int) -> list[Row]:
     Raises:
         BodyRefused: Not JSON, or something other than objects.
     """
-    raw = loads(body)
-    events = [raw] if isinstance(raw, Mapping) else raw
+    shared = {TIMESTAMP: str(now_ms), "@timezone": "Z", "#type": "json"}
     return [
-        text_row(json.dumps(event, ensure_ascii=False), now_ms=now_ms, parser="json")
-        for event in _objects(events)
+        {**shared, "@rawstring": text, **flat_row(event)}
+        for event, text in _with_texts(loads(body), text_of(body))
     ]
 
 
@@ -108,7 +100,11 @@ def hec_rows(
     Raises:
         BodyRefused: Not JSON, or an object without an event.
     """
-    return [_hec_row(raw, now_ms, parser) for raw in _objects(_concatenated(body))]
+    return [
+        _hec_row(event, text, now_ms, parser)
+        for raw, whole in _concatenated(body)
+        for event, text in _with_texts(raw, whole)
+    ]
 
 
 def text_row(text: str, *, now_ms: int, parser: str) -> Row:
@@ -129,18 +125,20 @@ def text_row(text: str, *, now_ms: int, parser: str) -> Row:
     return row
 
 
-def _hec_row(raw: Mapping[str, object], now_ms: int, parser: str | None) -> tuple[str | None, Row]:
+def _hec_row(
+    raw: Mapping[str, object], text: str, now_ms: int, parser: str | None
+) -> tuple[str | None, Row]:
     if "event" not in raw:
         raise BodyRefused("a HEC object needs an event")
     event = raw["event"]
-    row: Row = {}
+    written = event if isinstance(event, str) else member_text("event", text)
     if isinstance(event, Mapping):
-        row = dict(_flat(event))
-        row["@rawstring"] = json.dumps(event, ensure_ascii=False)
+        row = flat_row(event) | {"@rawstring": written}
     else:
         kind = parser or str(raw.get("sourcetype") or DEFAULT_PARSER)
-        row = text_row(str(event), now_ms=now_ms, parser=kind)
-    row[TIMESTAMP] = str(_hec_ms(raw["time"]) if raw.get("time") is not None else now_ms)
+        row = text_row(written, now_ms=now_ms, parser=kind)
+    sent = raw.get("time")
+    row.update({TIMESTAMP: str(now_ms)} if sent is None else hec_times(sent))
     row["@timezone"] = str(raw.get("timezone") or "Z")
     for member, field in (("sourcetype", "#type"), ("source", "@source"), ("host", "@host")):
         if raw.get(member) is not None and not (parser and field == "#type"):
@@ -167,17 +165,30 @@ def _refuse_constant(text: str) -> object:
     raise ValueError(f"{text} is not JSON")
 
 
-def _concatenated(body: bytes) -> list[object]:
-    """Return the JSON values that stand one after the other in `body`."""
+def text_of(body: bytes) -> str:
+    """Return the text of a body that was read as JSON, without the blanks around it."""
+    return body.decode(json.detect_encoding(body), "surrogatepass").strip()
+
+
+def _with_texts(raw: object, text: str) -> Iterator[tuple[Mapping[str, object], str]]:
+    """Yield the objects of an array, or the one that there is, each with its own text."""
+    if isinstance(raw, dict):
+        yield raw, text
+    else:
+        yield from zip(_objects(raw), element_texts(text), strict=True)
+
+
+def _concatenated(body: bytes) -> list[tuple[object, str]]:
+    """Return the JSON values that stand one after the other in `body`, with their texts."""
     decoder = json.JSONDecoder(parse_int=str, parse_float=str)
-    found: list[object] = []
+    found: list[tuple[object, str]] = []
     try:
         text = body.decode("utf-8")
         position = _skip_blank(text, 0)
         while position < len(text):
-            value, position = decoder.raw_decode(text, position)
-            found.extend(value if isinstance(value, list) else [value])
-            position = _skip_blank(text, position)
+            value, end = decoder.raw_decode(text, position)
+            found.append((value, text[position:end]))
+            position = _skip_blank(text, end)
     except (ValueError, RecursionError) as exc:
         raise BodyRefused(f"the body is not JSON: {exc}") from exc
     return found
@@ -262,51 +273,3 @@ def _unquoted(value: str) -> str:
         return str(json.loads(value))
     except ValueError:
         return value[1:-1]
-
-
-def event_ms(raw: object) -> int:
-    """Return the time of an event: epoch ms, a fraction cut off, or ISO 8601 (no zone: UTC).
-
-    Raises:
-        BodyRefused: Neither, or a time that no calendar names.
-    """
-    text = str(raw)
-    # The common case first: this runs once per event.
-    if text.isdecimal() and len(text) <= MS_DIGITS and int(text) <= LAST_MS:
-        return int(text)
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        return _whole_ms(text, raw)
-    ms = to_epoch_ms(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
-    return _whole_ms(str(ms), raw)
-
-
-def _hec_ms(raw: object) -> int:
-    """Return HEC's seconds, with a fraction or not, as ms."""
-    return _whole_ms(str(raw), raw, factor=1000)
-
-
-def _whole_ms(text: str, raw: object, *, factor: int = 1) -> int:
-    """Return a number as ms.
-
-    Raises:
-        BodyRefused: Not a number, or a time that no calendar names.
-    """
-    try:
-        number = Decimal(text)
-        if is_time(number * factor):
-            return int(number * factor)
-    except (ArithmeticError, ValueError) as exc:
-        raise BodyRefused(f"{_short(raw)} is not a timestamp") from exc
-    raise BodyRefused(f"{_short(raw)} is a time before the year 1 or after the year 9999")
-
-
-def is_time(ms: int | Decimal) -> bool:
-    """Return whether an event may have this time, in epoch ms."""
-    return FIRST_MS <= ms <= LAST_MS
-
-
-def _short(raw: object) -> str:
-    text = repr(raw)
-    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"

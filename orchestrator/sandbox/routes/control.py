@@ -19,7 +19,7 @@ import json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orchestrator.sandbox.answers import Refusal, forbidden, json_answer
+from orchestrator.sandbox.answers import Refusal, forbidden, json_answer, text_answer
 from orchestrator.sandbox.auth import caller_of, demand, sandbox_of
 from orchestrator.sandbox.faults.kinds import fault_from_json
 from orchestrator.sandbox.quotas import quotas_from_json
@@ -36,6 +36,11 @@ async def status(request: Request) -> Response:
     found = worst(health_checks(sandbox))
     content = {"status": found.value, "version": sandbox.settings.version}
     return json_answer(content, status=http_status(found))
+
+
+async def is_node_up(_request: Request) -> Response:
+    """`GET /api/v1/is-node-up`: what probes ask; needs no token, and its status is the answer."""
+    return text_answer(200, "true")
 
 
 async def show_overview(request: Request) -> Response:

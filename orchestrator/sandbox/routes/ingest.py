@@ -25,8 +25,8 @@ from orchestrator.sandbox.ingest.columns import structured_frame
 from orchestrator.sandbox.ingest.elastic_bulk import PRODUCT_HEADERS, bulk_answer, bulk_items
 from orchestrator.sandbox.ingest.otlp import otlp_log_rows
 from orchestrator.sandbox.ingest.parsers import parsed_rows, scripts_of
+from orchestrator.sandbox.ingest.refusals import BodyRefused
 from orchestrator.sandbox.ingest.shapes import (
-    BodyRefused,
     Row,
     hec_rows,
     json_rows,
@@ -48,7 +48,7 @@ async def ingest_structured(request: Request) -> Response:
     repository = _repository(request, sandbox, role)
     frame = await _decoded(structured_frame, request)
     # These events are parsed already: only a parser of the token's own looks at them again.
-    await _store(sandbox, repository, frame, parser=role.parser, by_type=False)
+    await store_events(sandbox, repository, frame, parser=role.parser, by_type=False)
     return json_answer({})
 
 
@@ -58,7 +58,7 @@ async def ingest_unstructured(request: Request) -> Response:
     repository = _repository(request, sandbox, role)
     now_ms, parser = sandbox.now_ms(), role.parser
     rows = await _decoded(partial(unstructured_rows, now_ms=now_ms, parser=parser), request)
-    await _store(sandbox, repository, rows, parser=parser)
+    await store_events(sandbox, repository, rows, parser=parser)
     return json_answer({})
 
 
@@ -67,7 +67,7 @@ async def ingest_json(request: Request) -> Response:
     sandbox, role = _sender(request)
     repository = _repository(request, sandbox, role)
     rows = await _decoded(partial(json_rows, now_ms=sandbox.now_ms()), request)
-    await _store(sandbox, repository, rows, parser=role.parser)
+    await store_events(sandbox, repository, rows, parser=role.parser)
     return json_answer({})
 
 
@@ -79,7 +79,7 @@ async def ingest_elastic_bulk(request: Request) -> Response:
     read = partial(bulk_items, now_ms=sandbox.now_ms(), parser=role.parser)
     items = await _decoded(read, request)
     rows = [item.row for item in items if item.row is not None]
-    await _store(sandbox, repository, rows, parser=role.parser)
+    await store_events(sandbox, repository, rows, parser=role.parser)
     took_ms = int((sandbox.clock.monotonic() - began) * 1000)
     answer = json_answer(bulk_answer(items, took_ms=took_ms))
     answer.headers.update(PRODUCT_HEADERS)
@@ -98,7 +98,7 @@ async def ingest_otlp_logs(request: Request) -> Response:
     if sent != _PROTOBUF:
         raise Refusal(415, f"OpenTelemetry's records are taken as {_PROTOBUF} alone")
     rows = await _decoded(partial(otlp_log_rows, now_ms=sandbox.now_ms()), request)
-    await _store(sandbox, repository, rows, parser=role.parser)
+    await store_events(sandbox, repository, rows, parser=role.parser)
     return Response(b"", media_type=_PROTOBUF)
 
 
@@ -108,7 +108,7 @@ async def ingest_raw(request: Request) -> Response:
     repository = _repository(request, sandbox, role)
     text = (await _body(request)).decode("utf-8", "replace")
     row = text_row(text, now_ms=sandbox.now_ms(), parser=role.parser or "kv")
-    await _store(sandbox, repository, [row], parser=role.parser)
+    await store_events(sandbox, repository, [row], parser=role.parser)
     return json_answer({})
 
 
@@ -123,7 +123,7 @@ async def ingest_hec(request: Request) -> Response:
         repository = index or _repository(request, sandbox, role)
         by_repository.setdefault(repository, []).append(row)
     for repository, rows in by_repository.items():
-        await _store(sandbox, repository, rows, parser=role.parser)
+        await store_events(sandbox, repository, rows, parser=role.parser)
     return json_answer({"text": "Success", "code": 0})
 
 
@@ -145,7 +145,7 @@ async def ingest_hec_raw(request: Request) -> Response:
         for line in text.splitlines()
         if line.strip()
     ]
-    await _store(sandbox, repository, rows, parser=role.parser)
+    await store_events(sandbox, repository, rows, parser=role.parser)
     return json_answer({"text": "Success", "code": 0})
 
 
@@ -222,7 +222,7 @@ def _inflated(body: bytes) -> bytes:
 _UNPACK = {"gzip": _gunzipped, "deflate": _inflated}
 
 
-async def _store(
+async def store_events(
     sandbox: Sandbox,
     repository: str,
     events: Sequence[Row] | pl.DataFrame,

@@ -17,7 +17,7 @@ from orchestrator.sandbox.answers import SUCCESS_HEADERS, Refusal, json_answer, 
 from orchestrator.sandbox.auth import caller_of, demand
 from orchestrator.sandbox.faults.kinds import FaultKind
 from orchestrator.sandbox.routes.query_body import body_of, is_live, search_of
-from orchestrator.sandbox.search.job_wire import Page, event_to_wire, poll_answer
+from orchestrator.sandbox.search.job_wire import Dialect, Page, event_to_wire, poll_answer
 from orchestrator.sandbox.search.live_stream import LiveTail, moved, oldest_first, streamable
 from orchestrator.sandbox.search.query_jobs import Job, query_id
 from orchestrator.sandbox.search.run import Search, refusal_text
@@ -26,6 +26,8 @@ from orchestrator.sandbox.state import ALL_EVENTS, Sandbox
 from orchestrator.sandbox.storage.domains import Domain
 from orchestrator.sandbox.storage.events import Snapshot
 
+GATEWAY = "/humio"
+"""Where the Falcon gateway has these routes."""
 _NDJSON = "application/x-ndjson"
 _MAX_INT = 2**31 - 1
 _MAX_DIGITS = 10
@@ -66,16 +68,15 @@ async def poll_job(request: Request) -> Response:
     if mime and not page.is_heartbeat:
         rows = state.answer.rows if state.answer is not None else ()
         fields = _columns(request.query_params.get("fieldsToExport", ""))
-        return _export(rows, mime, fields)
-    recorded_only = sandbox.settings.recorded_metadata_only
-    return json_answer(poll_answer(state, page, recorded_only=recorded_only))
+        return export(rows, mime, fields)
+    return json_answer(poll_answer(state, page, _dialect(request, sandbox)))
 
 
 async def delete_job(request: Request) -> Response:
-    """`DELETE …/queryjobs/{id}`: stop and forget; 204 without a body."""
+    """`DELETE …/queryjobs/{id}`: stop and forget; 204 without a body, from the gateway 200."""
     sandbox, job = _job(request)
     sandbox.jobs.forget(job)
-    return Response(status_code=204)
+    return Response(status_code=200 if _is_gateway(request) else 204)
 
 
 async def file_from_query(request: Request) -> Response:
@@ -184,6 +185,16 @@ def _alone(batch: Snapshot) -> list[Snapshot]:
     return [batch]
 
 
+def _is_gateway(request: Request) -> bool:
+    return str(request.scope["root_path"]).endswith(GATEWAY)
+
+
+def _dialect(request: Request, sandbox: Sandbox) -> Dialect:
+    if sandbox.settings.recorded_metadata_only:
+        return Dialect.RECORDED
+    return Dialect.GATEWAY if _is_gateway(request) else Dialect.NEWER
+
+
 def _reader(request: Request) -> tuple[Sandbox, TokenRole, str]:
     sandbox, role = caller_of(request)
     name = str(request.path_params.get("repository", ALL_EVENTS))
@@ -244,13 +255,15 @@ def _columns(text: str) -> list[str]:
         raise Refusal(400, "The query parameter 'fieldsToExport' was malformed") from exc
 
 
-def _export(rows: Rows, mime: str, fields: Sequence[str]) -> Response:
+def export(rows: Rows, mime: str, fields: Sequence[str]) -> Response:
     """Return the rows alone, in the form that `mimeType` names."""
     match mime:
         case "application/x-ndjson":
-            return StreamingResponse(_lines(rows), headers=SUCCESS_HEADERS, media_type=_NDJSON)
+            lines = _lines(_narrowed(rows, fields))
+            return StreamingResponse(lines, headers=SUCCESS_HEADERS, media_type=_NDJSON)
         case "application/json":
-            return Response(_array(rows), headers=SUCCESS_HEADERS, media_type="application/json")
+            array = _array(_narrowed(rows, fields))
+            return Response(array, headers=SUCCESS_HEADERS, media_type="application/json")
         case "text/csv":
             if not fields:
                 raise Refusal(400, "text/csv needs fieldsToExport")
@@ -259,6 +272,13 @@ def _export(rows: Rows, mime: str, fields: Sequence[str]) -> Response:
             return text_answer(200, _as_text(rows), SUCCESS_HEADERS)
         case _:
             raise Refusal(400, f"mimeType '{mime}' is not one of the exports")
+
+
+def _narrowed(rows: Rows, fields: Sequence[str]) -> Rows:
+    """Return the rows with these fields alone, in this order; without any named, as they are."""
+    if not fields:
+        return rows
+    return [{name: row[name] for name in fields if name in row} for row in rows]
 
 
 def _lines(rows: Rows) -> Iterator[str]:

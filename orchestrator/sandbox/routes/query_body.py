@@ -87,7 +87,7 @@ def search_of(body: Body, *, sandbox: Sandbox, domain: Domain, limit: int | None
         limit=sandbox.settings.aggregate_limit if checked.is_aggregate else limit,
         wants_distribution=body.get("showQueryEventDistribution") is True,
         wants_field_stats=body.get("computeFieldStats") is True,
-        files=files_used(checked.query, domain),
+        files=files_used(checked.query, sandbox.files(domain)),
         share=_share(body),
         bucket_count=_positive(body.get("autobucketCount")),
     )

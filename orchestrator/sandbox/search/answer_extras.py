@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from orchestrator.cql import nodes, walk
-from orchestrator.sandbox.storage.domains import Domain
+from orchestrator.sandbox.storage.domains import StoredFile
 
 _TOP_VALUES = 10
 _FILE_READERS = frozenset({"lookup", "match", "readfile"})
@@ -38,21 +38,20 @@ def field_stats(rows: Sequence[Mapping[str, str]]) -> list[Json]:
     ]
 
 
-def files_used(query: nodes.Query, domain: Domain) -> list[Json]:
-    """Return one object per lookup file of the domain that the query names, by name."""
+def files_used(query: nodes.Query, held: Mapping[str, StoredFile]) -> list[Json]:
+    """Return one object per lookup file that the query names, of those that are held by path."""
     names = {
         query.text[inner.span.start : inner.span.end].strip('"')
         for node in walk(query)
         if isinstance(node, nodes.Call) and node.name.lower() in _FILE_READERS
         for inner in walk(node)
     }
-    files = [domain.files[name] for name in sorted(names & domain.files.keys())]
     return [
         {
-            "name": file.name,
-            "contentHash": file.content_hash,
-            "modifiedTimestamp": file.modified_ms,
+            "name": path,
+            "contentHash": held[path].content_hash,
+            "modifiedTimestamp": held[path].modified_ms,
             "tableType": "File",
         }
-        for file in files
+        for path in sorted(names & held.keys())
     ]

@@ -1,22 +1,32 @@
 """The shape of a poll answer: fourteen members since 2020, some more since.
 
-Source: recordings of a 1.9.2 server, and the vendor's OpenAPI text for what came later. Every value
-of an event is a string, save `@timestamp`, which is a number.
+Source: recordings of a 1.9.2 server, the vendor's OpenAPI text for what came later, and gofalcon's
+models for the gateway. Every value of an event is a string, save `@timestamp`, which is a number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from itertools import pairwise
 
 from orchestrator.sandbox.quotas import QuotaInterval
 from orchestrator.sandbox.search.answer_extras import field_stats
 from orchestrator.sandbox.search.run import Answer, Search
 from orchestrator.sandbox.search.windows import bucket_bounds_of
-from orchestrator.sandbox.storage.events import INGEST_TIMESTAMP, TIMESTAMP
+from orchestrator.sandbox.storage.events import INGEST_TIMESTAMP, NANOS, TIMESTAMP
 
 TOTAL_WORK = 2
+_NO_BUCKETS = dict.fromkeys(
+    (
+        "bucket_first_bucket",
+        "bucket_last_bucket",
+        "bucket_span_millis",
+        "bucket_span_humanized",
+    ),
+    "",
+)
 _SPANS = (
     (604_800_000, "week"),
     (86_400_000, "day"),
@@ -75,24 +85,39 @@ class PollState:
     """Queries that the job's owner has started in each interval."""
 
 
-def poll_answer(state: PollState, page: Page, *, recorded_only: bool) -> dict[str, object]:
-    """Return the JSON object of a poll; `recorded_only` sends what a 2020 server sent, no more."""
+class Dialect(Enum):
+    """Which members a poll answer has."""
+
+    RECORDED = auto()
+    """Those of a 2020 server and no more."""
+    NEWER = auto()
+    """Those that the vendor's OpenAPI text tells of, where there is something to say."""
+    GATEWAY = auto()
+    """All that the gateway's swagger requires: typed clients refuse an answer without them."""
+
+
+def poll_answer(state: PollState, page: Page, dialect: Dialect) -> dict[str, object]:
+    """Return the JSON object of a poll."""
+    recorded_only = dialect is Dialect.RECORDED
     buffer = state.answer.rows if state.answer is not None else ()
     events = [event_to_wire(row) for row in paged(buffer, page)]
     if recorded_only and not state.search.checked.is_aggregate:
         for event in events:
             # Of a newer server, as the members that are left out.
-            event.pop(INGEST_TIMESTAMP, None)
+            for name in (INGEST_TIMESTAMP, NANOS):
+                event.pop(name, None)
     wire: dict[str, object] = {
         "cancelled": state.cancelled,
         "done": state.done,
         "events": events,
-        "metaData": _metadata(state, recorded_only=recorded_only),
+        "metaData": _metadata(state, dialect),
     }
+    if dialect is Dialect.GATEWAY:
+        wire |= {"filesUsed": [], "filterMatches": [], "queryEventDistribution": _NO_BUCKETS}
     if not recorded_only:
         wire["warnings"] = [warning.to_wire() for warning in state.warnings]
         if state.answer is not None and state.answer.distribution is not None:
-            wire["queryEventDistribution"] = _distribution(state.answer.distribution)
+            wire["queryEventDistribution"] = _distribution(state.answer.distribution, dialect)
         if state.search.wants_field_stats:
             wire["fieldStats"] = field_stats(() if page.is_heartbeat else buffer)
         if state.search.files:
@@ -130,8 +155,9 @@ def _sort_key(value: str | None) -> tuple[int, float, str]:
         return (1, 0.0, value)
 
 
-def _metadata(state: PollState, *, recorded_only: bool) -> dict[str, object]:
+def _metadata(state: PollState, dialect: Dialect) -> dict[str, object]:
     answer, search = state.answer, state.search
+    recorded_only = dialect is Dialect.RECORDED
     rows = len(answer.rows) if answer is not None else 0
     metadata: dict[str, object] = {
         "eventCount": rows,
@@ -161,26 +187,29 @@ def _metadata(state: PollState, *, recorded_only: bool) -> dict[str, object]:
     }
     if not recorded_only:
         metadata |= _newer_metadata(state)
+    if answer is not None and answer.is_aggregate and not recorded_only:
+        metadata["fieldOrder"] = list(answer.field_order)
+    elif dialect is Dialect.GATEWAY:
+        metadata["fieldOrder"] = []
     return metadata
 
 
 def _newer_metadata(state: PollState) -> dict[str, object]:
-    newer: dict[str, object] = {
+    now_ms = state.search.now_ms
+    return {
         "costs": {"liveCost": 0.0, "staticCost": 0.0, "liveCostRate": 0.0, "staticCostRate": 0.0},
         "querySpent": _quota(dict.fromkeys(QuotaInterval, 0)),
         "quotaTotalSpent": _quota(state.spent),
         "queuedMillis": state.queued_ms,
-        # What is taken in can be found at once.
+        "responderVHost": 1,
+        # What is acknowledged can be searched at once.
         "digestFlow": {
-            "minIngestTimeIncluded": state.search.now_ms,
-            "ingestTimeKnownGood": state.search.now_ms,
+            "minIngestTimeIncluded": now_ms,
+            "ingestTimeKnownGood": now_ms,
             "maxIngestLatency": 0,
         },
-        "responderVHost": 1,
+        "warning": "",
     }
-    if state.answer is not None and state.answer.is_aggregate:
-        newer["fieldOrder"] = list(state.answer.field_order)
-    return newer
 
 
 def _quota(counts: Mapping[QuotaInterval, int]) -> dict[str, dict[str, int]]:
@@ -208,12 +237,14 @@ def _extra_data(search: Search, answer: Answer | None, *, recorded_only: bool) -
     return found
 
 
-def _distribution(rows: Sequence[Mapping[str, str]]) -> dict[str, object]:
+def _distribution(rows: Sequence[Mapping[str, str]], dialect: Dialect) -> dict[str, object]:
     counts = [{"_bucket": row["_bucket"], "_count": row["_count"]} for row in rows]
     buckets = [int(row["_bucket"]) for row in rows]
     span_ms = min((b - a for a, b in pairwise(buckets)), default=0)
     bounds = _bucket_data(buckets[0], buckets[-1], span_ms) if span_ms else {}
-    return {"events": counts, "extraData": bounds}
+    found: dict[str, object] = {"events": counts, "extraData": bounds}
+    # The gateway's swagger has the bounds alone, and outside of extraData.
+    return found | (_NO_BUCKETS | bounds if dialect is Dialect.GATEWAY else {})
 
 
 def _bucket_data(first_ms: int, last_ms: int, span_ms: int) -> dict[str, str]:

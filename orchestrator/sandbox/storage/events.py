@@ -22,6 +22,8 @@ from orchestrator.engine.events import INGEST_MS, TIME_MS
 
 TIMESTAMP = "@timestamp"
 INGEST_TIMESTAMP = "@ingesttimestamp"
+NANOS = "@timestamp.nanos"
+"""What is left of the time below a millisecond, in nanoseconds."""
 
 _MOST_SHAPES = 64
 """Sets of fields in a batch, from which on rows are no longer sorted by them."""

@@ -20,7 +20,7 @@ from orchestrator.errors import StoreFull
 from orchestrator.route.sinks.base import Failed
 from orchestrator.route.sinks.http import Answer, HttpSeam
 from orchestrator.sandbox.answers import Refusal
-from orchestrator.sandbox.ingest.shapes import BodyRefused
+from orchestrator.sandbox.ingest.refusals import BodyRefused
 from orchestrator.sandbox.settings import Right, TokenRole
 from orchestrator.sandbox.storage.domains import Domain, Record, StoredFile
 from orchestrator.sandbox.storage.events import TIMESTAMP, frame_of

@@ -54,6 +54,18 @@ class Host(Protocol):
         """Return the wall time in epoch ms."""
         ...
 
+    def domain(self, name: str) -> Domain:
+        """Return the repository or view of this name."""
+        ...
+
+    def holders(self, domain: Domain) -> list[Domain]:
+        """Return the domains whose files and saved queries a search in `domain` sees."""
+        ...
+
+    def repositories(self, domain: Domain) -> list[str]:
+        """Return the names of the repositories that a search in `domain` reads."""
+        ...
+
     def snapshots(self, domain: Domain) -> Sequence[Snapshot]:
         """Return the events that a search in `domain` may see."""
         ...
@@ -159,7 +171,7 @@ def everything(host: Host, name: str) -> Domain:
     names = [d.name for d in host.domains.values() if not d.is_view and d.name != REPOSITORY]
     connections = tuple(Connection(repository=repository, filter="") for repository in names)
     whole = Domain(name=name, connections=connections)
-    for domain in host.domains.values():
+    for domain in host.holders(host.domain(name)):
         whole.files.update(domain.files)
         whole.assets[AssetKind.SAVED_QUERY].update(domain.assets[AssetKind.SAVED_QUERY])
     return whole

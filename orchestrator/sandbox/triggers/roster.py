@@ -59,8 +59,7 @@ class Roster:
         domain = self._host.domains.get(trigger.domain)
         if domain is None:
             return [name for name, found in self._host.domains.items() if not found.is_view]
-        names = domain.behind() if domain.is_view else (domain.name,)
-        return [name for name in names if name in self._host.domains]
+        return self._host.repositories(domain)
 
     def _take(self, kind: AssetKind, record: Record, domain: Domain) -> str:
         actions = domain.assets[AssetKind.ACTION]

@@ -30,7 +30,7 @@ BASIC = {"Authorization": "Basic " + base64.b64encode(f"any:{SENDER}".encode()).
 GZIP = {"Content-Encoding": "gzip"}
 SUCCESS = {"text": "Success", "code": 0}
 BULK = "/api/v1/ingest/elastic-bulk"
-ALWAYS = {"@id", "@ingesttimestamp", "@timezone", "#repo", "@rawstring"}
+ALWAYS = {"@id", "@ingesttimestamp", "@timestamp.nanos", "@timezone", "#repo", "@rawstring"}
 """Fields of every event; the tables below leave them out."""
 
 

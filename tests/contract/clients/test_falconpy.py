@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import requests
-from falconpy import NGSIEM, CorrelationRules, Hosts, OAuth2
+from falconpy import NGSIEM, CorrelationRules, FoundryLogScale, Hosts, OAuth2
 from falconpy._service_class import ServiceClass
 
 from orchestrator.sandbox.settings import ingest_token
 from tests.contract.clients.conftest import NOW_MS, TOKEN, Service, body_of, message_of
 
-SERVICES: tuple[type[Any], ...] = (NGSIEM, CorrelationRules, Hosts)
+SERVICES: tuple[type[Any], ...] = (NGSIEM, CorrelationRules, Hosts, FoundryLogScale)
 # What the sandbox does not pretend to have: method -> what its refusal says.
 UNOFFERED = {
     "install_parser": "parsers of the vendor's",

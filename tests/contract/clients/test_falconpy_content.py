@@ -70,6 +70,25 @@ def test_file_of_a_package_is_not_there(siem: Any) -> None:
     assert message_of(named, status=404) == "The file 'n/p/f.csv' does not exist"
 
 
+def test_file_of_the_tenants_view_and_of_all_domains_are_there_for_a_search_of_the_view(
+    siem: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "owners.csv"
+    path.write_text("host,owner\nh0,red\n", encoding="utf-8")
+
+    assert siem.upload_file(repository="search-all", lookup_file=str(path))["status_code"] == 200
+    siem.create_lookup_file(search_domain="all", filename="sites.csv", file=b"host,site\nh0,hq\n")
+    query = (
+        'createEvents(["host=h0"]) | kvParse() | match(file="owners.csv", field=host)'
+        ' | match(file="sites.csv", field=host) | table([owner, site])'
+    )
+    job = siem.start_search(repository="search-all", query_string=query, start="1d")
+    polled = body_of(siem.get_search_status(repository="search-all", id=job["resources"]["id"]))
+
+    assert siem.get_file(repository="search-all", filename="owners.csv") == path.read_bytes()
+    assert polled["events"] == [{"owner": "red", "site": "hq"}]
+
+
 def test_files_in_bulk_stand_or_fail_alone(siem: Any) -> None:
     def files(*pairs: tuple[str, str]) -> list[dict[str, str]]:
         return [{"filename": name, "content": content} for name, content in pairs]

@@ -43,6 +43,7 @@ async def test_documents_become_events_and_the_answer_names_each(client: Any) ->
         "h",
     )
     assert (newest["@timestamp"], newest["n"]) == (NOW_MS, "18446744073709551615")
+    assert newest["@rawstring"] == '{"n": 18446744073709551615}'
     assert "a" not in oldest
 
 

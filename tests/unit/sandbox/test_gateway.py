@@ -83,6 +83,146 @@ async def test_view_of_the_tenant_sees_every_repository(open_client: Any, view: 
     assert found["events"] == [{"_count": "2"}]
 
 
+async def test_file_put_into_a_view_of_the_tenant_is_kept(open_client: Any, tmp_path: Path) -> None:
+    path = "/humio/api/v1/repositories/search-all/files"
+    async with open_client(data_dir=tmp_path) as client:
+        sent = await client.call("POST", path, files={"file": ("roles.csv", b"host,role\na,db\n")})
+        assert (sent.status_code, len(sent.text)) == (200, 24)
+        await client.ingest({"host": "a"})
+
+    async with open_client(data_dir=tmp_path) as client:
+        kept = await client.call("GET", f"{path}/roles.csv")
+        job = await client.start('match(file="roles.csv", field=host)', repository="search-all")
+        found = await client.poll(job, repository="search-all")
+        listed = await client.graphql("{ searchDomains { name __typename } }")
+
+    assert kept.content == b"host,role\na,db\n"
+    assert [event["role"] for event in found["events"]] == ["db"]
+    assert [used["name"] for used in found["filesUsed"]] == ["roles.csv"]
+    assert listed["data"]["searchDomains"] == [
+        {"name": "falcon", "__typename": "Repository"},
+        {"name": "search-all", "__typename": "View"},
+    ]
+
+
+async def test_view_of_the_tenant_sees_the_files_and_saved_queries_that_the_tenant_has(
+    open_client: Any,
+) -> None:
+    async with open_client(repositories=("falcon", "other")) as client:
+        falcon, other = (client.sandbox.domain(name) for name in ("falcon", "other"))
+        client.sandbox.put_file(falcon, "roles.csv", b"host,role\na,of falcon\n", by="test")
+        client.sandbox.put_file(other, "roles.csv", b"host,role\na,of other\n", by="test")
+        client.sandbox.put_file(other, "sites.csv", b"host,site\na,north\n", by="test")
+        await client.graphql("""mutation { createSavedQuery(input: {viewName: "other",
+          name: "only-a", queryString: "host=a"}) { savedQuery { id } } }""")
+        await client.ingest({"host": "a"}, {"host": "b"})
+        query = '$"only-a"() | match("roles.csv", field=host) | match("sites.csv", field=host)'
+
+        async def found() -> list[tuple[str, str]]:
+            job = await client.start(query, repository="search-all")
+            events = (await client.poll(job, repository="search-all"))["events"]
+            return [(event["role"], event["site"]) for event in events]
+
+        oldest_first = await found()
+        view = client.sandbox.domain("search-all")
+        client.sandbox.put_file(view, "roles.csv", b"host,role\na,its own\n", by="test")
+
+        # The oldest repository's counts, and the view's own before it.
+        assert oldest_first == [("of falcon", "north")]
+        assert await found() == [("its own", "north")]
+
+
+async def test_view_of_the_tenant_that_is_deleted_is_empty_afterwards(client: Any) -> None:
+    view = client.sandbox.domain("search-all")
+    client.sandbox.put_file(view, "a.csv", b"k\n1\n", by="test")
+
+    await client.graphql('mutation { deleteSearchDomain(name: "search-all") { result } }')
+
+    assert client.sandbox.domain("search-all").files == {}
+    assert list(client.sandbox.domains) == ["falcon"]
+
+
+POLLED = {
+    "top": {"cancelled", "done", "events", "filesUsed", "filterMatches", "metaData"}
+    | {"queryEventDistribution", "warnings"},
+    "metaData": {"costs", "digestFlow", "eventCount", "extraData", "fieldOrder", "filterQuery"}
+    | {"isAggregate", "pollAfter", "processedBytes", "processedEvents", "queryEnd", "querySpent"}
+    | {"queryStart", "queuedMillis", "quotaTotalSpent", "responderVHost", "resultBufferSize"}
+    | {"timeMillis", "totalWork", "warning", "warnings", "workDone"},
+    "digestFlow": {"ingestTimeKnownGood", "maxIngestLatency", "minIngestTimeIncluded"},
+    "queryEventDistribution": {"bucket_first_bucket", "bucket_last_bucket"}
+    | {"bucket_span_humanized", "bucket_span_millis"},
+}
+"""What gofalcon's models require, and rusty-falcon cannot read an answer without."""
+
+
+async def polled(client: Any, base: str, query: str, **members: Any) -> dict[str, Any]:
+    path = f"{base}/api/v1/repositories/falcon/queryjobs"
+    started = await client.call("POST", path, json={"queryString": query, **members})
+    answer = await client.call("GET", f"{path}/{started.json()['id']}")
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+@pytest.mark.parametrize("query", ["*", "count()"])
+@pytest.mark.parametrize("is_done", [True, False])
+async def test_poll_through_the_gateway_has_all_that_its_swagger_requires(
+    open_client: Any, query: str, is_done: bool
+) -> None:
+    async with open_client(first_poll_done=is_done) as client:
+        await client.ingest({"a": "1"})
+        found = await polled(client, "/humio", query)
+
+    assert found["done"] is is_done
+    assert POLLED["top"] - found.keys() == set()
+    for part in ("metaData", "queryEventDistribution"):
+        assert POLLED[part] - found[part].keys() == set()
+    assert found["metaData"]["digestFlow"] == {
+        "ingestTimeKnownGood": NOW_MS,
+        "maxIngestLatency": 0,
+        "minIngestTimeIncluded": NOW_MS,
+    }
+    assert found["metaData"]["warning"] == ""
+    assert (found["filesUsed"], found["filterMatches"]) == ([], [])
+    assert found["metaData"]["fieldOrder"] == (["_count"] if is_done and query != "*" else [])
+
+
+async def test_distribution_through_the_gateway_has_its_bounds_outside_too(client: Any) -> None:
+    await client.ingest({"a": "1"})
+
+    asked = await polled(client, "/humio", "*", showQueryEventDistribution=True)
+    plain = await polled(client, "", "*", showQueryEventDistribution=True)
+
+    bounds = {
+        "bucket_first_bucket": str(NOW_MS - 86_400_000),
+        "bucket_last_bucket": str(NOW_MS - 900_000),
+        "bucket_span_humanized": "15 minutes",
+        "bucket_span_millis": "900000",
+    }
+    assert plain["queryEventDistribution"]["extraData"] == bounds
+    assert asked["queryEventDistribution"] == plain["queryEventDistribution"] | bounds
+
+
+async def test_poll_of_plain_logscale_has_what_is_optional_where_there_is_something_to_say(
+    client: Any,
+) -> None:
+    found = await polled(client, "", "*")
+
+    assert found.keys() == {"cancelled", "done", "events", "metaData", "warnings"}
+    assert "fieldOrder" not in found["metaData"]
+    assert found["metaData"]["digestFlow"].keys() == POLLED["digestFlow"]
+
+
+async def test_job_is_stopped_through_the_gateway_with_200_and_nothing_else(client: Any) -> None:
+    job = await client.start("*")
+
+    stopped = await client.call("DELETE", f"/humio/api/v1/repositories/falcon/queryjobs/{job}")
+    gone = await client.call("GET", f"/humio/api/v1/repositories/falcon/queryjobs/{job}")
+
+    assert (stopped.status_code, stopped.content) == (200, b"")
+    assert gone.status_code == 404
+
+
 async def test_rule_needs_no_template(open_client: Any) -> None:
     async with open_client(falcon_clients=CLIENTS) as client:
         token = await token_of(client)
@@ -210,6 +350,12 @@ async def test_plain_logscale_has_nothing_of_the_gateway(client: Any) -> None:
         ("DELETE", "/devices/queries/devices/v1"),
         ("GET", "/humio/api/v1/nothing"),
         ("GET", "/alerts/nothing"),
+        ("GET", "/loggingapi/nothing"),
+        ("GET", "/spotlight/combined/vulnerabilities/v1"),
+        ("POST", "/real-time-response/entities/sessions/v1"),
+        ("PATCH", "/policy/entities/prevention/v1"),
+        ("POST", "/detects/aggregates/detects/GET/v1"),
+        ("GET", "/incidents/queries/incidents/v1"),
     ],
 )
 async def test_path_that_is_not_known_is_an_envelope(client: Any, method: str, path: str) -> None:
@@ -217,6 +363,44 @@ async def test_path_that_is_not_known_is_an_envelope(client: Any, method: str, p
 
     assert answer.status_code == 404
     assert answer.json()["errors"][0]["code"] == 404
+
+
+async def test_path_that_is_not_known_wants_a_token_first(client: Any) -> None:
+    answer = await client.call("GET", "/policy/combined/prevention/v1", token=None)
+
+    assert answer.status_code == 401
+    assert answer.json()["errors"] == [
+        {"code": 401, "message": "access denied, invalid bearer token"}
+    ]
+
+
+async def test_job_of_a_saved_search_tells_how_far_it_is_and_what_went_wrong(
+    open_client: Any,
+) -> None:
+    path = "/loggingapi/entities/saved-searches"
+    async with open_client(first_poll_done=False) as client:
+
+        async def started(query: str, mode: str) -> httpx.Response:
+            body = {"repo_or_view": "falcon", "search_query": query, "search_query_args": {}}
+            answer: httpx.Response = await client.call(
+                "POST", f"{path}/execute-dynamic/v1?mode={mode}", json=body
+            )
+            return answer
+
+        job = (await started("match(no.csv, field=a)", "async")).json()["resources"][0]
+        page = f"{path}-execute/v1?job_id={job['job_status']['job_id']}"
+        running, failed = [
+            (await client.call("GET", page)).json()["resources"][0] for _ in range(2)
+        ]
+        none = await client.call("GET", page.replace("-execute", "-job-results-download"))
+        at_once = await started("match(no.csv, field=a)", "sync")
+
+    assert job == running
+    assert (running["job_status"]["status"], running["events"]) == ("RUNNING", [])
+    assert failed["job_status"]["status"] == "FAILED"
+    assert "no.csv" in failed["job_status"]["error_message"]
+    assert (none.status_code, at_once.status_code) == (400, 400)
+    assert at_once.json()["errors"][0]["message"] == failed["job_status"]["error_message"]
 
 
 async def test_more_requests_than_a_minute_has_are_refused_until_the_next(open_client: Any) -> None:

@@ -753,3 +753,9 @@ async def test_long_is_a_whole_number_in_variables_and_in_the_text(client: Any, 
 
     assert "Long cannot represent" in by_variable["errors"][0]["message"]
     assert "Long cannot represent" in by_text["errors"][0]["message"]
+
+
+async def test_address_may_end_in_a_slash(client: Any) -> None:
+    answer = await client.call("POST", "/graphql/", json={"query": "{ meta { version } }"})
+
+    assert answer.json()["data"]["meta"]["version"].startswith("1.204.0")

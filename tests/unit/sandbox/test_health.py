@@ -27,6 +27,12 @@ async def test_health_is_for_administrators(
     assert (await client.call("GET", path, token=token)).status_code == status
 
 
+async def test_probe_needs_no_token(client: Any) -> None:
+    answer = await client.call("GET", "/api/v1/is-node-up", token=None)
+
+    assert (answer.status_code, answer.text) == (200, "true")
+
+
 async def test_health_json_of_a_sandbox_in_memory(client: Any) -> None:
     await client.ingest({"a": "1"})
     client.clock.advance(timedelta(minutes=2, seconds=3))

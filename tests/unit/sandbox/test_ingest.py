@@ -112,6 +112,56 @@ async def test_attribute_is_kept_as_it_was_written(
     assert {name: event.get(name) for name in expected} == expected
 
 
+async def test_attributes_that_are_null_are_none(client: Any) -> None:
+    body = [
+        {
+            "events": [
+                {"timestamp": NOW_MS - n, "attributes": a} for n, a in ((1, None), (2, {"a": "b"}))
+            ]
+        }
+    ]
+
+    answer = await client.call("POST", "/api/v1/repositories/falcon/ingest", json=body)
+
+    newest, oldest = await events_of(client)
+    assert (answer.status_code, oldest["a"]) == (200, "b")
+    assert (newest["@rawstring"], newest["@timestamp"]) == ("", NOW_MS - 1)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "ms", "nanos"),
+    [
+        ("1773107999000", -1_000, "0"),
+        ("1773107999000.5", -1_000, "500000"),
+        ('"2026-03-10T01:59:59Z"', -1_000, "0"),
+        ('"2026-03-10T01:59:59.25+00:00"', -750, "0"),
+        ('"2026-03-10T01:59:59.123456789Z"', -877, "456789"),
+        ('"2026-03-10T01:59:59.0001Z"', -1_000, "100000"),
+        ("-0.5", -NOW_MS, "0"),
+    ],
+)
+async def test_time_below_a_millisecond_is_kept_apart(
+    client: Any, stamp: str, ms: int, nanos: str
+) -> None:
+    raw = f'[{{"events":[{{"timestamp":{stamp},"attributes":{{"a":"b"}}}}]}}]'.encode()
+    await client.call("POST", "/api/v1/ingest/humio-structured", token="sender", content=raw)
+
+    client.clock.advance(timedelta(milliseconds=1))
+    [event] = (await client.search("*", start=0))["events"]
+    assert (event["@timestamp"], event["@timestamp.nanos"]) == (NOW_MS + ms, nanos)
+
+
+async def test_other_senders_times_are_kept_below_a_millisecond_too(client: Any) -> None:
+    hec = b'{"time":1773107999.123456789,"event":"hec"}'
+    bulk = b'{"index":{}}\n{"@timestamp":"2026-03-10T01:59:59.123456Z","message":"bulk"}\n'
+    await client.call("POST", "/services/collector", token="sender", content=hec)
+    await client.call("POST", "/api/v1/ingest/elastic-bulk", token="sender", content=bulk)
+    await client.call("POST", "/api/v1/ingest/raw", token="sender", content=b"raw")
+
+    found = {e["@rawstring"]: e["@timestamp.nanos"] for e in await events_of(client)}
+    assert found == {"hec": "456789", "bulk": "456000", "raw": "0"}
+
+
 async def test_zone_that_is_a_number_keeps_its_digits(client: Any) -> None:
     raw = b'[{"events":[{"timestamp":%d,"timezone":0}]}]' % (NOW_MS - 1)
     await client.call("POST", "/api/v1/ingest/humio-structured", token="sender", content=raw)
@@ -206,6 +256,49 @@ async def test_hec_objects_stand_one_after_the_other(client: Any, path: str) -> 
     by_text = {event["@rawstring"]: event for event in (second, third)}
     assert by_text["k=v"]["k"] == "v"
     assert by_text["k=v"]["@host"] == "h1"
+
+
+@pytest.mark.parametrize(
+    ("written", "field", "value"),
+    [
+        (r'{"n":1,"x":1.50,"big":18446744073709551615}', "big", "18446744073709551615"),
+        (r'{ "t": true, "no": null, "s":"1" }', "t", "true"),
+        (r'{"event":{"event":"inner"},"a":"\u00e9\"}"}', "a", 'é"}'),
+        (r'{"a":[1,{"b":"]"}]}', "a[1].b", "]"),
+        (r'{"a":"1","a":"2"}', "a", "2"),
+        ("{}", "@timezone", "Z"),
+        ('["a",1]', "#type", "kv"),
+        ("[]", "#type", "kv"),
+        ("1.50", "#type", "kv"),
+        ("true", "#type", "kv"),
+        ("null", "#type", "kv"),
+        ('""', "#type", "kv"),
+    ],
+)
+async def test_hec_event_keeps_the_text_that_it_was_sent_as(
+    client: Any, written: str, field: str, value: str
+) -> None:
+    sent = f'{{"host" : "h1","event": {written} ,"fields":{{"event":"e"}}}}'
+    alone, in_an_array = sent.encode(), f" [{sent} ,\n{sent}]".encode()
+    for body in (alone, in_an_array):
+        answer = await client.call("POST", "/services/collector", token="sender", content=body)
+        assert answer.status_code == 200
+
+    found = await events_of(client)
+    expected = "" if written == '""' else written
+    assert [(e["@rawstring"], e[field], e["@host"]) for e in found] == [(expected, value, "h1")] * 3
+
+
+async def test_json_events_keep_the_text_that_they_were_sent_as(client: Any) -> None:
+    for body in (b' [{"n":1} , { "n": 2.0, "t":[true,null] }]\n', b'\n{"n":\t3}\n'):
+        await client.call("POST", "/api/v1/ingest/json", token="sender", content=body)
+
+    found = await events_of(client)
+    assert {(event["@rawstring"], event["n"]) for event in found} == {
+        ('{"n":1}', "1"),
+        ('{ "n": 2.0, "t":[true,null] }', "2.0"),
+        ('{"n":\t3}', "3"),
+    }
 
 
 async def test_hec_index_picks_the_repository_of_an_unbound_token(open_client: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.sandbox.ingest.otlp import otlp_log_rows
-from orchestrator.sandbox.ingest.shapes import BodyRefused
+from orchestrator.sandbox.ingest.refusals import BodyRefused
 
 NANOS = 1_773_104_400_250_000_000
 PATH = "/api/v1/ingest/otlp/v1/logs"
@@ -102,6 +102,14 @@ def test_record_becomes_an_event_with_every_kind_of_value() -> None:
 )
 def test_time_is_that_of_the_observation_or_of_arrival(record: bytes, at: str) -> None:
     assert [row["@timestamp"] for row in otlp_log_rows(request(record), now_ms=5)] == [at]
+
+
+def test_time_keeps_its_nanoseconds() -> None:
+    record = fixed(1, struct.pack("<Q", NANOS + 123_456))
+
+    (row,) = otlp_log_rows(request(record), now_ms=5)
+
+    assert (row["@timestamp"], row["@timestamp.nanos"]) == ("1773104400250", "123456")
 
 
 def nested(levels: int) -> bytes:

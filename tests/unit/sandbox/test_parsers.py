@@ -74,6 +74,22 @@ def test_fields_are_removed_before_the_script_and_not_after() -> None:
     assert run_script(script, [{**ROW, "@rawstring": "x", "a": "1"}], now_ms=5) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "nanos"),
+    [
+        ("a := 1", "5"),
+        ("@timestamp := 2000", None),
+        ('@timestamp := 2000 | "@timestamp.nanos" := 7', "7"),
+    ],
+)
+def test_what_a_time_has_below_a_millisecond_goes_with_it(text: str, nanos: str | None) -> None:
+    row = {**ROW, "@rawstring": "x", "@timestamp.nanos": "5"}
+
+    [event] = run_script(Script(name="p", text=text), [row], now_ms=5)
+
+    assert event.get("@timestamp.nanos") == nanos
+
+
 def test_ingest_time_that_was_given_is_kept() -> None:
     row = {**ROW, "@rawstring": "x", "@ingesttimestamp": "777"}
 

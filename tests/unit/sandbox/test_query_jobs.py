@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -361,6 +362,21 @@ async def test_export_is_the_rows_alone(client: Any) -> None:
     assert csv.text == 'a,b\n1,"x,""y"""\n2,\n'
     assert len(lines.text.splitlines()) == 2
     assert bare.status_code == 400
+
+
+async def test_export_as_json_has_the_fields_that_are_asked_for(client: Any) -> None:
+    await client.ingest({"a": "1", "b": "x", "c": "y"}, {"c": "z", "ms": -2000})
+    path = f"/api/v1/queryjobs/{await client.start('*')}"
+    fields = {"fieldsToExport": "b,@timestamp"}
+
+    lines = await client.call("GET", path, params={"mimeType": "application/x-ndjson", **fields})
+    array = await client.call("GET", path, params={"mimeType": "application/json", **fields})
+
+    assert lines.text.splitlines() == [
+        f'{{"b":"x","@timestamp":{NOW_MS - 1000}}}',
+        f'{{"@timestamp":{NOW_MS - 2000}}}',
+    ]
+    assert array.json() == [json.loads(line) for line in lines.text.splitlines()]
 
 
 async def test_stream_returns_every_row_as_lines(client: Any) -> None:
