@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
+from inspect import isawaitable
 from typing import Any
 
-from graphql import ExecutionResult, GraphQLError
-from graphql import graphql as run_operation
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    GraphQLSchema,
+    execute,
+    parse,
+    validate,
+)
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,7 +30,7 @@ async def graphql(request: Request) -> Response:
     """Run one operation; the schema is the app's."""
     sandbox, role = caller_of(request)
     body = _body(await request.body())
-    result = await run_operation(
+    result = await _run(
         request.app.state.graphql_schema,
         body["query"],
         root_value=root_of(Caller(sandbox=sandbox, role=role)),
@@ -38,6 +47,28 @@ async def graphql(request: Request) -> Response:
             case StoreFull() as full:
                 raise Refusal(503, str(full)) from full
     return json_answer(_envelope(result))
+
+
+async def _run(schema: GraphQLSchema, text: str, **given: Any) -> ExecutionResult:
+    try:
+        document, errors = _checked(schema, text)
+    except GraphQLError as exc:
+        return ExecutionResult(data=None, errors=[exc])
+    if errors:
+        return ExecutionResult(data=None, errors=list(errors))
+    result = execute(schema, document, **given)
+    return await result if isawaitable(result) else result
+
+
+@lru_cache(maxsize=256)
+def _checked(schema: GraphQLSchema, text: str) -> tuple[DocumentNode, tuple[GraphQLError, ...]]:
+    """Return the document, and why the schema refuses it; a client sends the same ones often.
+
+    Raises:
+        GraphQLError: It is no document.
+    """
+    document = parse(text)
+    return document, tuple(validate(schema, document))
 
 
 def _body(raw: bytes) -> dict[str, Any]:
