@@ -624,6 +624,15 @@ async def test_falcon_saved_query() -> None:
     assert query.raw["timeInterval"] == {"start": "24h", "end": "now"}
 
 
+async def test_falcon_saved_query_that_was_written_is_told_by_its_id() -> None:
+    falcon, transport = make_falcon("falcon/saved_queries/written.yaml")
+
+    made = await falcon.saved_queries("falcon").create(SavedQuery(name="t1528", query="a=b"))
+
+    assert transport.left == ()
+    assert made == "query-2"
+
+
 async def test_falcon_rule_versions() -> None:
     falcon, transport = make_falcon("falcon/correlation_rules/versions.yaml")
 

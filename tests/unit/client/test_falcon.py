@@ -523,7 +523,7 @@ async def test_versions_come_newest_first_and_by_a_quoted_id() -> None:
 async def test_saved_query_is_changed_within_its_template() -> None:
     template = "$schema: v9\nname: a\nqueryString: x\ntimeInterval: {start: 7d, isLive: false}\n"
     answer = envelope({"id": "q-1", "name": "a", "yaml_template": template})
-    falcon, transport = make_falcon(answer, answer, envelope({"id": "q-2"}))
+    falcon, transport = make_falcon(answer, answer, envelope("q-2"))
     queries = falcon.saved_queries()
     known = await queries.get("q-1")
 
@@ -539,7 +539,7 @@ async def test_saved_query_is_changed_within_its_template() -> None:
 async def test_labels_beside_a_template_can_be_taken_away() -> None:
     template = "name: a\nqueryString: x\n"
     answer = envelope({"id": "q-1", "yaml_template": template, "labels": ["soc"]})
-    falcon, transport = make_falcon(answer, answer, envelope({"id": "q-2"}))
+    falcon, transport = make_falcon(answer, answer, envelope("q-2"))
     queries = falcon.saved_queries()
     known = await queries.get("q-1")
 

@@ -356,7 +356,7 @@ async def test_what_the_gateway_changed_survives_a_restart(
         await client.call("POST", f"{GROUPS}?action_name=remove_all&ids=g", json={})
     async with open_client(data_dir=tmp_path) as client:
         host = (await client.call("GET", "/devices/entities/devices/v2?ids=a")).json()
-        board_id = made.json()["resources"][0]["id"]
+        board_id = made.json()["resources"][0]
         read = (await client.call("GET", f"{BOARDS}?ids={board_id}&search_domain=falcon")).json()
         joined = await client.call(
             "POST", f"{GROUPS}?action_name=add_group_member&ids=g", json=everyone()
