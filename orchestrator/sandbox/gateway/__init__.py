@@ -5,7 +5,9 @@
     fql            the filter language, and sorting
     tokens         OAuth2
     rules          correlation rules
-    rule_versions  their versions, exports and templates
+    rule_versions  their versions and exports
+    rule_owners    whose they are
+    rule_templates what they can be made of
     alerts         what the rules raised
     hosts          devices, read
     host_actions   devices, changed; their state and history
@@ -33,6 +35,8 @@ from orchestrator.sandbox.gateway import (
     labels,
     lookup_files,
     parsers,
+    rule_owners,
+    rule_templates,
     rule_versions,
     rules,
     templates,
@@ -46,6 +50,8 @@ __all__ = ["GatewayFace", "routes"]
 _RESOURCES = (
     tokens,
     rules,
+    rule_owners,
+    rule_templates,
     rule_versions,
     alerts,
     hosts,
