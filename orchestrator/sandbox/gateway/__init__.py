@@ -11,6 +11,7 @@
     alerts         what the rules raised
     hosts          devices, read
     host_actions   devices, changed; their state and history
+    host_groups    groups of devices, and who is in them
     forms          forms and search domains of the content routes
     lookup_files   files by search domain
     templates      saved queries, dashboards, parsers
@@ -31,6 +32,7 @@ from orchestrator.sandbox.gateway import (
     alerts,
     connections,
     host_actions,
+    host_groups,
     hosts,
     labels,
     lookup_files,
@@ -56,6 +58,7 @@ _RESOURCES = (
     alerts,
     hosts,
     host_actions,
+    host_groups,
     lookup_files,
     templates,
     parsers,

@@ -432,6 +432,13 @@ POISON: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", f"{ACTIONS}?action_name=melt", {"json": {"ids": ["a"]}}),
     ("PATCH", "/devices/entities/devices/tags/v1", {"json": {"device_ids": ["a"], "tags": ["x"]}}),
     ("POST", f"{GROUPS}?action_name=remove_all", {"json": {}}),
+    ("POST", "/devices/entities/host-groups/v1", {"json": {"resources": [1]}}),
+    (
+        "POST",
+        "/devices/entities/host-groups/v1",
+        {"json": {"resources": [{"group_type": [], "name": "x"}]}},
+    ),
+    ("GET", "/devices/queries/host-group-members/v1", {}),
     ("POST", BOARDS, {"data": {"yaml_template": "{"}}),
     ("POST", BOARDS, {"data": {"yaml_template": "[" * 5_000}}),
     ("POST", BOARDS, {"content": b"x", "headers": {"content-type": "multipart/form-data"}}),
