@@ -25,6 +25,7 @@ _COLOURS = {
     ChangeKind.UPDATE: "yellow",
     ChangeKind.DELETE: "red",
     ChangeKind.FOREIGN: "red",
+    ChangeKind.UNTOLD: "red",
     ChangeKind.NONE: "dim",
 }
 
@@ -36,8 +37,8 @@ _COLOURS = {
 def plan(ctx: click.Context, repo: str, as_json: bool) -> None:
     """Show what deploy would change, as a diff; nothing is written.
 
-    Exit code 1: something would change, or an asset of the same name is not ours; 4: a rule was
-    left out.
+    Exit code 1: something would change, an asset of the same name is not ours, or an action has
+    no notification on NG-SIEM; 4: a rule was left out.
     """
     config = config_of(ctx)
     rules = load_rules_or_report(config)
@@ -59,8 +60,8 @@ def deploy(ctx: click.Context, repo: str, yes: bool) -> None:
     """Create or update the rules' assets: saved searches, scheduled searches, alerts, lookups.
 
     The plan is shown first. Only assets that carry our label and marker are touched; a second run
-    changes nothing. Exit code 1: not applied, or an asset of the same name is not ours; 4: a rule
-    was left out.
+    changes nothing. Exit code 1: not applied, an asset of the same name is not ours, or an action
+    has no notification on NG-SIEM; 4: a rule was left out.
     """
     config = config_of(ctx)
     rules = load_rules_or_report(config)

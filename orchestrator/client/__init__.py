@@ -26,6 +26,7 @@ from orchestrator.client.gateway.correlation_rules import CorrelationRules
 from orchestrator.client.gateway.files import GatewayFiles
 from orchestrator.client.gateway.hec import ConnectionIngest
 from orchestrator.client.gateway.hosts import Hosts
+from orchestrator.client.gateway.rule_templates import RuleTemplate, RuleTemplates
 from orchestrator.client.gateway.rule_versions import RuleVersion, RuleVersions
 from orchestrator.client.gateway.saved_queries import SavedQueries
 from orchestrator.client.graphql.actions import Actions
@@ -189,6 +190,8 @@ __all__ = [
     "RuleRun",
     "RuleState",
     "RuleSuppression",
+    "RuleTemplate",
+    "RuleTemplates",
     "RuleVersion",
     "RuleVersions",
     "RunningQueries",

@@ -17,6 +17,7 @@ from orchestrator.client.gateway.connections import Connections
 from orchestrator.client.gateway.correlation_rules import CorrelationRules
 from orchestrator.client.gateway.files import GatewayFiles
 from orchestrator.client.gateway.hosts import Hosts
+from orchestrator.client.gateway.rule_templates import RuleTemplates
 from orchestrator.client.gateway.rule_versions import RuleVersions
 from orchestrator.client.gateway.saved_queries import SavedQueries
 from orchestrator.client.http.addresses import CLOUDS, check_falcon_address
@@ -149,6 +150,14 @@ class Falcon(Searching):
     def rule_versions(self) -> RuleVersions:
         """Return the versions of the tenant's correlation rules."""
         return RuleVersions(self._session)
+
+    def rule_templates(self, customer_id: str) -> RuleTemplates:
+        """Return the templates that the tenant makes correlation rules of.
+
+        Args:
+            customer_id: As for `assets`.
+        """
+        return RuleTemplates(self._session, customer_id=customer_id)
 
     def hosts(self) -> Hosts:
         """Return the tenant's hosts."""

@@ -136,6 +136,19 @@ def taken_over(wanted: Asset, ours: Asset) -> Asset:
     return replace(ours, **members, notifications=told)
 
 
+def untold_actions(asset: Asset, *, ours: Asset | None) -> tuple[str, ...]:
+    """Return the actions that nobody would be told by, sorted; none but of a correlation rule.
+
+    Its actions are the kinds of its notifications, which a rule's file cannot make. Those that
+    `ours` has on the far side already are no change.
+    """
+    if not isinstance(asset, CorrelationRule):
+        return ()
+    known = ours.actions if isinstance(ours, CorrelationRule) else ()
+    told = {note.kind for note in asset.notifications}
+    return tuple(sorted(set(asset.actions) - told - set(known)))
+
+
 def rule_of(asset: Asset) -> str | None:
     """Return the id of the rule that the asset is marked with; None if it is not ours."""
     found = _MARKER.findall(asset.description)

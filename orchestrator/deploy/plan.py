@@ -14,7 +14,14 @@ from orchestrator.client.types import (
     SavedQuery,
     ScheduledSearch,
 )
-from orchestrator.deploy.desired import desired_asset, digest, files_of, rule_of, taken_over
+from orchestrator.deploy.desired import (
+    desired_asset,
+    digest,
+    files_of,
+    rule_of,
+    taken_over,
+    untold_actions,
+)
 from orchestrator.deploy.diff import diff_lines, differs
 from orchestrator.deploy.ports import AssetApi, FileApi
 from orchestrator.errors import NotFound
@@ -30,6 +37,8 @@ class ChangeKind(StrEnum):
     NONE = "none"
     FOREIGN = "foreign"
     """An asset of that name is not ours: it is left alone, and the rule is not deployed."""
+    UNTOLD = "untold"
+    """The file names an action that the correlation rule cannot carry out: nothing is deployed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +55,7 @@ class Change:
     """A lookup file's new content."""
     file: str = ""
     lines: tuple[str, ...] = ()
-    """The diff."""
+    """The diff; of an untold one, why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +69,13 @@ class Plan:
     @property
     def pending(self) -> tuple[Change, ...]:
         """Return what would be written."""
-        quiet = (ChangeKind.NONE, ChangeKind.FOREIGN)
+        quiet = (ChangeKind.NONE, *_REFUSED)
         return tuple(change for change in self.changes if change.kind not in quiet)
 
     @property
     def refused(self) -> tuple[Change, ...]:
-        """Return what stays undone because somebody else's asset has the name."""
-        return tuple(c for c in self.changes if c.kind is ChangeKind.FOREIGN)
+        """Return what stays undone: the name is taken, or an action has no way to anybody."""
+        return tuple(change for change in self.changes if change.kind in _REFUSED)
 
 
 async def make_plan(
@@ -191,6 +200,9 @@ def _asset_change(
     if _is_taken(rule, wanted, listed):
         return Change(kind=ChangeKind.FOREIGN, rule=rule.slug, what=what, before=same_name)
     if ours is None:
+        untold = untold_actions(wanted, ours=None)
+        if untold:
+            return _untold(rule, what, untold)
         return Change(
             kind=ChangeKind.CREATE,
             rule=rule.slug,
@@ -199,6 +211,9 @@ def _asset_change(
             lines=diff_lines(None, wanted),
         )
     after = taken_over(wanted, ours)
+    untold = untold_actions(after, ours=ours)
+    if untold:
+        return _untold(rule, what, untold)
     kind = ChangeKind.UPDATE if differs(ours, after) else ChangeKind.NONE
     return Change(
         kind=kind,
@@ -208,6 +223,11 @@ def _asset_change(
         after=after,
         lines=diff_lines(ours, after) if kind is ChangeKind.UPDATE else (),
     )
+
+
+def _untold(rule: Rule, what: str, untold: Sequence[str]) -> Change:
+    reason = f"no notification of it: {', '.join(untold)}; make one in NG-SIEM, or take it off"
+    return Change(kind=ChangeKind.UNTOLD, rule=rule.slug, what=what, lines=(reason,))
 
 
 async def _file_change(
@@ -235,6 +255,7 @@ async def _file_change(
     )
 
 
+_REFUSED = (ChangeKind.FOREIGN, ChangeKind.UNTOLD)
 _LOGSCALE_KINDS: tuple[type[Asset], ...] = (
     SavedQuery,
     ScheduledSearch,

@@ -68,6 +68,7 @@ NOW = datetime(2026, 3, 10, 2, 0, tzinfo=UTC)
 TOKEN = "matrix-token"
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 CUSTOMER = "0123456789abcdef0123456789abcdef"
+TEMPLATE_ID = f"{1:032x}"
 HOST = "http://sandbox"
 PACKAGE = package_files.package()
 PACKAGE_ID = f"{package_files.NAME}@1.2.0"
@@ -670,6 +671,24 @@ OPERATIONS: Mapping[str, Operation] = {
         run=lambda s: s.falcon.rule_versions().load(s.kept["older"].rule.raw),
         prepare=make_versions,
         renews=True,
+    ),
+    "list rule templates": Operation(
+        run=lambda s: s.falcon.rule_templates(CUSTOMER).find(), prepare=fetch_token, renews=True
+    ),
+    "read rule template": Operation(
+        run=lambda s: s.falcon.rule_templates(CUSTOMER).get(TEMPLATE_ID),
+        prepare=fetch_token,
+        renews=True,
+    ),
+    "create rule from template": Operation(
+        run=lambda s: s.falcon.rule_templates(CUSTOMER).create_rule(
+            replace(RULE, template_id=TEMPLATE_ID)
+        ),
+        prepare=fetch_token,
+        renews=True,
+    ),
+    "count versions": Operation(
+        run=lambda s: s.falcon.rule_versions().counts("severity"), prepare=make_rule, renews=True
     ),
     "list connections": Operation(
         run=lambda s: s.falcon.connections().list(), prepare=make_connection, renews=True

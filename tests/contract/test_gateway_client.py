@@ -155,6 +155,38 @@ async def test_rule_through_its_whole_life(stage: tuple[Falcon, Sandbox]) -> Non
         await rules.get(made.id)
 
 
+async def test_rule_is_made_of_each_template(stage: tuple[Falcon, Sandbox]) -> None:
+    falcon, _ = stage
+    templates, rules = falcon.rule_templates("AB" * 16 + "-01"), falcon.assets("ab" * 16)
+
+    found = await templates.find(filter_text="vendors:'Sandbox'", sort="name|desc")
+    made = [await templates.create_rule(template.rule) for template in found]
+    on = await templates.create_rule(replace(found[0].rule, name="mine", enabled=True))
+
+    assert [template.id for template in found] == [f"{number:032x}" for number in (3, 2, 1)]
+    assert await templates.ids() == tuple(template.id for template in reversed(found))
+    assert await templates.get(found[0].id) == found[0]
+    assert [replace(rule, id="") for rule in made] == [template.rule for template in found]
+    assert (on.name, on.enabled, on.template_id) == ("mine", True, found[0].id)
+    assert len(await rules.find()) == 4
+    with pytest.raises(NotFound, match="template 'no' not found"):
+        await templates.get("no")
+    with pytest.raises(NotFound, match="template 'no' not found"):
+        await templates.create_rule(replace(RULE, template_id="no"))
+
+
+async def test_versions_are_counted_by_a_member(stage: tuple[Falcon, Sandbox]) -> None:
+    falcon, _ = stage
+    rules, versions = falcon.assets("ab" * 16), falcon.rule_versions()
+    for name, severity in (("a", 90), ("b", 50), ("c", 50)):
+        await rules.create(replace(RULE, name=name, severity=severity))
+
+    assert list((await versions.counts("severity")).items()) == [("50", 2), ("90", 1)]
+    assert await versions.counts("severity", filter_text="name:!'b'", limit=1) == {"50": 1}
+    with pytest.raises(RequestRejected, match="a field and a colon is expected"):
+        await versions.counts("severity", filter_text="name")
+
+
 async def test_rules_are_found_by_filter_text_and_sort(stage: tuple[Falcon, Sandbox]) -> None:
     falcon, _ = stage
     rules, versions = falcon.assets("ab" * 16), falcon.rule_versions()

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from orchestrator.client.gateway.envelope import ask, list_all
 from orchestrator.client.gateway.rule_reading import read_rule
-from orchestrator.client.gateway.rule_writing import INACTIVE, create_body, patch_of
+from orchestrator.client.gateway.rule_writing import INACTIVE, create_body, customer_of, patch_of
 from orchestrator.client.http.session import Session, json_request
 from orchestrator.client.http.transport import Request
 from orchestrator.client.types import Asset, CorrelationRule
@@ -31,7 +31,7 @@ class CorrelationRules:
 
     def __init__(self, session: Session, *, customer_id: str) -> None:
         self._session = session
-        self._customer_id = customer_id.partition("-")[0].lower()
+        self._customer_id = customer_of(customer_id)
 
     async def list(self, kind: type[A]) -> tuple[A, ...]:
         """Return all correlation rules, sorted by name; none of any other kind.

@@ -116,6 +116,31 @@ class RuleVersions:
         page = await ask(self._session, request)
         return tuple(Export(id=m.text("id"), href=m.text("href")) for m in page.objects)
 
+    async def counts(
+        self, member: str, *, filter_text: str = "", limit: int = 10
+    ) -> dict[str, int]:
+        """Count versions by the values of a member, such as `severity`, the most frequent first.
+
+        Args:
+            member: As an FQL filter names it.
+            filter_text: FQL; empty counts all versions.
+            limit: How many values are told at most; from 1.
+
+        Raises:
+            RequestRejected: The filter is not FQL, or nothing can be counted by the member.
+        """
+        spec = {"field": member, "name": member, "type": "terms", "size": limit}
+        request = json_request(
+            "POST",
+            "correlation-rules/aggregates/rule-versions/v1",
+            [spec],
+            query=(("filter", filter_text),) if filter_text else (),
+            idempotent=True,
+        )
+        page = await ask(self._session, request)
+        buckets = [bucket for found in page.objects for bucket in found.members("buckets")]
+        return {_label(bucket): bucket.number("count") for bucket in buckets}
+
     async def load(self, version: Mapping[str, object]) -> tuple[RuleVersion, ...]:
         """Import one exported version and return what it became: a version, or a rule.
 
@@ -134,6 +159,14 @@ def _read(members: Members) -> RuleVersion:
         updated_at=members.text("last_updated_on", ""),
         rule=read_rule(members),
     )
+
+
+def _label(bucket: Members) -> str:
+    # Values of a number are labelled with numbers.
+    label = bucket.raw.get("label")
+    if not isinstance(label, str | int | float):
+        raise bucket.wrong("label", "a text or a number")
+    return str(label)
 
 
 def _quoted(text: str) -> str:

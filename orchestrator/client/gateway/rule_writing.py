@@ -18,6 +18,11 @@ INACTIVE = "inactive"
 _ON_FAILURE = {"send_on_success": "never", "send_on_failure": "always"}
 
 
+def customer_of(customer_id: str) -> str:
+    """Return the tenant's id as the gateway takes it: in lower case, without the checksum."""
+    return customer_id.partition("-")[0].lower()
+
+
 def create_body(
     rule: CorrelationRule, *, customer_id: str, trigger_on_create: bool
 ) -> dict[str, object]:

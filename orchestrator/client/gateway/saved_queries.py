@@ -122,9 +122,9 @@ class SavedQueries:
             parts.append(Part(name="ids", content=query_id.encode()))
         request = multipart(method, _TEMPLATE, *parts, idempotent=False)
         page = await ask(self._session, request)
-        if not page.objects:
+        if not page.ids:
             raise RequestRejected(f"saved query {query.name} was not stored")
-        return page.objects[0].text("id")
+        return page.ids[0]
 
 
 def _template(found: Members) -> Members:

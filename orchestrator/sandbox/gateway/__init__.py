@@ -5,10 +5,13 @@
     fql            the filter language, and sorting
     tokens         OAuth2
     rules          correlation rules
-    rule_versions  their versions, exports and templates
+    rule_versions  their versions and exports
+    rule_owners    whose they are
+    rule_templates what they can be made of
     alerts         what the rules raised
     hosts          devices, read
     host_actions   devices, changed; their state and history
+    host_groups    groups of devices, and who is in them
     forms          forms and search domains of the content routes
     lookup_files   files by search domain
     templates      saved queries, dashboards, parsers
@@ -33,10 +36,13 @@ from orchestrator.sandbox.gateway import (
     foundry,
     foundry_searches,
     host_actions,
+    host_groups,
     hosts,
     labels,
     lookup_files,
     parsers,
+    rule_owners,
+    rule_templates,
     rule_versions,
     rules,
     templates,
@@ -50,10 +56,13 @@ __all__ = ["GatewayFace", "routes"]
 _RESOURCES = (
     tokens,
     rules,
+    rule_owners,
+    rule_templates,
     rule_versions,
     alerts,
     hosts,
     host_actions,
+    host_groups,
     lookup_files,
     templates,
     parsers,

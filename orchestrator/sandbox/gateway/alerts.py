@@ -1,6 +1,8 @@
 """Alerts: what correlation rules raised, read and worked on as the vendor's Alerts service does.
 
 Only rules make them, see `triggers.detections`; an alert has the members that a rule's run knows.
+The deprecated versions name alerts by `ids`; what those are is not published, so that an alert's
+`id` and its composite id are both taken.
 Source: CrowdStrike falconpy and gofalcon, alerts.
 """
 
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -45,28 +47,38 @@ _STATUSES = ("new", "in_progress", "reopened", "closed")
 def routes() -> list[BaseRoute]:
     """Return the routes of alerts."""
     return [
-        Route("/alerts/queries/alerts/v2", query),
-        Route("/alerts/entities/alerts/v2", read, methods=["POST"]),
+        Route("/alerts/queries/alerts/v1", _query("id")),
+        Route("/alerts/queries/alerts/v2", _query("composite_id")),
+        Route("/alerts/entities/alerts/v1", _read("ids"), methods=["POST"]),
+        Route("/alerts/entities/alerts/v2", _read("composite_ids"), methods=["POST"]),
         Route("/alerts/combined/alerts/v1", combined, methods=["POST"]),
-        Route("/alerts/entities/alerts/v3", update, methods=["PATCH"]),
+        Route("/alerts/entities/alerts/v1", _update("ids"), methods=["PATCH"]),
+        Route("/alerts/entities/alerts/v2", _update("ids"), methods=["PATCH"]),
+        Route("/alerts/entities/alerts/v3", _update("composite_ids"), methods=["PATCH"]),
     ]
 
 
-async def query(request: Request) -> Response:
-    """`GET /alerts/queries/alerts/v2`: composite ids, newest first unless a sort says otherwise."""
-    text = request.query_params.get("q", "").casefold()
-    found = wanted(request, _visible(request), sort=_SORT)
-    ids = [
-        a["composite_id"] for a in found if text in f"{a['name']}\n{a['description']}".casefold()
-    ]
-    return page(request, ids, limit=_PAGE, most=10_000)
+def _query(shown: str) -> Callable[[Request], Any]:
+    async def query(request: Request) -> Response:
+        """`GET /alerts/queries/alerts/v2`: ids, newest first unless a sort says otherwise."""
+        text = request.query_params.get("q", "").casefold()
+        found = wanted(request, _visible(request), sort=_SORT)
+        ids = [a[shown] for a in found if text in f"{a['name']}\n{a['description']}".casefold()]
+        return page(request, ids, limit=_PAGE, most=10_000)
+
+    return query
 
 
-async def read(request: Request) -> Response:
-    """`POST /alerts/entities/alerts/v2`: up to 1000 by composite id; others are left out."""
-    known = {alert["composite_id"]: alert for alert in _visible(request)}
-    ids = texts_in(await object_body(request), "composite_ids", most=_MOST_IDS)
-    return answer([known[i] for i in ids if i in known])
+def _read(member: str) -> Callable[[Request], Any]:
+    async def read(request: Request) -> Response:
+        """`POST /alerts/entities/alerts/v2`: up to 1000 by id; others are left out."""
+        alerts = _visible(request)
+        known = {alert["composite_id"]: alert for alert in alerts}
+        places = _places(alerts, member)
+        ids = texts_in(await object_body(request), member, most=_MOST_IDS)
+        return answer([known[places[i]] for i in ids if i in places])
+
+    return read
 
 
 async def combined(request: Request) -> Response:
@@ -88,21 +100,35 @@ async def combined(request: Request) -> Response:
     return answer(found[first : first + limit], pagination=pagination)
 
 
-async def update(request: Request) -> Response:
-    """`PATCH /alerts/entities/alerts/v3`: action parameters, applied to each alert in order."""
-    sandbox = caller(request, Right.CHANGE_TRIGGERS)
-    body = await object_body(request)
-    ids = texts_in(body, "composite_ids", most=_MOST_IDS)
-    changes = [_change_of(parameter) for parameter in _parameters(body)]
-    alerts = sandbox.content.setdefault(ALERTS, {})
-    for alert_id in (i for i in ids if i in alerts):
-        alert = dict(alerts[alert_id])
-        for change in changes:
-            alert |= change(alert)
-        alerts[alert_id] = alert | {"updated_timestamp": format_instant(sandbox.clock.now())}
-    sandbox.save()
-    missing = [problem(404, "no such alert", about=i) for i in ids if i not in alerts]
-    return answer([], written=len(ids) - len(missing), errors=missing)
+def _update(member: str) -> Callable[[Request], Any]:
+    async def update(request: Request) -> Response:
+        """`PATCH /alerts/entities/alerts/v3`: action parameters, applied to each alert in order.
+
+        Tags are taken away before others are added.
+        """
+        sandbox = caller(request, Right.CHANGE_TRIGGERS)
+        body = await object_body(request)
+        ids = texts_in(body, member, most=_MOST_IDS)
+        parameters = sorted(_parameters(body), key=lambda given: given.get("name") == "add_tag")
+        changes = [_change_of(parameter) for parameter in parameters]
+        alerts = sandbox.content.setdefault(ALERTS, {})
+        places = _places(alerts.values(), member)
+        for place in (places[i] for i in ids if i in places):
+            alert = dict(alerts[place])
+            for change in changes:
+                alert |= change(alert)
+            alerts[place] = alert | {"updated_timestamp": format_instant(sandbox.clock.now())}
+        sandbox.save()
+        missing = [problem(404, "no such alert", about=i) for i in ids if i not in places]
+        return answer([], written=len(ids) - len(missing), errors=missing)
+
+    return update
+
+
+def _places(alerts: Iterable[Record], member: str) -> dict[str, str]:
+    """Return what a request may call each alert, by its `member`, to the alert's composite id."""
+    names = ("composite_id", "id") if member == "ids" else ("composite_id",)
+    return {alert[name]: alert["composite_id"] for alert in alerts for name in names}
 
 
 def _visible(request: Request) -> list[Record]:

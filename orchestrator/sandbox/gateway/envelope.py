@@ -21,7 +21,7 @@ _LARGEST_NUMBER = 10**9
 
 
 def envelope(
-    resources: Sequence[Any],
+    resources: Sequence[Any] | Mapping[str, Any],
     *,
     pagination: Mapping[str, object] | None = None,
     written: int | None = None,
@@ -31,7 +31,7 @@ def envelope(
     """Return `resources` in the gateway's frame.
 
     Args:
-        resources: What is answered; ids or objects.
+        resources: What is answered; ids or objects, or a single object where the gateway does so.
         pagination: Where the page stands, for listings.
         written: How many were changed, for changes.
         errors: What failed of several, each with `code` and `message`.
@@ -46,7 +46,8 @@ def envelope(
         meta["pagination"] = dict(pagination)
     if written is not None:
         meta["writes"] = {"resources_affected": written}
-    return {"meta": meta, "resources": list(resources), "errors": list(errors)}
+    shown = dict(resources) if isinstance(resources, Mapping) else list(resources)
+    return {"meta": meta, "resources": shown, "errors": list(errors)}
 
 
 def new_trace_id() -> str:
@@ -55,7 +56,7 @@ def new_trace_id() -> str:
 
 
 def answer(
-    resources: Sequence[Any],
+    resources: Sequence[Any] | Mapping[str, Any],
     *,
     pagination: Mapping[str, object] | None = None,
     written: int | None = None,
@@ -70,6 +71,12 @@ def answer(
     response = json_answer(body, status=status)
     response.headers[TRACE_HEADER] = trace_id
     return response
+
+
+def outcome(key: str, name: object, error: str = "", **more: object) -> dict[str, object]:
+    """Return how one of several went; without an `error` it was done."""
+    found: dict[str, object] = {key: name, "success": not error, **more}
+    return {**found, "error": error} if error else found
 
 
 def problem(code: int, message: str, *, about: str = "") -> dict[str, object]:

@@ -1,7 +1,7 @@
 """What may be done to hosts, and what is known of their past.
 
 No sensor answers here, so containment is complete at once, and a host's history is what its record
-itself tells. Groups are known by the hosts that are in them: no route here makes one.
+itself tells. Groups have their routes in `host_groups`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from orchestrator.sandbox.gateway.envelope import (
     caller,
     ids_in,
     object_body,
-    predicate,
     problem,
     texts_in,
 )
@@ -57,7 +56,6 @@ def routes() -> list[BaseRoute]:
         Route(f"{entities}/devices-actions/v2", act, methods=["POST"]),
         Route(f"{entities}/devices-actions-delete/v1", delete, methods=["POST"]),
         Route(f"{entities}/devices/tags/v1", change_tags, methods=["PATCH"]),
-        Route(f"{entities}/group-actions/v1", change_groups, methods=["POST"]),
         Route(f"{entities}/online-state/v1", online_state),
         Route(f"{combined}/login-history/v1", logins, methods=["POST"]),
         Route(f"{combined}/login-history/v2", logins, methods=["POST"]),
@@ -72,7 +70,7 @@ async def act(request: Request) -> Response:
     if name not in _ACTIONS:
         raise Refusal(400, f"action_name must be one of {', '.join(_ACTIONS)}")
     ids = texts_in(await object_body(request), "ids", most=_MOST_ACTED_ON)
-    _change(sandbox, ids, _ACTIONS[name])
+    change_hosts(sandbox, ids, _ACTIONS[name])
     return _affected(sandbox, ids)
 
 
@@ -103,40 +101,11 @@ async def change_tags(request: Request) -> Response:
             gone = {"device_id": device_id, "updated": False, "code": 404}
             outcomes.append({**gone, "error": "no such host"})
             continue
-        _change(
-            sandbox, [device_id], {"tags": _with(host.get("tags"), tags, is_added=action == "add")}
-        )
+        after = with_items(host.get("tags"), tags, is_added=action == "add")
+        change_hosts(sandbox, [device_id], {"tags": after})
         outcomes.append({"device_id": device_id, "updated": True, "code": 200})
     sandbox.save()
     return answer(outcomes, written=sum(bool(outcome["updated"]) for outcome in outcomes))
-
-
-async def change_groups(request: Request) -> Response:
-    """`POST /devices/entities/group-actions/v1?ids=&action_name=`: members of host groups.
-
-    Whom to add or remove says the FQL of the action parameter `filter`.
-    """
-    sandbox = caller(request, Right.ADMIN)
-    groups, action = ids_in(request), request.query_params.get("action_name", "")
-    if action not in ("add_group_member", "remove_group_member", "remove_all"):
-        raise Refusal(
-            400, "action_name must be add_group_member, remove_group_member or remove_all"
-        )
-    known = sandbox.content.setdefault("host groups", {})
-    for host in sandbox.hosts.values():
-        known.update({group: {"id": group} for group in host.get("groups") or ()})
-    unknown = next((group for group in groups if group not in known), None)
-    if unknown is not None:
-        raise Refusal(404, f"host group {unknown[:80]!r} not found")
-    matches = predicate(request, "")
-    if action != "remove_all":
-        matches = predicate(request, _filter_of(await object_body(request)))
-    for device_id, host in list(sandbox.hosts.items()):
-        joined = _with(host.get("groups"), groups, is_added=action == "add_group_member")
-        if matches(host) and joined != (host.get("groups") or []):
-            _change(sandbox, [device_id], {"groups": joined})
-    sandbox.save()
-    return answer([known[group] for group in groups], written=len(groups))
 
 
 async def online_state(request: Request) -> Response:
@@ -198,7 +167,8 @@ async def _history(
     )
 
 
-def _change(sandbox: Sandbox, ids: Sequence[str], changes: Mapping[str, Any]) -> None:
+def change_hosts(sandbox: Sandbox, ids: Sequence[str], changes: Mapping[str, Any]) -> None:
+    """Lay the changes over the hosts' records; `save` makes it last."""
     now = format_instant(sandbox.clock.now())
     for device_id in ids:
         host = sandbox.hosts.get(device_id)
@@ -217,21 +187,12 @@ def _affected(sandbox: Sandbox, ids: Sequence[str], known: Sequence[str] | None 
     return answer(entities, written=len(found), errors=missing, status=202)
 
 
-def _with(before: object, items: Sequence[str], *, is_added: bool) -> list[str]:
+def with_items(before: object, items: Sequence[str], *, is_added: bool) -> list[str]:
+    """Return a record's list with the items added, or without them; of no list, an empty one."""
     kept = [str(item) for item in before] if isinstance(before, list) else []
     if is_added:
         return list(dict.fromkeys([*kept, *items]))
     return [item for item in kept if item not in items]
-
-
-def _filter_of(body: Record) -> str:
-    parameters = body.get("action_parameters")
-    for parameter in parameters if isinstance(parameters, list) else ():
-        if isinstance(parameter, dict) and parameter.get("name") == "filter":
-            text = str(parameter.get("value", ""))
-            if text.strip():
-                return text
-    raise Refusal(400, "action_parameters must have a filter")
 
 
 def _state_of(host: Record, now: datetime) -> str:

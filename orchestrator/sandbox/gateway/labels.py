@@ -14,7 +14,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from orchestrator.sandbox.answers import Refusal
-from orchestrator.sandbox.gateway.envelope import answer, caller, object_body, problem, texts_in
+from orchestrator.sandbox.gateway.envelope import (
+    answer,
+    caller,
+    object_body,
+    outcome,
+    problem,
+    texts_in,
+)
 from orchestrator.sandbox.gateway.forms import domains_of
 from orchestrator.sandbox.gateway.lookup_files import ENTITIES, items_in
 from orchestrator.sandbox.gateway.templates import DASHBOARDS, QUERIES, Kind, found_in
@@ -84,7 +91,7 @@ def _routes_of(kind: Labelled) -> list[BaseRoute]:
             sandbox = caller(request, kind.right)
             body = await object_body(request)
             domain = str(body.get("search_domain", "all"))
-            done: list[dict[str, object]] = []
+            outcomes: list[dict[str, object]] = []
             failed: list[dict[str, object]] = []
             for item in items_in(body, "items"):
                 name = str(item.get(kind.key, ""))
@@ -93,10 +100,11 @@ def _routes_of(kind: Labelled) -> list[BaseRoute]:
                     labels = kind.change(sandbox, domain, name, what)
                 except Refusal as exc:
                     failed.append(problem(exc.status, exc.text, about=name))
+                    outcomes.append(outcome(kind.key, name, exc.text, labels=[]))
                 else:
-                    done.append({kind.key: name, "labels": labels})
+                    outcomes.append(outcome(kind.key, name, labels=labels))
             sandbox.save()
-            return answer(done, errors=failed, written=len(done))
+            return answer(outcomes, errors=failed, written=len(outcomes) - len(failed))
 
         return change
 

@@ -1,4 +1,7 @@
-"""Lookup files by search domain: one or several, whole or by rows."""
+"""Lookup files by search domain: one or several, whole or by rows.
+
+What was written is answered with its name, as gofalcon's models have it.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from orchestrator.sandbox.gateway.envelope import (
     caller,
     ids_in,
     object_body,
+    outcome,
     page,
     problem,
     wanted,
@@ -63,7 +67,7 @@ async def write_file(request: Request) -> Response:
     name = form.texts.get("filename") or name
     domains = domains_of(sandbox, form.texts.get("search_domain", "all"))
     _write(sandbox, domains, name, content, is_new=request.method == "POST")
-    return answer([{"name": name}], written=1)
+    return answer([name], written=1)
 
 
 async def delete_files(request: Request) -> Response:
@@ -95,7 +99,7 @@ async def change_entries(request: Request) -> Response:
     for domain in holders:
         changed = _merged(domain.files[name].content, content, form.texts)
         sandbox.put_file(domain, name, changed, by="gateway")
-    return answer([{"name": name}], written=1)
+    return answer([name], written=1)
 
 
 async def list_files(request: Request) -> Response:
@@ -127,7 +131,7 @@ async def write_files(request: Request) -> Response:
     sandbox = caller(request, Right.CHANGE_FILES)
     body = await object_body(request)
     domains = domains_of(sandbox, str(body.get("search_domain", "all")))
-    done: list[dict[str, str]] = []
+    outcomes: list[dict[str, object]] = []
     failed: list[dict[str, object]] = []
     for item in items_in(body, "lookup_files"):
         name, content = str(item.get("filename", "")), str(item.get("content", "")).encode()
@@ -135,9 +139,10 @@ async def write_files(request: Request) -> Response:
             _write(sandbox, domains, name, content, is_new=request.method == "POST")
         except Refusal as exc:
             failed.append(problem(exc.status, exc.text, about=name))
+            outcomes.append(outcome("filename", name, exc.text))
         else:
-            done.append({"filename": name})
-    return answer(done, errors=failed, written=len(done))
+            outcomes.append(outcome("filename", name))
+    return answer(outcomes, errors=failed, written=len(outcomes) - len(failed))
 
 
 def items_in(body: Mapping[str, object], name: str) -> list[dict[str, object]]:

@@ -60,11 +60,11 @@ async def write(request: Request) -> Response:
     members |= {**lists, "yaml_template": _template_of({**members, **lists})}
     record = keep(PARSERS, sandbox, shelf, members, old_id=old_id)
     sandbox.save()
-    return answer([_shown(record)], written=1)
+    return answer([record["id"]], written=1)
 
 
 async def clone(request: Request) -> Response:
-    """`POST …/parsers-clone/v1`: a copy under another name."""
+    """`POST …/parsers-clone/v1`: a copy under another name, answered with a single object."""
     sandbox = caller(request, Right.ADMIN)
     body = await object_body(request)
     shelf = PARSERS.shelf(sandbox, "parsers-repository")
@@ -75,11 +75,17 @@ async def clone(request: Request) -> Response:
     members["yaml_template"] = _template_of(members)
     record = keep(PARSERS, sandbox, shelf, members, old_id=None)
     sandbox.save()
-    return answer([_shown(record)], written=1)
+    return answer({"id": record["id"], "name": record["name"]}, written=1)
 
 
 def _shown(record: Record) -> Record:
-    own = {"id": record["id"], "name": record["name"], "script": record["script"]}
+    own = {
+        "id": record["id"],
+        "name": record["name"],
+        "display_name": record["name"],
+        "is_built_in": False,
+        "script": record["script"],
+    }
     return {**own, **{name: record.get(name, []) for name in _LISTS}}
 
 

@@ -1,7 +1,7 @@
 """Versions of correlation rules: list, read, publish, delete, count, export and import.
 
 What an export's address serves, and that an import takes the same, is the sandbox's own: neither
-is published. Templates are the vendor's, so there are none.
+is published.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _BUCKETS = 10
 
 
 def routes() -> list[BaseRoute]:
-    """Return the routes of versions and of the vendor's templates."""
+    """Return the routes of versions."""
     return [
         Route(f"{PREFIX}/combined/rules/v2", list_versions),
         Route(f"{PREFIX}/queries/rules/v2", list_version_ids),
@@ -59,9 +59,6 @@ def routes() -> list[BaseRoute]:
         Route(f"{_VERSIONS}/export/v1/{{export_id}}", download_export),
         Route(f"{_VERSIONS}/import/v1", import_versions, methods=["POST"]),
         Route(f"{PREFIX}/aggregates/rule-versions/v1", aggregate, methods=["POST"]),
-        Route(f"{PREFIX}/queries/templates/v1", list_templates),
-        Route(f"{PREFIX}/entities/templates/v1", get_templates),
-        Route(f"{PREFIX}/entities/templates/rules/v1", deploy_templates, methods=["POST"]),
     ]
 
 
@@ -208,35 +205,6 @@ def _counted(request: Request, spec: object, versions: Sequence[Record]) -> dict
     others = sum(count for _, count in ranked[size:])
     name = str(spec.get("name") or spec["field"])
     return {"name": name, "buckets": buckets, "sum_other_doc_count": others}
-
-
-async def list_templates(request: Request) -> Response:
-    """`GET …/queries/templates/v1`: none; templates are the vendor's."""
-    caller(request, Right.READ)
-    filter_in(request)
-    return page(request, [])
-
-
-async def get_templates(request: Request) -> Response:
-    """`GET …/entities/templates/v1?ids=`: none of them is known."""
-    caller(request, Right.READ)
-    raise _no_template(ids_in(request)[0])
-
-
-async def deploy_templates(request: Request) -> Response:
-    """`POST …/entities/templates/rules/v1`: nothing to make a rule of."""
-    caller(request, Right.CHANGE_TRIGGERS)
-    given = await json_body(request)
-    body = given[0] if isinstance(given, list) and given else given
-    templates = body.get("templates") if isinstance(body, dict) else None
-    if not isinstance(templates, list) or not templates or not isinstance(templates[0], dict):
-        raise Refusal(400, "templates must be an array, and not empty")
-    raise _no_template(str(templates[0].get("template_id", "")))
-
-
-def _no_template(template_id: str) -> Refusal:
-    problem = f"template {template_id[:80]!r} not found: the sandbox has none of the vendor's"
-    return Refusal(404, problem)
 
 
 def _version(sandbox: Sandbox, version_id: str) -> Record:

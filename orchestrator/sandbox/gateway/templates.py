@@ -2,8 +2,9 @@
 
 A kind says where its records are and how a template becomes one; the routes are the same for all.
 Saved queries are those of the search domain and run in its searches. Dashboards and parsers are
-kept and read; the sandbox draws none and parses with none.
-Source: CrowdStrike falconpy and gofalcon, ngsiem; the shape of a single answer is not published.
+kept and read; the sandbox draws none and parses with none. What was written is answered with its id
+alone. A listing has ids, but that of parsers has objects.
+Source: CrowdStrike falconpy and gofalcon, ngsiem.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from orchestrator.sandbox.gateway.envelope import (
     caller,
     ids_in,
     object_body,
+    outcome,
     page,
     problem,
     wanted,
@@ -34,6 +36,8 @@ from orchestrator.sandbox.settings import Right
 from orchestrator.sandbox.state import Sandbox
 from orchestrator.sandbox.storage.domains import AssetKind, Record
 
+OWN_PARSER = "custom"
+"""The type of the parsers that there are: made by hand."""
 _QUERY_SCHEMA = "https://schemas.humio.com/query/v0.6.0"
 Shelf = Callable[[Sandbox, str], dict[str, Record]]
 """Where the records of a kind are: sandbox and search domain to records by id."""
@@ -53,6 +57,8 @@ class Kind:
     """The parameter that says where."""
     right: Right
     shelf: Shelf
+    listed: Callable[[Record], object]
+    """What a listing has of a record."""
     required: Sequence[str]
     """Members that a template must have, texts all of them."""
     is_described: bool = False
@@ -80,12 +86,32 @@ def _parsers(sandbox: Sandbox, repository: str) -> dict[str, Record]:
     return sandbox.content.setdefault("parsers", {})
 
 
+def _id_of(record: Record) -> object:
+    return record["id"]
+
+
+def _listed_parser(record: Record) -> object:
+    return {
+        "ID": record["id"],
+        "Name": record["name"],
+        "built_by": "sandbox",
+        "impacted_connections": False,
+        "parser_type": OWN_PARSER,
+        "pass_through_alerts": False,
+        "product": [],
+        "update_available": False,
+        "vendor": "",
+        "version": "",
+    }
+
+
 QUERIES = Kind(
     name="saved query",
     path="savedqueries",
     items="saved_query_items",
     right=Right.CHANGE_SAVED_QUERIES,
     shelf=_saved_queries,
+    listed=_id_of,
     required=("name", "queryString"),
     is_described=True,
     defaults=saved_query_members("", "", {}),
@@ -97,6 +123,7 @@ DASHBOARDS = Kind(
     items="dashboard_items",
     right=Right.CHANGE_SAVED_QUERIES,
     shelf=_dashboards,
+    listed=_id_of,
     required=("name",),
 )
 PARSERS = Kind(
@@ -106,6 +133,7 @@ PARSERS = Kind(
     place="repository",
     right=Right.ADMIN,
     shelf=_parsers,
+    listed=_listed_parser,
     required=("name", "script"),
     keeps_name=True,
 )
@@ -119,10 +147,12 @@ def routes() -> list[BaseRoute]:
 def _routes_of(kind: Kind) -> list[BaseRoute]:
     async def listing(request: Request) -> Response:
         sandbox = caller(request, Right.READ)
-        # One filter more than the others have; what is kept here is made here.
-        is_foreign = request.query_params.get("parser_type", "custom") != "custom"
-        records = [] if is_foreign else list(_shelf(sandbox, request).values())
-        return page(request, [r["id"] for r in wanted(request, records)], limit=PAGE)
+        # Two filters that parsers alone have; what is kept here is made here, and has no updates.
+        query = request.query_params
+        is_ours = query.get("parser_type", OWN_PARSER) == OWN_PARSER
+        is_ours = is_ours and query.get("update_available", "false") == "false"
+        records = list(_shelf(sandbox, request).values()) if is_ours else []
+        return page(request, [kind.listed(r) for r in wanted(request, records)], limit=PAGE)
 
     async def templates(request: Request) -> Response:
         sandbox = caller(request, Right.READ)
@@ -137,13 +167,13 @@ def _routes_of(kind: Kind) -> list[BaseRoute]:
         old_id = form.texts.get("ids", "") if request.method == "PATCH" else None
         record = keep(kind, sandbox, shelf, members_of(kind, template, name), old_id=old_id)
         sandbox.save()
-        return answer([{"id": record["id"], "name": record["name"]}], written=1)
+        return answer([record["id"]], written=1)
 
     async def write_several(request: Request) -> Response:
         sandbox = caller(request, kind.right)
         body = await object_body(request)
         shelf = kind.shelf(sandbox, str(body.get("search_domain", "all")))
-        done: list[dict[str, object]] = []
+        outcomes: list[dict[str, object]] = []
         failed: list[dict[str, object]] = []
         for item in items_in(body, kind.items):
             template, name = str(item.get("yaml_template", "")), str(item.get("name", ""))
@@ -153,10 +183,11 @@ def _routes_of(kind: Kind) -> list[BaseRoute]:
                 record = keep(kind, sandbox, shelf, members, old_id=old_id)
             except Refusal as exc:
                 failed.append(problem(exc.status, exc.text, about=old_id or name))
+                outcomes.append(outcome("id", old_id or "", exc.text))
             else:
-                done.append({"id": record["id"], "name": record["name"]})
+                outcomes.append(outcome("id", record["id"]))
         sandbox.save()
-        return answer(done, errors=failed, written=len(done))
+        return answer(outcomes, errors=failed, written=len(outcomes) - len(failed))
 
     async def delete(request: Request) -> Response:
         sandbox = caller(request, kind.right)

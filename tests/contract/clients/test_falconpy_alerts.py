@@ -67,6 +67,34 @@ def test_detection_is_found_read_and_closed(url: str) -> None:
     assert "update_status must be one of" in message_of(odd, status=400)
 
 
+@pytest.mark.parametrize("named_by", ["id", "composite_id"])
+def test_deprecated_versions_take_either_id(url: str, named_by: str) -> None:
+    alerts: Any = Alerts(client_id="sandbox", client_secret=TOKEN, base_url=url)
+    (listed,) = resources(alerts.query_alerts_v1(filter="status:'new'"))
+    (alert,) = resources(alerts.get_alerts_v1(ids=[listed]))
+    ids = [alert[named_by]]
+
+    added = alerts.update_alerts_v2(ids=ids, add_tag="one")
+    body = {
+        "ids": ids,
+        "action_parameters": [
+            {"name": "add_tag", "value": "two"},
+            {"name": "remove_tags_by_prefix", "value": "t"},
+            {"name": "update_status", "value": "in_progress"},
+        ],
+    }
+    changed = alerts.update_alerts_v2(body=body)
+    unknown = alerts.update_alerts_v2(ids=["no"], add_tag="x")
+    (after,) = resources(alerts.get_alerts_v1(ids=ids))
+
+    assert alert["id"] == listed
+    assert body_of(added)["meta"]["writes"] == {"resources_affected": 1}
+    assert body_of(changed)["meta"]["writes"] == {"resources_affected": 1}
+    # What is taken away goes before what is added comes.
+    assert (after["tags"], after["status"]) == (["one", "two"], "in_progress")
+    assert [(e["code"], e["id"]) for e in body_of(unknown)["errors"]] == [(404, "no")]
+
+
 def test_events_behind_a_detection_are_searched_by_its_id(url: str) -> None:
     alerts: Any = Alerts(client_id="sandbox", client_secret=TOKEN, base_url=url)
     siem: Any = NGSIEM(auth_object=alerts.auth_object)

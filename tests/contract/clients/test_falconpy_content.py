@@ -35,7 +35,7 @@ def test_lookup_file_through_both_faces(siem: Any, tmp_path: Path) -> None:
     changed = siem.update_lookup_file(
         search_domain="all", filename="owners.csv", file=b"host,owner\nh0,blue\nh1,green\n"
     )
-    assert changed["status_code"] == 200
+    assert resources(changed) == ["owners.csv"]
     added = siem.update_lookup_file_entries(
         search_domain="all",
         filename="owners.csv",
@@ -44,12 +44,12 @@ def test_lookup_file_through_both_faces(siem: Any, tmp_path: Path) -> None:
         key_columns="host",
         ignore_case="true",
     )
-    assert added["status_code"] == 200
+    assert resources(added) == ["owners.csv"]
     content = siem.get_lookup_file(search_domain="all", filename="owners.csv")
     assert content == b"host,owner\nh0,blue\nH1,white\nh2,black\n"
 
     made = siem.create_lookup_file(search_domain="all", filename="extra.csv", file=b"a,b\n1,2\n")
-    assert made["status_code"] == 200
+    assert resources(made) == ["extra.csv"]
     assert resources(siem.list_lookup_files(search_domain="all")) == ["extra.csv", "owners.csv"]
     named = siem.list_lookup_files(search_domain="all", filter="name:~'own'")
     assert resources(named) == ["owners.csv"]
@@ -108,9 +108,15 @@ def test_files_in_bulk_stand_or_fail_alone(siem: Any) -> None:
         siem.bulk_get_lookup_files(filename=["a.csv", "b.csv", "no.csv"], search_domain="falcon")
     )
 
-    assert made["resources"] == [{"filename": "a.csv"}, {"filename": "b.csv"}]
+    assert made["resources"] == [
+        {"filename": "a.csv", "success": True},
+        {"filename": "b.csv", "success": True},
+        {"filename": "a.csv", "success": False, "error": "file 'a.csv' exists already"},
+    ]
     assert [(e["code"], e["id"]) for e in made["errors"]] == [(409, "a.csv")]
     assert made["meta"]["writes"] == {"resources_affected": 2}
+    assert [file["success"] for file in changed["resources"]] == [True, False]
+    assert changed["meta"]["writes"] == {"resources_affected": 1}
     assert [(e["code"], e["id"]) for e in changed["errors"]] == [(404, "no.csv")]
     assert [(f["filename"], f["content"]) for f in read["resources"]] == [
         ("a.csv", "k\n1\n"),
@@ -124,19 +130,19 @@ def test_files_in_bulk_stand_or_fail_alone(siem: Any) -> None:
 
 def test_saved_query_through_its_whole_life(siem: Any) -> None:
     (made,) = resources(siem.create_saved_query(search_domain="falcon", yaml_template=ERRORS))
-    (read,) = resources(siem.get_saved_query_template(ids=made["id"], search_domain="falcon"))
+    (read,) = resources(siem.get_saved_query_template(ids=made, search_domain="falcon"))
     assert read["name"] == "errors"
     assert "level=error" in read["yaml_template"]
 
     (changed,) = resources(
         siem.update_saved_query_from_template(
-            ids=made["id"],
+            ids=made,
             search_domain="falcon",
             yaml_template=b"name: errors\nqueryString: level=fatal\n",
         )
     )
-    assert changed["id"] != made["id"]
-    assert resources(siem.list_saved_queries(search_domain="falcon")) == [changed["id"]]
+    assert changed != made
+    assert resources(siem.list_saved_queries(search_domain="falcon")) == [changed]
 
     job = siem.start_search(repository="falcon", query_string="$errors() | count()", start="1d")
     (row,) = body_of(siem.get_search_status(repository="falcon", id=job["resources"]["id"]))[
@@ -144,7 +150,7 @@ def test_saved_query_through_its_whole_life(siem: Any) -> None:
     ]
     assert row == {"_count": "0"}
 
-    siem.delete_saved_query(ids=changed["id"], search_domain="falcon")
+    siem.delete_saved_query(ids=changed, search_domain="falcon")
     assert resources(siem.list_saved_queries(search_domain="falcon")) == []
 
 
@@ -160,7 +166,7 @@ def test_saved_queries_in_bulk_stand_or_fail_alone(siem: Any) -> None:
             search_domain="falcon",
         )
     )
-    (query,) = made["resources"]
+    query = made["resources"][0]
     changed = body_of(
         siem.bulk_update_saved_queries_from_template(
             saved_query_items=[
@@ -174,6 +180,13 @@ def test_saved_queries_in_bulk_stand_or_fail_alone(siem: Any) -> None:
         siem.get_saved_query_template(ids=changed["resources"][0]["id"], search_domain="falcon")
     )
 
+    assert [(item["id"] != "", item["success"]) for item in made["resources"]] == [
+        (True, True),
+        (False, False),
+        (False, False),
+        (False, False),
+    ]
+    assert made["resources"][1]["error"] == "a saved query 'a' exists already"
     assert [error["code"] for error in made["errors"]] == [409, 400, 400]
     assert [(e["code"], e["id"]) for e in changed["errors"]] == [(404, "no")]
     assert "x=3" in read["yaml_template"]
@@ -187,23 +200,23 @@ def test_dashboard_through_its_whole_life(siem: Any) -> None:
     (made,) = resources(
         siem.create_dashboard_from_template(name="mine", yaml_template=BOARD, **domain)
     )
-    (read,) = resources(siem.get_dashboard_template(ids=made["id"], **domain))
+    (read,) = resources(siem.get_dashboard_template(ids=made, **domain))
     (changed,) = resources(
         siem.update_dashboard_from_template(
-            ids=made["id"], yaml_template=b"name: board two\nwidgets: {}\n", **domain
+            ids=made, yaml_template=b"name: board two\nwidgets: {}\n", **domain
         )
     )
     found = resources(siem.list_dashboards(filter="name:~'two'", **domain))
-    (again,) = resources(siem.get_dashboard_template(ids=made["id"], **domain))
-    siem.delete_dashboard(ids=made["id"], **domain)
+    (again,) = resources(siem.get_dashboard_template(ids=made, **domain))
+    siem.delete_dashboard(ids=made, **domain)
 
-    assert (made["name"], read["yaml_template"]) == ("mine", BOARD.decode())
-    assert (changed["id"], changed["name"]) == (made["id"], "board two")
-    assert found == [made["id"]]
+    assert (read["name"], read["yaml_template"]) == ("mine", BOARD.decode())
+    assert (changed, again["name"]) == (made, "board two")
+    assert found == [made]
     assert again["yaml_template"] == "name: board two\nwidgets: {}\n"
     assert resources(siem.list_dashboards(**domain)) == []
-    gone = siem.get_dashboard_template(ids=made["id"], **domain)
-    assert message_of(gone, status=404) == f"dashboard '{made['id']}' not found"
+    gone = siem.get_dashboard_template(ids=made, **domain)
+    assert message_of(gone, status=404) == f"dashboard '{made}' not found"
 
 
 def test_dashboards_in_bulk_stand_or_fail_alone(siem: Any) -> None:
@@ -216,7 +229,7 @@ def test_dashboards_in_bulk_stand_or_fail_alone(siem: Any) -> None:
             search_domain="falcon",
         )
     )
-    (board,) = made["resources"]
+    board, refused = made["resources"]
     changed = body_of(
         siem.bulk_update_dashboards_from_template(
             dashboard_items=[{"id": board["id"], "yaml_template": "name: uno"}],
@@ -224,9 +237,11 @@ def test_dashboards_in_bulk_stand_or_fail_alone(siem: Any) -> None:
         )
     )
 
-    assert board["name"] == "one"
+    (read,) = resources(siem.get_dashboard_template(ids=board["id"], search_domain="falcon"))
+    assert (board["success"], read["name"]) == (True, "uno")
+    assert (refused["id"], refused["success"]) == ("", False)
     assert [error["code"] for error in made["errors"]] == [400]
-    assert changed["resources"] == [{"id": board["id"], "name": "uno"}]
+    assert changed["resources"] == [{"id": board["id"], "success": True}]
 
 
 # --- parsers ----------------------------------------------------------------------------------
@@ -237,30 +252,46 @@ def test_parser_as_template(siem: Any) -> None:
     (made,) = resources(
         siem.create_parser_from_template(name="mine", yaml_template=PARSER, **place)
     )
-    (template,) = resources(siem.get_parser_template(ids=made["id"], **place))
+    (template,) = resources(siem.get_parser_template(ids=made, **place))
     (changed,) = resources(
         siem.update_parser_from_template(
-            ids=made["id"], yaml_template=b"name: mine\nscript: kvParse()\n", **place
+            ids=made, yaml_template=b"name: mine\nscript: kvParse()\n", **place
         )
     )
     renamed = siem.update_parser_from_template(
-        ids=made["id"], yaml_template=b"name: yours\nscript: kvParse()\n", **place
+        ids=made, yaml_template=b"name: yours\nscript: kvParse()\n", **place
     )
-    (read,) = resources(siem.get_parser(ids=made["id"], **place))
+    (read,) = resources(siem.get_parser(ids=made, **place))
     listed = resources(siem.list_parsers(filter="name:~'mi'", parser_type="custom", **place))
     foreign = resources(siem.list_parsers(parser_type="ootb", **place))
-    siem.delete_parser(ids=made["id"], **place)
+    fresh = resources(siem.list_parsers(update_available="true", **place))
+    siem.delete_parser(ids=made, **place)
 
     assert template["yaml_template"] == PARSER.decode()
-    assert changed["id"] == made["id"]
+    assert changed == made
     assert message_of(renamed, status=400) == "the name of a parser cannot be changed"
     assert (read["name"], read["script"]) == ("mine", "kvParse()")
-    assert (listed, foreign) == ([made["id"]], [])
+    assert (read["display_name"], read["is_built_in"]) == ("mine", False)
+    assert listed == [
+        {
+            "ID": made,
+            "Name": "mine",
+            "built_by": "sandbox",
+            "impacted_connections": False,
+            "parser_type": "custom",
+            "pass_through_alerts": False,
+            "product": [],
+            "update_available": False,
+            "vendor": "",
+            "version": "",
+        }
+    ]
+    assert (foreign, fresh) == ([], [])
     assert resources(siem.list_parsers(**place)) == []
 
 
 def test_parser_as_json_and_its_copy(siem: Any) -> None:
-    (made,) = resources(
+    (parser_id,) = resources(
         siem.create_parser(
             name="mine",
             repository="parsers-repository",
@@ -269,14 +300,15 @@ def test_parser_as_json_and_its_copy(siem: Any) -> None:
             test_cases=[{"event": {"raw_string": "{}"}}],
         )
     )
-    (changed,) = resources(
-        siem.update_parser(id=made["id"], repository="parsers-repository", script="kvParse()")
-    )
-    (copy,) = resources(siem.clone_parser(new_name="copy", source_id=made["id"]))
-    (template,) = resources(
-        siem.get_parser_template(ids=copy["id"], repository="parsers-repository")
-    )
+    place = {"repository": "parsers-repository"}
+    (made,) = resources(siem.get_parser(ids=parser_id, **place))
+    updated = resources(siem.update_parser(id=parser_id, script="kvParse()", **place))
+    (changed,) = resources(siem.get_parser(ids=parser_id, **place))
+    copied = body_of(siem.clone_parser(new_name="copy", source_id=parser_id))["resources"]
+    (copy,) = resources(siem.get_parser(ids=copied["id"], **place))
+    (template,) = resources(siem.get_parser_template(ids=copied["id"], **place))
 
+    assert (updated, copied["name"]) == ([parser_id], "copy")
     assert made["fields_to_tag"] == ["a", "b"]
     assert (changed["name"], changed["script"]) == ("mine", "kvParse()")
     assert changed["test_cases"] == [{"event": {"raw_string": "{}"}}]
@@ -300,14 +332,14 @@ def a_file(siem: Any) -> str:
 
 def a_query(siem: Any) -> str:
     made = siem.create_saved_query(search_domain="falcon", yaml_template=ERRORS)
-    return str(resources(made)[0]["id"])
+    return str(resources(made)[0])
 
 
 def a_board(siem: Any) -> str:
     made = siem.create_dashboard_from_template(
         search_domain="falcon", name="board", yaml_template=BOARD
     )
-    return str(resources(made)[0]["id"])
+    return str(resources(made)[0])
 
 
 LABELLED: list[tuple[str, Make, tuple[str, str, str]]] = [
@@ -391,6 +423,7 @@ def test_labels_in_bulk_stand_or_fail_alone(
     answers.append(body_of(update(**items("c"))))
 
     assert [answer["resources"][0]["labels"] for answer in answers] == [["a", "b"], ["b"], ["c"]]
+    assert all([r["success"] for r in answer["resources"]] == [True, False] for answer in answers)
     assert all(
         [(error["code"], error["id"]) for error in answer["errors"]] == [(404, "no")]
         for answer in answers

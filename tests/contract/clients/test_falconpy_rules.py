@@ -1,4 +1,4 @@
-"""falconpy's CorrelationRules, unmodified: rules, versions, exports, counts."""
+"""falconpy's CorrelationRules and CorrelationRulesAdmin, unmodified."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import requests
-from falconpy import CorrelationRules
+from falconpy import CorrelationRules, CorrelationRulesAdmin
 
 from tests.contract.clients.conftest import Service, body_of, message_of, resources
 
@@ -166,15 +166,81 @@ def test_versions_are_counted_by_a_field(rules: Any) -> None:
     assert "terms alone" in message_of(refused, status=400)
 
 
-def test_there_are_no_templates(rules: Any) -> None:
-    assert resources(rules.search_rule_template_ids(filter="vendor:'x'")) == []
-    refused = rules.get_rule_templates_by_id(ids="t1")
-    deployed = rules.create_rule_from_template(
-        customer_id=RULE["customer_id"], templates=[{"template_id": "t1"}]
+def test_rule_is_made_of_a_template(rules: Any) -> None:
+    ids = resources(rules.search_rule_template_ids(filter="vendors:'Sandbox'"))
+    (template,) = resources(rules.get_rule_templates_by_id(ids=ids[1]))
+    given = {
+        "template_id": template["id"],
+        "status": "inactive",
+        **{name: template[name] for name in ("name", "operation", "search", "severity")},
+    }
+
+    (made,) = resources(
+        rules.create_rule_from_template(
+            customer_id=RULE["customer_id"], templates=[{**given, "severity": 90}]
+        )
     )
 
-    assert message_of(refused, status=404).startswith("template 't1' not found")
-    assert message_of(deployed, status=404).startswith("template 't1' not found")
+    assert ids == [f"{number:032x}" for number in (1, 2, 3)]
+    assert template["name"] == "Sandbox: many failed logons on one host"
+    assert (template["author"], template["license_details"]) == ("sandbox", {"name": "", "url": ""})
+    assert (made["template_id"], made["search"]) == (template["id"], template["search"])
+    assert (made["severity"], made["status"], made["version"]) == (90, "inactive", 1)
+    assert resources(rules.query_rules()) == [made["id"]]
+
+
+def test_templates_that_are_not_there_make_nothing(rules: Any) -> None:
+    found = resources(rules.search_rule_template_ids(filter="vendors:'x'"))
+    refused = rules.get_rule_templates_by_id(ids="t1")
+    (known,) = resources(rules.search_rule_template_ids(limit=1))
+    customer = RULE["customer_id"]
+    deployed = rules.create_rule_from_template(
+        customer_id=customer,
+        templates=[{**RULE, "template_id": known}, {**RULE, "template_id": "t1"}],
+    )
+    bare = rules.create_rule_from_template(customer_id=customer, templates=[{"template_id": known}])
+
+    assert found == []
+    assert message_of(refused, status=404) == "template 't1' not found"
+    assert message_of(deployed, status=404) == "template 't1' not found"
+    missing = "name, severity, status, search, operation"
+    assert message_of(bare, status=400) == f"missing required field(s): {missing}"
+    assert resources(rules.query_rules()) == []
+
+
+def test_owner_of_a_rule_is_another(rules: Any, service: Service) -> None:
+    admin = service(CorrelationRulesAdmin)
+    (first,) = resources(rules.create_rule(body=RULE))
+    (second,) = resources(rules.update_rule(body=[{"id": first["id"], "severity": 70}]))
+
+    (owned,) = resources(
+        admin.change_correlation_rule_owner(id=first["rule_id"], user_id="u-1", user_uuid="uu-1")
+    )
+    both = resources(rules.get_rules_combined_v2(sort="version"))
+
+    assert (owned["user_id"], owned["user_uuid"], owned["api_client_id"]) == ("u-1", "uu-1", "")
+    assert (owned["id"], owned["version"], owned["severity"]) == (second["id"], 2, 70)
+    assert [version["user_id"] for version in both] == ["u-1", "u-1"]
+
+
+def test_owner_of_several_rules_is_another(rules: Any, service: Service) -> None:
+    admin = service(CorrelationRulesAdmin)
+    made = [resources(rules.create_rule(body={**RULE, "name": n}))[0] for n in "abc"]
+    ids = [rule["rule_id"] for rule in made]
+
+    changed = resources(admin.entities_rules_ownership_put_v2(ids=ids[:2], api_client_id="c-1"))
+    unknown = admin.entities_rules_ownership_put_v2(ids=[ids[2], "no"], user_id="u-1")
+    nobody = admin.entities_rules_ownership_put_v1(id=ids[2])
+    after = resources(rules.get_rules(ids=ids))
+
+    assert changed == ids[:2]
+    assert [(rule["user_id"], rule["api_client_id"]) for rule in after] == [
+        ("", "c-1"),
+        ("", "c-1"),
+        ("sandbox", ""),
+    ]
+    assert message_of(unknown, status=404) == "rule no not found"
+    assert message_of(nobody, status=400).startswith("an owner is needed")
 
 
 @pytest.mark.parametrize(

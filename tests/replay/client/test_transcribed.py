@@ -624,6 +624,15 @@ async def test_falcon_saved_query() -> None:
     assert query.raw["timeInterval"] == {"start": "24h", "end": "now"}
 
 
+async def test_falcon_saved_query_that_was_written_is_told_by_its_id() -> None:
+    falcon, transport = make_falcon("falcon/saved_queries/written.yaml")
+
+    made = await falcon.saved_queries("falcon").create(SavedQuery(name="t1528", query="a=b"))
+
+    assert transport.left == ()
+    assert made == "query-2"
+
+
 async def test_falcon_rule_versions() -> None:
     falcon, transport = make_falcon("falcon/correlation_rules/versions.yaml")
 
@@ -633,6 +642,39 @@ async def test_falcon_rule_versions() -> None:
     assert (newest.id, newest.number, newest.state) == ("version-2", 2, "published")
     assert (newest.updated_at, newest.rule.severity) == ("2026-03-02T00:00:00Z", 70)
     assert (oldest.id, oldest.state, oldest.rule.id) == ("version-1", "unpublished", "rule-1")
+
+
+async def test_falcon_rule_template() -> None:
+    falcon, transport = make_falcon("falcon/correlation_rules/template.yaml")
+
+    template = await falcon.rule_templates("0123456789abcdef0123456789abcdef").get("template-1")
+
+    assert transport.left == ()
+    assert (template.id, template.author, template.vendors) == ("template-1", "v", ("Example",))
+    assert (template.created_at, template.updated_at) == (
+        "2026-01-01T00:00:00Z",
+        "2026-02-01T00:00:00Z",
+    )
+    assert template.raw["license_details"] == {"name": "l", "url": "https://license.example"}
+    assert template.rule == CorrelationRule(
+        name="t1528",
+        description="d",
+        query="count()",
+        enabled=False,
+        severity=50,
+        schedule=timedelta(hours=1),
+        lookback=timedelta(minutes=75),
+        template_id="template-1",
+        mitre_attack=(AttackMapping(tactic_id="TA0006", technique_id="T1528"),),
+    )
+    assert (template.rule.state, template.rule.unread, template.rule.raw) == (None, (), {})
+
+
+async def test_falcon_rule_version_counts() -> None:
+    falcon, transport = make_falcon("falcon/correlation_rules/counts.yaml")
+
+    assert await falcon.rule_versions().counts("severity") == {"50": 2, "90": 1}
+    assert transport.left == ()
 
 
 async def test_falcon_hosts() -> None:

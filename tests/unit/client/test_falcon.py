@@ -520,10 +520,61 @@ async def test_versions_come_newest_first_and_by_a_quoted_id() -> None:
     assert transport.requests[-1].query[0] == ("filter", "rule_id:'rule-1\\')+x:!(\\''")
 
 
+async def test_rule_of_a_template_is_sent_without_what_templates_do_not_take() -> None:
+    falcon, transport = make_falcon(envelope(wire_rule(template_id="t-1")))
+
+    made = await falcon.rule_templates("AB-01").create_rule(
+        replace(PLAIN, template_id="t-1"), trigger_on_create=True
+    )
+
+    (body,) = json.loads(transport.requests[-1].content)
+    (template,) = body["templates"]
+    assert (made.id, made.template_id, body["customer_id"]) == ("rule-1", "t-1", "ab")
+    assert (template["template_id"], template["name"]) == ("t-1", "T1528")
+    assert (template["search"]["execution_mode"], template["trigger_on_create"]) == (
+        "scheduled",
+        True,
+    )
+    assert not {"customer_id", "tactic", "technique"} & template.keys()
+
+
+async def test_rule_that_names_no_template_is_not_sent() -> None:
+    falcon, transport = make_falcon()
+
+    with pytest.raises(ValueError, match="T1528 names no template"):
+        await falcon.rule_templates("ab").create_rule(PLAIN)
+
+    assert transport.requests == []
+
+
+async def test_templates_are_read_in_the_order_of_their_ids() -> None:
+    ids = [f"t{number}" for number in range(150)]
+    templates = [{**wire_rule(), "rule_id": None, "id": i} for i in ids]
+    falcon, transport = make_falcon(
+        envelope(*ids[:100], total=150),
+        envelope(*ids[100:], total=150),
+        envelope(*templates[:100]),
+        envelope(*templates[100:]),
+    )
+
+    found = await falcon.rule_templates("ab").find(filter_text="vendors:'x'", sort="name")
+
+    assert [template.id for template in found] == ids
+    assert transport.requests[1].query[:2] == (("filter", "vendors:'x'"), ("sort", "name"))
+    assert transport.requests[-1].query == tuple(("ids", i) for i in ids[100:])
+
+
+async def test_template_that_is_gone_is_not_found() -> None:
+    falcon, _ = make_falcon(envelope())
+
+    with pytest.raises(NotFound, match="template t1 is not there"):
+        await falcon.rule_templates("ab").get("t1")
+
+
 async def test_saved_query_is_changed_within_its_template() -> None:
     template = "$schema: v9\nname: a\nqueryString: x\ntimeInterval: {start: 7d, isLive: false}\n"
     answer = envelope({"id": "q-1", "name": "a", "yaml_template": template})
-    falcon, transport = make_falcon(answer, answer, envelope({"id": "q-2"}))
+    falcon, transport = make_falcon(answer, answer, envelope("q-2"))
     queries = falcon.saved_queries()
     known = await queries.get("q-1")
 
@@ -539,7 +590,7 @@ async def test_saved_query_is_changed_within_its_template() -> None:
 async def test_labels_beside_a_template_can_be_taken_away() -> None:
     template = "name: a\nqueryString: x\n"
     answer = envelope({"id": "q-1", "yaml_template": template, "labels": ["soc"]})
-    falcon, transport = make_falcon(answer, answer, envelope({"id": "q-2"}))
+    falcon, transport = make_falcon(answer, answer, envelope("q-2"))
     queries = falcon.saved_queries()
     known = await queries.get("q-1")
 

@@ -96,6 +96,7 @@ def make_rule(
     status: RuleStatus = RuleStatus.STABLE,
     schedule: Schedule | None = None,
     lookup_files: tuple[str, ...] = (),
+    actions: tuple[str, ...] = ("b", "a"),
 ) -> Rule:
     """Return a valid rule; `number` tells its id and folder apart."""
     return Rule(
@@ -112,9 +113,7 @@ def make_rule(
         schedule=schedule or Schedule(every=timedelta(minutes=15)),
         finding=FindingSpec(key=("host",), title="seen"),
         triage=TriageSpec(),
-        deploy=DeploySpec(
-            kind=kind, labels=("t1528",), actions=("b", "a"), lookup_files=lookup_files
-        ),
+        deploy=DeploySpec(kind=kind, labels=("t1528",), actions=actions, lookup_files=lookup_files),
         query=query,
         runbook=(),
         version="0" * 12,

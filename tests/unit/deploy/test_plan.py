@@ -248,7 +248,9 @@ async def test_lookup_file_of_somebody_else_is_refused_and_untouched(ours_first:
 async def test_on_ngsiem_a_rule_becomes_a_correlation_rule(
     kind: DeployKind, made: list[str]
 ) -> None:
-    plan = await make_plan([make_rule(kind=kind)], MemoryAssets(), None, lookups={}, on_ngsiem=True)
+    rule = make_rule(kind=kind, actions=())
+
+    plan = await make_plan([rule], MemoryAssets(), None, lookups={}, on_ngsiem=True)
 
     assert [f"{change.kind.value} {change.what}" for change in plan.changes] == made
 

@@ -540,7 +540,7 @@ async def test_what_the_gateway_changed_survives_a_restart(
         await client.call("POST", f"{GROUPS}?action_name=remove_all&ids=g", json={})
     async with open_client(data_dir=tmp_path) as client:
         host = (await client.call("GET", "/devices/entities/devices/v2?ids=a")).json()
-        board_id = made.json()["resources"][0]["id"]
+        board_id = made.json()["resources"][0]
         read = (await client.call("GET", f"{BOARDS}?ids={board_id}&search_domain=falcon")).json()
         joined = await client.call(
             "POST", f"{GROUPS}?action_name=add_group_member&ids=g", json=everyone()
@@ -605,6 +605,10 @@ POISON: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/correlation-rules/entities/rule-versions/import/v1", {"json": [RULE, 1]}),
     ("POST", "/correlation-rules/entities/rule-versions/export/v1", {"json": {"search": {}}}),
     ("PATCH", "/correlation-rules/entities/rule-versions/publish/v1", {"json": []}),
+    ("POST", "/correlation-rules/entities/templates/rules/v1", {"json": []}),
+    ("POST", "/correlation-rules/entities/templates/rules/v1", {"json": [{"templates": [1]}]}),
+    ("PUT", "/correlation-rules/entities/rules/ownership/v1", {"json": []}),
+    ("PUT", "/correlation-rules/entities/rules/ownership/v2", {"json": {"ids": [1]}}),
     ("GET", "/devices/queries/devices/v1?filter=a:'b", {}),
     ("GET", "/devices/combined/devices/v1?offset=%00", {}),
     ("POST", "/devices/entities/devices/v2", {"json": {"ids": ["x"] * 5_001}}),
@@ -612,6 +616,13 @@ POISON: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", f"{ACTIONS}?action_name=melt", {"json": {"ids": ["a"]}}),
     ("PATCH", "/devices/entities/devices/tags/v1", {"json": {"device_ids": ["a"], "tags": ["x"]}}),
     ("POST", f"{GROUPS}?action_name=remove_all", {"json": {}}),
+    ("POST", "/devices/entities/host-groups/v1", {"json": {"resources": [1]}}),
+    (
+        "POST",
+        "/devices/entities/host-groups/v1",
+        {"json": {"resources": [{"group_type": [], "name": "x"}]}},
+    ),
+    ("GET", "/devices/queries/host-group-members/v1", {}),
     ("POST", BOARDS, {"data": {"yaml_template": "{"}}),
     ("POST", BOARDS, {"data": {"yaml_template": "[" * 5_000}}),
     ("POST", BOARDS, {"content": b"x", "headers": {"content-type": "multipart/form-data"}}),
