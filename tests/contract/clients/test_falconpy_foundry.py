@@ -28,7 +28,7 @@ def saved(service: Service) -> str:
     """Return the id of a saved search named `recent`."""
     siem = service(NGSIEM)
     made = siem.create_saved_query(yaml_template=RECENT, search_domain="falcon")
-    return str(resources(made)[0]["id"])
+    return str(resources(made)[0])
 
 
 def ingest(foundry: Any, *events: dict[str, Any], **keywords: Any) -> Any:
