@@ -17,7 +17,8 @@ from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import LEGACY, Node
 from orchestrator.sandbox.search.run import Checked, check, diagnostics_of
 from orchestrator.sandbox.settings import Right
-from orchestrator.sandbox.storage.domains import AssetKind, Domain, display_name
+from orchestrator.sandbox.state import Sandbox
+from orchestrator.sandbox.storage.domains import Domain
 
 _SEVERITY = {Level.ERROR: "Error", Level.WARNING: "Warning", Level.HINT: "Hint"}
 _LANGUAGES = frozenset({"legacy", "xdr1", "xdrdetects1", "filteralert", "federated1"})
@@ -83,7 +84,7 @@ def _analyzed(caller: Caller, given: Mapping[str, Any]) -> Node:
     if not any(problem["severity"] == "Error" for problem in found):
         query = parse(text).query
         found += _rejected(query, given.get("rejectFunctions") or ())
-        found += _absent(query, domain) if domain is not None else ()
+        found += _absent(query, domain, caller.sandbox) if domain is not None else ()
     result = _validation(found)
     if not result["isValid"]:
         correlation: Node = {"correlateUsageInfo": None}
@@ -144,9 +145,9 @@ def _rejected(query: nodes.Query, names: Sequence[str]) -> list[Node]:
     return [_error("function-rejected", f"{name}() is not allowed here") for name in used]
 
 
-def _absent(query: nodes.Query, domain: Domain) -> list[Node]:
-    """Return what the query names and the search domain does not have."""
-    saved = {display_name(record) for record in domain.assets[AssetKind.SAVED_QUERY].values()}
+def _absent(query: nodes.Query, domain: Domain, sandbox: Sandbox) -> list[Node]:
+    """Return what the query names and a search of the domain would not find."""
+    saved, stored = sandbox.saved_queries(domain), sandbox.files(domain)
     asked = (node.name for node in walk(query) if isinstance(node, nodes.SavedQuery))
     files = (
         argument.value.value
@@ -163,7 +164,7 @@ def _absent(query: nodes.Query, domain: Domain) -> list[Node]:
         *(
             _error("unknown-file", f"{domain.name} has no file '{name}'")
             for name in dict.fromkeys(files)
-            if name not in domain.files
+            if name not in stored
         ),
     ]
 

@@ -67,3 +67,18 @@ async def test_shared_file_that_is_no_csv_is_refused(client: Any) -> None:
 
     assert answer.status_code == 400
     assert client.sandbox.shared.files == {}
+
+
+async def test_check_of_a_query_knows_the_files_that_its_search_would(client: Any) -> None:
+    await client.call("POST", SHELF, files=ROLES)
+    document = """query($q: String!) { analyzeQuery(input: {queryString: $q, viewName: "falcon",
+      version: {name: "legacy"}}) { validateQuery { diagnostics { code } } } }"""
+
+    known = await client.graphql(document, q=QUERY)
+    absent = await client.graphql(document, q=QUERY.replace("roles", "none"))
+
+    def codes(answer: Any) -> list[str]:
+        found = answer["data"]["analyzeQuery"]["validateQuery"]["diagnostics"]
+        return [problem["code"] for problem in found]
+
+    assert (codes(known), codes(absent)) == ([], ["unknown-file"])
