@@ -38,6 +38,11 @@ class InputRefused(Exception):
         super().__init__(message)
 
 
+def wrong_input(state: Mapping[str, str]) -> InputRefused:
+    """Return the refusal of an input, in LogScale's words; `state` has a reason by member."""
+    return InputRefused("There were errors in the input.", state)
+
+
 def unauthorized() -> Refusal:
     """Return the refusal of a missing, unknown or expired token."""
     return Refusal(401, INVALID_TOKEN)

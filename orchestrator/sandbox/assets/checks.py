@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from orchestrator.cql import nodes, walk
-from orchestrator.sandbox.answers import InputRefused, Refusal
+from orchestrator.sandbox.answers import Refusal, wrong_input
 from orchestrator.sandbox.search.run import Checked, check
 from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record, display_name
 from orchestrator.sandbox.triggers.kinds import MAX_BACKFILL_RUNS
@@ -53,7 +53,7 @@ def check_asset(kind: AssetKind, record: Record, domain: Domain) -> None:
     if len(record.get("actionIds", ())) > MAX_ACTIONS:
         state["actionIdsOrNames"] = f"at most {MAX_ACTIONS} actions are allowed"
     if state:
-        raise InputRefused("There were errors in the input.", state)
+        raise wrong_input(state)
 
 
 def check_action(record: Record) -> None:
@@ -65,7 +65,7 @@ def check_action(record: Record) -> None:
     state: State = {}
     _check_action(record, state)
     if state:
-        raise InputRefused("There were errors in the input.", state)
+        raise wrong_input(state)
 
 
 def action_ids(given: Sequence[str], domain: Domain, *, member: str) -> list[str]:
@@ -81,7 +81,7 @@ def action_ids(given: Sequence[str], domain: Domain, *, member: str) -> list[str
         action_id = text if text in actions else by_name.get(text)
         if action_id is None:
             reason = f"no action has the id or name '{text}'"
-            raise InputRefused("There were errors in the input.", {member: reason})
+            raise wrong_input({member: reason})
         found.append(action_id)
     return found
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.sandbox.answers import InputRefused
+from orchestrator.sandbox.answers import wrong_input
 from orchestrator.sandbox.assets.yaml_forms import (
     Members,
     form_text,
@@ -68,10 +68,10 @@ def check_dashboard(record: Record, others: list[Record]) -> None:
         InputRefused: Its name is empty, or is another's.
     """
     if not record["name"].strip():
-        raise InputRefused("There were errors in the input.", {"name": "must not be empty"})
+        raise wrong_input({"name": "must not be empty"})
     if any(o["name"] == record["name"] and o["id"] != record["id"] for o in others):
         reason = f"the name '{record['name']}' is already in use"
-        raise InputRefused("There were errors in the input.", {"name": reason})
+        raise wrong_input({"name": reason})
 
 
 def _record(raw: Members, text: str, name: str | None) -> Record:

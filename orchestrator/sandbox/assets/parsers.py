@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestrator.sandbox.answers import InputRefused
+from orchestrator.sandbox.answers import InputRefused, wrong_input
 from orchestrator.sandbox.assets.yaml_forms import (
     Members,
     mapping_of,
@@ -113,4 +113,4 @@ def _read(raw: Members) -> Record:
 
 
 def _refused(field: str, reason: str) -> InputRefused:
-    return InputRefused("There were errors in the input.", {field: reason})
+    return wrong_input({field: reason})

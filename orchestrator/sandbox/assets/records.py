@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.sandbox.answers import InputRefused
+from orchestrator.sandbox.answers import wrong_input
 from orchestrator.sandbox.assets.checks import action_ids
 from orchestrator.sandbox.assets.yaml_forms import UPLOAD_FILE, input_of
 from orchestrator.sandbox.search.timespans import TimeBase, TimeRefused, resolve
@@ -42,7 +42,7 @@ def _options(given: Input) -> str:
     try:
         json.loads(text)
     except (ValueError, RecursionError) as exc:
-        raise InputRefused("There were errors in the input.", {"options": "is no JSON"}) from exc
+        raise wrong_input({"options": "is no JSON"}) from exc
     return str(text)
 
 
@@ -103,7 +103,7 @@ def _throttle_field(given: Input) -> str | None:
         return given.get("throttleField")
     if len(fields) > 1:
         reason = "to throttle by several fields is not supported by the sandbox"
-        raise InputRefused("There were errors in the input.", {"throttleFields": reason})
+        raise wrong_input({"throttleFields": reason})
     return str(fields[0])
 
 
@@ -178,9 +178,7 @@ def _seconds_ago(given: Input, member: str) -> int:
     try:
         ago_ms = -resolve(given[member], TimeBase(now_ms=0, live=True), default_ms=0)
     except TimeRefused as exc:
-        raise InputRefused("There were errors in the input.", {member: str(exc)}) from exc
+        raise wrong_input({member: str(exc)}) from exc
     if ago_ms < 0 or ago_ms % 1000:
-        raise InputRefused(
-            "There were errors in the input.", {member: "must be relative, in whole seconds"}
-        )
+        raise wrong_input({member: "must be relative, in whole seconds"})
     return ago_ms // 1000

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from orchestrator.sandbox.answers import InputRefused
+from orchestrator.sandbox.answers import InputRefused, wrong_input
 from orchestrator.sandbox.storage.domains import AssetKind, Domain, Record, display_name
 from orchestrator.units import format_duration, parse_duration
 
@@ -153,7 +153,7 @@ def _parsed(text: str) -> Members:
 
 
 def _refused(reason: str) -> InputRefused:
-    return InputRefused("There were errors in the input.", {"yamlTemplate": reason})
+    return wrong_input({"yamlTemplate": reason})
 
 
 # --- writing ------------------------------------------------------------------------------------

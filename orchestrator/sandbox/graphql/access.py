@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from orchestrator.sandbox.answers import InputRefused
+from orchestrator.sandbox.answers import InputRefused, wrong_input
 from orchestrator.sandbox.auth import demand
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import Node, page_node
@@ -309,4 +309,4 @@ def _named(records: Any, search: str | None) -> list[Record]:
 
 
 def _refused(field: str, reason: str) -> InputRefused:
-    return InputRefused("There were errors in the input.", {field: reason})
+    return wrong_input({field: reason})

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
-from orchestrator.sandbox.answers import InputRefused
+from orchestrator.sandbox.answers import wrong_input
 from orchestrator.sandbox.assets import records
 from orchestrator.sandbox.assets.checks import check_action
 from orchestrator.sandbox.graphql.caller import Caller
@@ -70,9 +70,7 @@ def _rows(text: str) -> list[dict[str, str]]:
     except (ValueError, RecursionError):
         events = None
     if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
-        raise InputRefused(
-            "There were errors in the input.", {"eventData": "must be a JSON array of objects"}
-        )
+        raise wrong_input({"eventData": "must be a JSON array of objects"})
     return [{name: _text(value) for name, value in event.items()} for event in events]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from orchestrator.sandbox.answers import InputRefused
+from orchestrator.sandbox.answers import InputRefused, wrong_input
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import Node
 from orchestrator.sandbox.graphql.parsers import named_parser
@@ -94,4 +94,4 @@ def _text_of(domain: Domain, name: str, caller: Caller) -> str:
 
 
 def _refused(field: str, reason: str) -> InputRefused:
-    return InputRefused("There were errors in the input.", {field: reason})
+    return wrong_input({field: reason})

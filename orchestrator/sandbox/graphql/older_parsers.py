@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from orchestrator.sandbox.answers import InputRefused
+from orchestrator.sandbox.answers import wrong_input
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import Node
 from orchestrator.sandbox.graphql.parsers import ParserChange, parser_node
@@ -38,7 +38,7 @@ def older_parser_mutations(caller: Caller) -> dict[str, Callable[..., Any]]:
         missing = [name for name in ("repositoryName", "id") if input.get(name) is None]
         if missing:
             reasons = dict.fromkeys(missing, "is required")
-            raise InputRefused("There were errors in the input.", reasons)
+            raise wrong_input(reasons)
         source, lines = input.get("sourceCode"), input.get("testData")
         given = {
             **input,

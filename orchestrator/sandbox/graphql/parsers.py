@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.ids import derive
-from orchestrator.sandbox.answers import InputRefused
+from orchestrator.sandbox.answers import InputRefused, wrong_input
 from orchestrator.sandbox.assets.parsers import (
     check_parser,
     parser_of_yaml,
@@ -247,7 +247,7 @@ def _no_parser(parser_id: str) -> InputRefused:
 
 
 def _refused(field: str, reason: str) -> InputRefused:
-    return InputRefused("There were errors in the input.", {field: reason})
+    return wrong_input({field: reason})
 
 
 def _tried(script: Script, case: Record, now_ms: int) -> Node:

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from orchestrator.sandbox.answers import InputRefused, forbidden
+from orchestrator.sandbox.answers import InputRefused, forbidden, wrong_input
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import Node
 from orchestrator.sandbox.graphql.permissions import rights_of
@@ -231,7 +231,7 @@ def _kept(records: Mapping[str, Record], record_id: str) -> Record:
 
 
 def _refused(member: str, reason: str) -> InputRefused:
-    return InputRefused("There were errors in the input.", {member: reason})
+    return wrong_input({member: reason})
 
 
 def _of_input(verb: Callable[..., Any], *rest: Any) -> Resolver:

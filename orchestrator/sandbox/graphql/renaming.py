@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.sandbox.answers import InputRefused
+from orchestrator.sandbox.answers import InputRefused, wrong_input
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import Node
 from orchestrator.sandbox.graphql.reading import domain_node
@@ -28,7 +28,7 @@ def renaming_mutations(caller: Caller) -> dict[str, Callable[..., Any]]:
         if not domain.is_view:
             raise InputRefused("to rename a repository is not supported by the sandbox")
         if not renameTo.strip():
-            raise InputRefused("There were errors in the input.", {"renameTo": "must not be empty"})
+            raise wrong_input({"renameTo": "must not be empty"})
         if renameTo in sandbox.domains:
             raise InputRefused(f"A search domain with the name '{renameTo}' already exists")
         domain.own_id, domain.name = domain.id, renameTo

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from orchestrator.ids import derive
-from orchestrator.sandbox.answers import InputRefused
+from orchestrator.sandbox.answers import InputRefused, wrong_input
 from orchestrator.sandbox.graphql.caller import Caller
 from orchestrator.sandbox.graphql.nodes import ORGANIZATION, Node
 from orchestrator.sandbox.graphql.reading import domain_node, find_asset
@@ -208,7 +208,7 @@ def _check_positive(given: Mapping[str, float | None]) -> None:
     wrong = [name for name, value in given.items() if value is not None and value <= 0]
     if wrong:
         reasons = dict.fromkeys(wrong, "must be positive")
-        raise InputRefused("There were errors in the input.", reasons)
+        raise wrong_input(reasons)
 
 
 def _refusal(caller: Caller, right: Right, what: str) -> Resolver:
