@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from orchestrator.client.gateway.envelope import ask, list_all
+from orchestrator.client.gateway.envelope import ask, criteria, list_all
 from orchestrator.client.gateway.go_times import instant_of
 from orchestrator.client.http.members import Members
 from orchestrator.client.http.session import Session, json_request
@@ -85,7 +85,7 @@ class Connections:
             "ngsiem/combined/connections/v1",
             lambda page: ((made.id, made) for made in map(_connection, page.objects)),
             limit=PAGE,
-            query=(("filter", filter_text),) if filter_text else (),
+            query=criteria(filter=filter_text),
         )
         return tuple(sorted(found.values(), key=lambda connection: connection.name))
 

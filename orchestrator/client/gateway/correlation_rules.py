@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from orchestrator.client.gateway.envelope import ask, list_all
+from orchestrator.client.gateway.envelope import ask, criteria, list_all
 from orchestrator.client.gateway.rule_reading import read_rule
 from orchestrator.client.gateway.rule_writing import INACTIVE, create_body, customer_of, patch_of
 from orchestrator.client.http.session import Session, json_request
@@ -63,7 +63,7 @@ class CorrelationRules:
             "correlation-rules/combined/rules/v1",
             lambda page: ((rule.id, rule) for rule in map(read_rule, page.objects)),
             limit=PAGE_RULES,
-            query=_criteria(filter_text, text, sort),
+            query=criteria(filter=filter_text, q=text, sort=sort),
         )
         return tuple(found.values())
 
@@ -83,7 +83,7 @@ class CorrelationRules:
             "correlation-rules/queries/rules/v1",
             lambda page: ((rule_id, rule_id) for rule_id in page.ids),
             limit=PAGE_RULES,
-            query=_criteria(filter_text, text, sort),
+            query=criteria(filter=filter_text, q=text, sort=sort),
         )
         return tuple(found)
 
@@ -202,11 +202,6 @@ class CorrelationRules:
         if not isinstance(rule, type(asset)):
             raise TypeError(f"{type(asset).__name__} is not managed by the gateway")
         return rule
-
-
-def _criteria(filter_text: str, text: str, sort: str) -> tuple[tuple[str, str], ...]:
-    given = {"filter": filter_text, "q": text, "sort": sort}
-    return tuple((name, value) for name, value in given.items() if value)
 
 
 def _rule(asset: Asset) -> CorrelationRule:

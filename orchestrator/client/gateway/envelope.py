@@ -64,6 +64,11 @@ async def ask(session: Session, request: Request) -> Page:
     return Page(envelope)
 
 
+def criteria(**given: str) -> tuple[tuple[str, str], ...]:
+    """Return the members of a query that narrow a listing; empty ones are left out."""
+    return tuple((name, value) for name, value in given.items() if value)
+
+
 async def list_all(
     session: Session,
     path: str,

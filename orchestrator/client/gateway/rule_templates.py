@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from orchestrator.client.gateway.correlation_rules import PAGE_RULES
-from orchestrator.client.gateway.envelope import ask, list_all
+from orchestrator.client.gateway.envelope import ask, criteria, list_all
 from orchestrator.client.gateway.rule_reading import read_rule
 from orchestrator.client.gateway.rule_writing import create_body, customer_of
 from orchestrator.client.http.members import Members
@@ -61,13 +61,12 @@ class RuleTemplates:
             RequestRejected: The filter is not FQL, or there is no such sort.
             ClientError: The gateway could not be asked.
         """
-        given = {"filter": filter_text, "sort": sort}
         found = await list_all(
             self._session,
             "correlation-rules/queries/templates/v1",
             lambda page: ((template_id, template_id) for template_id in page.ids),
             limit=PAGE_RULES,
-            query=tuple((name, value) for name, value in given.items() if value),
+            query=criteria(filter=filter_text, sort=sort),
         )
         return tuple(found)
 

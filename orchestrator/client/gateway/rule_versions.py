@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.client.gateway.correlation_rules import PAGE_RULES
-from orchestrator.client.gateway.envelope import ask, list_all
+from orchestrator.client.gateway.envelope import ask, criteria, list_all
 from orchestrator.client.gateway.rule_reading import read_rule
 from orchestrator.client.http.members import Members
 from orchestrator.client.http.session import Session, json_request
@@ -134,7 +134,7 @@ class RuleVersions:
             "POST",
             "correlation-rules/aggregates/rule-versions/v1",
             [spec],
-            query=(("filter", filter_text),) if filter_text else (),
+            query=criteria(filter=filter_text),
             idempotent=True,
         )
         page = await ask(self._session, request)

@@ -5,49 +5,33 @@ Source: GraphQL schema of server 1.204.
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from orchestrator.client.graphql.asset_wire import (
-    SECOND,
     Write,
     WriteContext,
     action_ids,
-    action_names,
     modified_at,
     optional,
     optional_seconds,
-    query_owner,
+    read_trigger,
     relative,
     seconds,
     timestamp_type,
-    trigger_health,
     trigger_input,
 )
-from orchestrator.client.http.members import Members
+from orchestrator.client.http.members import MILLISECOND, SECOND, Members
 from orchestrator.client.types import AggregateAlert, FilterAlert, LegacyAlert
-
-_MS = timedelta(milliseconds=1)
 
 
 def read_aggregate_alert(members: Members) -> AggregateAlert:
     """Return an aggregate alert."""
     return AggregateAlert(
-        id=members.text("id"),
-        name=members.text("name"),
-        description=members.text("description", ""),
-        query=members.text("queryString"),
-        labels=members.texts("labels"),
-        enabled=members.flag("enabled"),
+        **read_trigger(members),
         search_interval=seconds(members, "searchIntervalSeconds"),
         throttle=seconds(members, "throttleTimeSeconds"),
         throttle_field=members.optional_text("throttleField"),
         timestamp_type=timestamp_type(members),
         trigger_mode=members.text("triggerMode"),
-        actions=action_names(members, "actions"),
-        owner=query_owner(members),
-        health=trigger_health(members),
         modified_at=modified_at(members),
-        raw=members.raw,
     )
 
 
@@ -67,19 +51,10 @@ def write_aggregate_alert(asset: AggregateAlert, context: WriteContext) -> Write
 def read_filter_alert(members: Members) -> FilterAlert:
     """Return a filter alert."""
     return FilterAlert(
-        id=members.text("id"),
-        name=members.text("name"),
-        description=members.text("description", ""),
-        query=members.text("queryString"),
-        labels=members.texts("labels"),
-        enabled=members.flag("enabled"),
+        **read_trigger(members),
         throttle=optional_seconds(members, "throttleTimeSeconds"),
         throttle_field=members.optional_text("throttleField"),
-        actions=action_names(members, "actions"),
-        owner=query_owner(members),
-        health=trigger_health(members),
         modified_at=modified_at(members),
-        raw=members.raw,
     )
 
 
@@ -96,19 +71,10 @@ def write_filter_alert(asset: FilterAlert, context: WriteContext) -> Write:
 def read_legacy_alert(members: Members) -> LegacyAlert:
     """Return an alert of the older kind."""
     return LegacyAlert(
-        id=members.text("id"),
-        name=members.text("name"),
-        description=members.text("description", ""),
-        query=members.text("queryString"),
-        labels=members.texts("labels"),
-        enabled=members.flag("enabled"),
+        **read_trigger(members, actions="actionsV2", triggered="timeOfLastTrigger"),
         window=relative(members, "queryStart"),
-        throttle=timedelta(milliseconds=members.number("throttleTimeMillis")),
+        throttle=members.span("throttleTimeMillis", unit=MILLISECOND),
         throttle_field=members.optional_text("throttleField"),
-        actions=action_names(members, "actionsV2"),
-        owner=query_owner(members),
-        health=trigger_health(members, triggered="timeOfLastTrigger"),
-        raw=members.raw,
     )
 
 
@@ -121,7 +87,7 @@ def write_legacy_alert(asset: LegacyAlert, context: WriteContext) -> Write:
     return {
         **trigger_input(asset, context),
         "queryStart": f"{asset.window // SECOND}s",
-        "throttleTimeMillis": asset.throttle // _MS,
+        "throttleTimeMillis": asset.throttle // MILLISECOND,
         "actions": action_ids(asset, context),
         **optional(throttleField=asset.throttle_field),
     }

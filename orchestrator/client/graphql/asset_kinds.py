@@ -10,7 +10,7 @@ Source: GraphQL schema of server 1.204; humio/humio-operator for the rules of ti
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from orchestrator.client.graphql.alert_wire import (
@@ -105,6 +105,51 @@ def _saved_query_member(data: Members) -> Members:
     return _only_member(data).member("savedQuery")
 
 
+def _before_modified_info(kind: AssetKind[A]) -> AssetKind[A]:
+    """Return the row of a kind for servers that do not say when it was changed."""
+    return replace(
+        kind,
+        since=(0, 0, 0),
+        list_operation=f"{kind.list_operation}Before1174",
+        create_operation=f"{kind.create_operation}Before1174",
+        update_operation=f"{kind.update_operation}Before1174",
+    )
+
+
+_AGGREGATE_ALERT = AssetKind(
+    type=AggregateAlert,
+    since=MODIFIED_INFO,
+    member="aggregateAlerts",
+    trigger="AggregateAlert",
+    labels_since=ALERT_LABELS,
+    template_operation="GenerateAggregateAlert",
+    list_operation="ListAggregateAlerts",
+    create_operation="CreateAggregateAlert",
+    update_operation="UpdateAggregateAlert",
+    delete_operation="DeleteAggregateAlert",
+    export_operation="ReadAggregateAlertTemplate",
+    result=_only_member,
+    from_wire=read_aggregate_alert,
+    to_input=write_aggregate_alert,
+)
+
+_FILTER_ALERT = AssetKind(
+    type=FilterAlert,
+    since=MODIFIED_INFO,
+    member="filterAlerts",
+    trigger="FilterAlert",
+    labels_since=ALERT_LABELS,
+    template_operation="GenerateFilterAlert",
+    list_operation="ListFilterAlerts",
+    create_operation="CreateFilterAlert",
+    update_operation="UpdateFilterAlert",
+    delete_operation="DeleteFilterAlert",
+    export_operation="ReadFilterAlertTemplate",
+    result=_only_member,
+    from_wire=read_filter_alert,
+    to_input=write_filter_alert,
+)
+
 # The newest row of a kind first. Any: each row is exact by itself, the tuple mixes them.
 KINDS: tuple[AssetKind[Any], ...] = (
     AssetKind(
@@ -175,68 +220,10 @@ KINDS: tuple[AssetKind[Any], ...] = (
         to_input=write_scheduled_search_v1,
         needs_action_ids=True,
     ),
-    AssetKind(
-        type=AggregateAlert,
-        since=MODIFIED_INFO,
-        member="aggregateAlerts",
-        trigger="AggregateAlert",
-        labels_since=ALERT_LABELS,
-        template_operation="GenerateAggregateAlert",
-        list_operation="ListAggregateAlerts",
-        create_operation="CreateAggregateAlert",
-        update_operation="UpdateAggregateAlert",
-        delete_operation="DeleteAggregateAlert",
-        export_operation="ReadAggregateAlertTemplate",
-        result=_only_member,
-        from_wire=read_aggregate_alert,
-        to_input=write_aggregate_alert,
-    ),
-    AssetKind(
-        type=AggregateAlert,
-        member="aggregateAlerts",
-        trigger="AggregateAlert",
-        labels_since=ALERT_LABELS,
-        template_operation="GenerateAggregateAlert",
-        list_operation="ListAggregateAlertsBefore1174",
-        create_operation="CreateAggregateAlertBefore1174",
-        update_operation="UpdateAggregateAlertBefore1174",
-        delete_operation="DeleteAggregateAlert",
-        export_operation="ReadAggregateAlertTemplate",
-        result=_only_member,
-        from_wire=read_aggregate_alert,
-        to_input=write_aggregate_alert,
-    ),
-    AssetKind(
-        type=FilterAlert,
-        since=MODIFIED_INFO,
-        member="filterAlerts",
-        trigger="FilterAlert",
-        labels_since=ALERT_LABELS,
-        template_operation="GenerateFilterAlert",
-        list_operation="ListFilterAlerts",
-        create_operation="CreateFilterAlert",
-        update_operation="UpdateFilterAlert",
-        delete_operation="DeleteFilterAlert",
-        export_operation="ReadFilterAlertTemplate",
-        result=_only_member,
-        from_wire=read_filter_alert,
-        to_input=write_filter_alert,
-    ),
-    AssetKind(
-        type=FilterAlert,
-        member="filterAlerts",
-        trigger="FilterAlert",
-        labels_since=ALERT_LABELS,
-        template_operation="GenerateFilterAlert",
-        list_operation="ListFilterAlertsBefore1174",
-        create_operation="CreateFilterAlertBefore1174",
-        update_operation="UpdateFilterAlertBefore1174",
-        delete_operation="DeleteFilterAlert",
-        export_operation="ReadFilterAlertTemplate",
-        result=_only_member,
-        from_wire=read_filter_alert,
-        to_input=write_filter_alert,
-    ),
+    _AGGREGATE_ALERT,
+    _before_modified_info(_AGGREGATE_ALERT),
+    _FILTER_ALERT,
+    _before_modified_info(_FILTER_ALERT),
     AssetKind(
         type=LegacyAlert,
         member="alerts",

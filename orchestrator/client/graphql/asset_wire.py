@@ -12,8 +12,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypedDict
 
-from orchestrator.client.http.members import Members
+from orchestrator.client.http.members import SECOND, Members
 from orchestrator.client.types import (
     Asset,
     LegacyAlert,
@@ -26,9 +27,7 @@ from orchestrator.client.types import (
     TriggerHealth,
 )
 from orchestrator.errors import RequestRejected
-from orchestrator.units import from_epoch_ms, parse_duration
-
-SECOND = timedelta(seconds=1)
+from orchestrator.units import parse_duration
 
 Write = dict[str, object]
 
@@ -49,7 +48,7 @@ class WriteContext:
 # --- members that many kinds have
 
 
-def action_names(members: Members, name: str) -> tuple[str, ...]:
+def _action_names(members: Members, name: str) -> tuple[str, ...]:
     """Return the names by which a trigger refers to its actions, sorted."""
     return tuple(sorted(action.text("name") for action in members.members(name)))
 
@@ -66,11 +65,7 @@ def optional_seconds(members: Members, name: str) -> timedelta | None:
 
 def moment(members: Members, name: str) -> datetime | None:
     """Return an instant in epoch ms, or None for an absent or null one."""
-    epoch_ms = members.optional_number(name)
-    try:
-        return None if epoch_ms is None else from_epoch_ms(epoch_ms)
-    except ValueError as exc:
-        raise members.wrong(name, "an instant that a calendar holds") from exc
+    return members.epoch_ms(name) if name in members else None
 
 
 def modified_at(members: Members) -> datetime | None:
@@ -95,7 +90,7 @@ def timestamp_type(members: Members) -> TimestampType:
     return TimestampType(text)
 
 
-def query_owner(members: Members) -> QueryOwner | None:
+def _query_owner(members: Members) -> QueryOwner | None:
     """Return who a trigger runs as; None for an owner of a sort that is not known."""
     found = members.optional_member("queryOwnership")
     match found.text("__typename", ""):
@@ -107,7 +102,7 @@ def query_owner(members: Members) -> QueryOwner | None:
             return None
 
 
-def trigger_health(members: Members, *, triggered: str = "lastTriggered") -> TriggerHealth:
+def _trigger_health(members: Members, *, triggered: str) -> TriggerHealth:
     """Return how a trigger fares; `triggered` is the member that says when it fired last."""
     return TriggerHealth(
         last_error=members.text("lastError", ""),
@@ -118,6 +113,45 @@ def trigger_health(members: Members, *, triggered: str = "lastTriggered") -> Tri
         searched_until=moment(members, "lastExecuted"),
         next_run_at=moment(members, "timeOfNextPlannedExecution"),
     )
+
+
+class TriggerMembers(TypedDict):
+    """What every kind of trigger is read with, by the names of its members."""
+
+    id: str
+    name: str
+    description: str
+    query: str
+    labels: tuple[str, ...]
+    enabled: bool
+    actions: tuple[str, ...]
+    owner: QueryOwner | None
+    health: TriggerHealth
+    raw: Mapping[str, object]
+
+
+def read_trigger(
+    members: Members, *, actions: str = "actions", triggered: str = "lastTriggered"
+) -> TriggerMembers:
+    """Return what every trigger has.
+
+    Args:
+        members: The trigger as the server describes it.
+        actions: The member that holds its actions as objects.
+        triggered: The member that says when it fired last.
+    """
+    return {
+        "id": members.text("id"),
+        "name": members.text("name"),
+        "description": members.text("description", ""),
+        "query": members.text("queryString"),
+        "labels": members.texts("labels"),
+        "enabled": members.flag("enabled"),
+        "actions": _action_names(members, actions),
+        "owner": _query_owner(members),
+        "health": _trigger_health(members, triggered=triggered),
+        "raw": members.raw,
+    }
 
 
 def trigger_input(asset: Trigger, context: WriteContext) -> Write:

@@ -10,21 +10,18 @@ from __future__ import annotations
 from datetime import timedelta
 
 from orchestrator.client.graphql.asset_wire import (
-    SECOND,
     Write,
     WriteContext,
     action_ids,
-    action_names,
     modified_at,
     optional_seconds,
-    query_owner,
+    read_trigger,
     relative,
     seconds,
     timestamp_type,
-    trigger_health,
     trigger_input,
 )
-from orchestrator.client.http.members import Members
+from orchestrator.client.http.members import SECOND, Members
 from orchestrator.client.types import ScheduledSearch, TimestampType
 from orchestrator.errors import RequestRejected
 
@@ -34,12 +31,7 @@ _ZERO = timedelta(0)
 def read_scheduled_search(members: Members) -> ScheduledSearch:
     """Return a scheduled search as servers from 1.180 on describe it."""
     return ScheduledSearch(
-        id=members.text("id"),
-        name=members.text("name"),
-        description=members.text("description", ""),
-        query=members.text("queryString"),
-        labels=members.texts("labels"),
-        enabled=members.flag("enabled"),
+        **read_trigger(members, actions="actionsV2"),
         schedule=members.text("schedule"),
         time_zone=members.text("timeZone"),
         search_interval=seconds(members, "searchIntervalSeconds"),
@@ -48,11 +40,7 @@ def read_scheduled_search(members: Members) -> ScheduledSearch:
         timestamp_type=timestamp_type(members),
         backfill_limit_runs=members.optional_number("backfillLimitV2"),
         trigger_on_empty=members.flag("triggerOnEmptyResult", False),
-        actions=action_names(members, "actionsV2"),
-        owner=query_owner(members),
-        health=trigger_health(members),
         modified_at=modified_at(members),
-        raw=members.raw,
     )
 
 
@@ -61,22 +49,13 @@ def read_scheduled_search_v1(members: Members) -> ScheduledSearch:
     # Interval and offset are both counted back from the planned run.
     offset = relative(members, "end")
     return ScheduledSearch(
-        id=members.text("id"),
-        name=members.text("name"),
-        description=members.text("description", ""),
-        query=members.text("queryString"),
-        labels=members.texts("labels"),
-        enabled=members.flag("enabled"),
+        **read_trigger(members, actions="actionsV2"),
         schedule=members.text("schedule"),
         time_zone=members.text("timeZone"),
         search_interval=relative(members, "start") - offset,
         search_interval_offset=offset,
         timestamp_type=TimestampType.EVENT,
         backfill_limit_runs=members.number("backfillLimit"),
-        actions=action_names(members, "actionsV2"),
-        owner=query_owner(members),
-        health=trigger_health(members),
-        raw=members.raw,
     )
 
 

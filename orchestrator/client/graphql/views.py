@@ -9,7 +9,7 @@ from datetime import timedelta
 from orchestrator.client.graphql.assets import was_done
 from orchestrator.client.graphql.client import Graphql
 from orchestrator.client.graphql.view_wire import read_view, write_connections
-from orchestrator.client.http.members import Members
+from orchestrator.client.http.members import MILLISECOND, Members
 from orchestrator.client.types import (
     QueryAnalysis,
     QueryProblem,
@@ -21,7 +21,7 @@ from orchestrator.client.types import (
 )
 from orchestrator.errors import NotFound, RequestRejected
 
-_DAY, _MILLISECOND = timedelta(days=1), timedelta(milliseconds=1)
+_DAY = timedelta(days=1)
 LANGUAGE = "legacy"
 """The query language's version, by the schema's name for the one that everybody uses."""
 
@@ -76,7 +76,7 @@ class Views:
         content = {
             "name": name,
             "description": description,
-            "ageMillis": None if max_age is None else max_age // _MILLISECOND,
+            "ageMillis": None if max_age is None else max_age // MILLISECOND,
             "ingestBytes": max_ingest_bytes,
             "storageBytes": max_storage_bytes,
         }
